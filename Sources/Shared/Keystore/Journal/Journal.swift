@@ -1,0 +1,95 @@
+public import Payouts
+
+/// Signer's own memory, outside of the database: what it signed, before anybody else hears of it (DESIGN.md §3 point 2).
+///
+/// A database can go back in time; the journal does not. It is what a Signer compares the database with before it
+/// vouches, so an entry that is in no journal was never broadcast.
+public protocol Journal: Sendable {
+  /// 16 random bytes; another id under a known Signer's name is a lost journal.
+  nonisolated var id: [UInt8] { get }
+  /// The wallet whose transactions it keeps.
+  nonisolated var wallet: Address { get }
+
+  /// From now on only entries read under this life of the database server are taken.
+  ///
+  /// Called before the entries are read for a vouching: whatever was read under an earlier life and is not journaled
+  /// by now is thrown away for ever (DESIGN.md §3 "Continuity").
+  func adopt(_ life: ServerLife) async
+  /// All entries ever written, in order.
+  /// - Throws: `JournalError` where the file cannot be read or was changed.
+  func entries() async throws -> [JournalEntry]
+  /// Writes entries that it does not hold yet and returns when they are on disk.
+  /// - Throws: `JournalError.anotherLife` where `life` is not the adopted one: nothing was written. Any other error
+  ///   leaves open what is on disk; nothing may be broadcast then.
+  func append(_ entries: [JournalEntry], under life: ServerLife) async throws
+
+  /// What it holds about a reference, oldest first.
+  nonisolated func attempts(of reference: Reference) -> [JournalEntry]
+  /// What was signed at or after a point in time: Signer's limits are counted here too, since a database may forget.
+  nonisolated func amountSigned(since time: Timestamp) -> Amount
+}
+
+/// What is wrong with a journal.
+public enum JournalError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// There is none; `payoutctl signer init` makes one.
+  case missing(path: String)
+  /// There is one already.
+  case exists(path: String)
+  /// Another process holds it.
+  case locked(path: String)
+  /// The operating system refused.
+  case io(operation: String, path: String, errno: Int32)
+  /// A line before the last is not what was written.
+  case damaged(path: String, line: Int)
+  /// A write or fsync failed, so that nobody knows what is on disk; only opening it anew tells.
+  case unusable(path: String)
+  /// It is another Signer's or another wallet's.
+  case another(path: String, detail: String)
+  /// The entries were read under another life of the database server.
+  case anotherLife
+
+  /// What happened and what to do.
+  public var description: String {
+    switch self {
+    case .missing(let path): "there is no journal at \(path): run 'payoutctl signer init' once on a new installation"
+    case .exists(let path): "there is a journal at \(path) already"
+    case .locked(let path): "the journal \(path) is held by another process: one Signer a journal"
+    case .io(let operation, let path, let errno): "\(operation) of the journal \(path) failed with errno \(errno)"
+    case .damaged(let path, let line):
+      "line \(line) of the journal \(path) is not what was written: treat the journal as lost"
+    case .unusable(let path):
+      "an earlier write of the journal \(path) failed and could not be undone: mend the disk, then start Signer again"
+    case .another(let path, let detail): "the journal \(path) is another one: \(detail)"
+    case .anotherLife: "the database server was started again since these entries were read; they are thrown away"
+    }
+  }
+}
+
+/// What a journal must answer at once, kept in memory beside the file.
+struct JournalIndex: Sendable {
+  private var byReference: [Reference: [JournalEntry]] = [:]
+  private var txids: Set<TxID> = []
+  private var amounts: [(at: Timestamp, amount: Amount)] = []
+
+  func holds(_ txid: TxID) -> Bool { txids.contains(txid) }
+
+  mutating func insert(_ entry: JournalEntry) {
+    guard txids.insert(entry.txid).inserted else { return }
+    for payout in entry.payouts {
+      byReference[payout.reference, default: []].append(entry)
+      amounts.append((entry.signedAt, payout.amount))
+    }
+  }
+
+  func attempts(of reference: Reference) -> [JournalEntry] { byReference[reference] ?? [] }
+
+  /// A sum that does not fit is beyond any limit.
+  func amountSigned(since time: Timestamp) -> Amount {
+    let sum = amounts.reduce(Int64(0)) { sum, signed in
+      guard signed.at >= time else { return sum }
+      let (total, overflow) = sum.addingReportingOverflow(signed.amount.microUSDT)
+      return overflow ? .max : total
+    }
+    return (try? Amount(microUSDT: sum)) ?? .zero
+  }
+}

@@ -1,0 +1,28 @@
+/// The bodies of our requests; property names are the API's own (reference §4).
+struct NumberRequest: Encodable {
+  let num: Int64
+}
+
+/// `endNum` is not part of the range.
+struct RangeRequest: Encodable {
+  let startNum: Int64
+  let endNum: Int64
+}
+
+/// Hexadecimal, 21 bytes.
+struct AddressRequest: Encodable {
+  let address: String
+}
+
+/// The whole signed transaction in hexadecimal.
+struct BroadcastRequest: Encodable {
+  let transaction: String
+}
+
+/// Addresses as 21 bytes in hexadecimal, the arguments as ABI words.
+struct ConstantCallRequest: Encodable {
+  let owner_address: String
+  let contract_address: String
+  let function_selector: String
+  let parameter: String
+}

@@ -1,0 +1,54 @@
+public import Payouts
+
+/// Which of a node's two views answers (reference §3.4, §4.1).
+public enum ChainView: Sendable, Hashable {
+  /// `/wallet`: the head block, which a fork may still undo, plus what is pending at this node.
+  case head
+  /// `/walletsolidity`: a block that 19 producers have built upon; it never goes back.
+  case solid
+}
+
+/// One node of a TRON network, as far as paying out needs it.
+///
+/// Every call is one request. Nothing here retries: the caller knows whether and when to ask again.
+public protocol TronNode: Sendable {
+  /// The identity of block 0, the only thing that tells networks apart.
+  func genesisBlockID() async throws(TronNodeError) -> BlockID
+  /// The newest block of a view with its transactions (`getnowblock`).
+  func latestBlock(_ view: ChainView) async throws(TronNodeError) -> Block
+  /// A block with its transactions (`getblockbynum`); nil where the view does not have it yet.
+  func block(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> Block?
+  /// Blocks in ascending order without a gap (`getblockbylimitnext`), fewer than asked for where the view ends.
+  /// - Parameter count: 1 to `TronNodeLimits.blocksPerRequestMax`.
+  func blocks(from number: Int64, count: Int, _ view: ChainView) async throws(TronNodeError) -> [Block]
+  /// The receipts of a block (`gettransactioninfobyblocknum`). Empty may mean an empty block, no such block, or a lost
+  /// history: compare with `Block.checkReceipts`.
+  func receipts(ofBlock number: Int64, _ view: ChainView) async throws(TronNodeError) -> [TransactionReceipt]
+  /// Hands over a whole signed transaction (`broadcasthex`). An error that `isUnknownOutcome` may have taken effect.
+  func broadcast(_ signedTransaction: [UInt8]) async throws(TronNodeError) -> BroadcastAnswer
+  /// The price of a unit of energy (`getchainparameters`, getEnergyFee). Absent is an error, never 0.
+  func energyPrice() async throws(TronNodeError) -> Sun
+  /// An account's TRX and permissions (`getaccount`).
+  func account(_ address: Address, _ view: ChainView) async throws(TronNodeError) -> AccountState
+  /// What an account holds of a token (`triggerconstantcontract`, balanceOf).
+  func tokenBalance(token: Address, of owner: Address, _ view: ChainView) async throws(TronNodeError) -> Amount
+}
+
+/// Named maxima of talking to a node.
+public enum TronNodeLimits {
+  /// The largest range that `getblockbylimitnext` serves (reference §4.2).
+  public static let blocksPerRequestMax = 100
+}
+
+extension TronNode {
+  /// Makes sure that the node belongs to the network: a node counts only once this passed (DESIGN.md §3 point 7).
+  /// - Throws: `TronNodeError` with code `wrongNetwork`, or why the node could not be asked.
+  public func checkGenesis(_ expected: BlockID) async throws(TronNodeError) {
+    let found = try await genesisBlockID()
+    guard found == expected else {
+      throw TronNodeError(
+        .wrongNetwork, call: "getblockbynum 0",
+        reason: "the genesis block is \(found), expected \(expected): check TRON_NETWORK and TRON_RPC_URL")
+    }
+  }
+}

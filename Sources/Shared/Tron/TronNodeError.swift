@@ -1,0 +1,68 @@
+/// Why a node's answer could not be had or not be used.
+///
+/// | code | what happened | may the request have taken effect? |
+/// | --- | --- | --- |
+/// | unreachable | no connection was made | no |
+/// | timeout, connectionLost, cancelled | sent, perhaps, without an answer | unknown |
+/// | rateLimited | HTTP 429, 403 or 503 | unknown: a 503 may come from a proxy that had passed it on |
+/// | httpStatus, nodeError, apiClosed | the node or a proxy refused | unknown (reference §2.5, last row) |
+/// | malformedAnswer, answerTooLarge, inconsistent, missingValue | answered, but not with what it should say | unknown |
+/// | wrongNetwork | the node belongs to another network | unknown |
+///
+/// Reading again is always harmless. Broadcasting the same bytes again is, too (reference §2.6).
+public struct TronNodeError: Error, Sendable, Hashable {
+  /// The closed set of causes.
+  public enum Code: String, Sendable, Hashable, CaseIterable {
+    /// No connection could be made: nothing was sent.
+    case unreachable
+    /// No whole answer within the call's time.
+    case timeout
+    /// The connection broke after it was made.
+    case connectionLost = "connection_lost"
+    /// The surrounding task was cancelled.
+    case cancelled
+    /// HTTP 429, 403 or 503, or the node's own "lack of computing resources": ask less, or another node.
+    case rateLimited = "rate_limited"
+    /// Another HTTP status than 200.
+    case httpStatus = "http_status"
+    /// `{"Error": …}` with HTTP 200.
+    case nodeError = "node_error"
+    /// The node does not serve this call: a light node without history, or switched off in its configuration.
+    case apiClosed = "api_closed"
+    /// Not JSON, or JSON of another shape.
+    case malformedAnswer = "malformed_answer"
+    /// More bytes than the call may have.
+    case answerTooLarge = "answer_too_large"
+    /// The answer contradicts itself: a hash that is not that of its bytes, a block of another number.
+    case inconsistent
+    /// The answer lacks a value that has no default.
+    case missingValue = "missing_value"
+    /// The genesis block is another network's.
+    case wrongNetwork = "wrong_network"
+  }
+
+  /// What callers branch on.
+  public let code: Code
+  /// The endpoint asked, with its main argument; no key, no host.
+  public let call: String
+  /// What was wrong and what was expected. May quote the node, cut to a bounded length.
+  public let reason: String
+
+  /// - Parameters:
+  ///   - code: what callers branch on.
+  ///   - call: the endpoint asked.
+  ///   - reason: what was wrong; no secret.
+  public init(_ code: Code, call: String, reason: String) {
+    self.code = code
+    self.call = call
+    self.reason = reason
+  }
+
+  /// Whether the request may have taken effect although it failed: everything but a connection that was never made.
+  public var isUnknownOutcome: Bool { code != .unreachable }
+}
+
+extension TronNodeError: CustomStringConvertible {
+  /// `call: code: reason`.
+  public var description: String { "\(call): \(code.rawValue): \(reason)" }
+}

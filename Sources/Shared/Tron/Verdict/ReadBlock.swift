@@ -1,0 +1,102 @@
+public import Payouts
+
+/// A block with the receipts of all its transactions, read whole from one view and checked against itself.
+public struct ReadBlock: Sendable {
+  /// One transaction and its receipt.
+  public struct Entry: Sendable {
+    /// As the block holds it.
+    public let transaction: BlockTransaction
+    /// As the node's receipts tell it.
+    public let receipt: TransactionReceipt
+  }
+
+  /// Where it stands.
+  public let place: BlockPlace
+  /// The block below it.
+  public let parentID: BlockID
+  /// In the block's order.
+  public let entries: [Entry]
+
+  /// A block whose receipts are those of its transactions, one for one.
+  public init(_ block: Block, receipts: [TransactionReceipt]) {
+    place = BlockPlace(number: block.header.number, id: block.header.id, time: block.header.timestamp)
+    parentID = block.header.parentID
+    entries = zip(block.transactions, receipts).map { Entry(transaction: $0, receipt: $1) }
+  }
+}
+
+/// Why a block could not be taken up just now. Reading again later is always right.
+public enum ChainReadError: Error, Sendable, CustomStringConvertible {
+  /// The node could not be asked, or its answers do not fit together (receipts of another block: a lag, a lost history,
+  /// another branch, or a lie).
+  case node(TronNodeError)
+  /// Two blocks in a row are not parent and child.
+  case gap(above: Int64)
+
+  /// What happened.
+  public var description: String {
+    switch self {
+    case .node(let error): "\(error)"
+    case .gap(let number): "the block after \(number) is not its child: the node changed its branch"
+    }
+  }
+}
+
+extension TronNode {
+  /// One request for a block (none where `known` is that block) and one for all its receipts (none for an empty block).
+  ///
+  /// - Returns: nil where the view does not have the block yet.
+  public func readBlock(
+    _ number: Int64, _ view: ChainView, known: Block? = nil
+  ) async throws(ChainReadError) -> ReadBlock? {
+    do throws(TronNodeError) {
+      let block: Block
+      if let known, known.header.number == number {
+        block = known
+      } else if let found = try await self.block(number, view) {
+        block = found
+      } else {
+        return nil
+      }
+      if block.transactions.isEmpty { return ReadBlock(block, receipts: []) }
+      let receipts = try await self.receipts(ofBlock: number, view)
+      return try checked(block, receipts)
+    } catch {
+      throw .node(error)
+    }
+  }
+
+  /// Reads the solid blocks from one above `reference` through the first whose time is at or after `expiration`, that
+  /// one included: the only blocks that can hold a transaction with these bounds (reference §2.2, §2.7).
+  ///
+  /// - Parameter read: blocks of this very reading, so that several windows that overlap are read once.
+  /// - Returns: nil where the solid chain is not that far yet.
+  /// - Throws: `.gap` where the blocks do not follow one another.
+  public func readWindow(
+    above reference: Int64, through expiration: Timestamp, sharing read: inout [Int64: ReadBlock]
+  ) async throws(ChainReadError) -> [ReadBlock]? {
+    var window: [ReadBlock] = []
+    var number = reference + 1
+    while true {
+      if read[number] == nil { read[number] = try await readBlock(number, .solid) }
+      guard let block = read[number] else { return nil }
+      if let last = window.last, block.parentID != last.place.id { throw .gap(above: last.place.number) }
+      window.append(block)
+      if block.place.time >= expiration { return window }
+      number += 1
+    }
+  }
+
+  private func checked(_ block: Block, _ receipts: [TransactionReceipt]) throws(TronNodeError) -> ReadBlock {
+    let reason: String
+    switch block.checkReceipts(receipts) {
+    case .complete(let ordered): return ReadBlock(block, receipts: ordered)
+    case .countDiffers(let transactions, let count): reason = "\(transactions) transactions, \(count) receipts"
+    case .missing(let txid): reason = "none for \(txid)"
+    case .otherBlock(let txid, let number): reason = "that of \(txid) names block \(number)"
+    }
+    throw TronNodeError(
+      .inconsistent, call: "gettransactioninfobyblocknum \(block.header.number)",
+      reason: "the receipts are not those of the block: \(reason)")
+  }
+}
