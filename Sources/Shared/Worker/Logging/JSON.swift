@@ -1,0 +1,64 @@
+/// A JSON value to be written (RFC 8259), for log lines and health reports.
+///
+/// Fields stay in the given order. Foundation's encoder is not used here: a log line is written thousands of times a
+/// second, and its keys are known only when it is written.
+enum JSON: CustomStringConvertible {
+  case text(String)
+  case integer(Int64)
+  case flag(Bool)
+  case array([JSON])
+  /// Fields in order; the caller gives each name once.
+  case object([(String, JSON)])
+
+  /// The value on one line.
+  var description: String {
+    var bytes: [UInt8] = []
+    append(to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Writes the value as UTF-8, without any line break.
+  func append(to bytes: inout [UInt8]) {
+    switch self {
+    case .text(let text): JSON.append(text, to: &bytes)
+    case .integer(let number): bytes.append(contentsOf: String(number).utf8)
+    case .flag(let flag): bytes.append(contentsOf: (flag ? "true" : "false").utf8)
+    case .array(let items):
+      bytes.append(UInt8(ascii: "["))
+      for (index, item) in items.enumerated() {
+        if index > 0 { bytes.append(UInt8(ascii: ",")) }
+        item.append(to: &bytes)
+      }
+      bytes.append(UInt8(ascii: "]"))
+    case .object(let fields):
+      bytes.append(UInt8(ascii: "{"))
+      for (index, field) in fields.enumerated() {
+        if index > 0 { bytes.append(UInt8(ascii: ",")) }
+        JSON.append(field.0, to: &bytes)
+        bytes.append(UInt8(ascii: ":"))
+        field.1.append(to: &bytes)
+      }
+      bytes.append(UInt8(ascii: "}"))
+    }
+  }
+
+  /// Quotation mark, backslash and everything below U+0020 must be escaped (RFC 8259 §7). DEL, U+2028 and U+2029 are
+  /// escaped as well, since terminals and line-based readers may act on them.
+  private static func append(_ text: String, to bytes: inout [UInt8]) {
+    bytes.append(UInt8(ascii: "\""))
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": bytes.append(contentsOf: "\\\"".utf8)
+      case "\\": bytes.append(contentsOf: "\\\\".utf8)
+      case "\n": bytes.append(contentsOf: "\\n".utf8)
+      case "\r": bytes.append(contentsOf: "\\r".utf8)
+      case "\t": bytes.append(contentsOf: "\\t".utf8)
+      case "\u{0}"..<" ", "\u{7f}"..."\u{9f}", "\u{2028}", "\u{2029}":
+        let digits = String(scalar.value, radix: 16)
+        bytes.append(contentsOf: "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)".utf8)
+      default: bytes.append(contentsOf: UTF8.encode(scalar).map { Array($0) } ?? [])
+      }
+    }
+    bytes.append(UInt8(ascii: "\""))
+  }
+}

@@ -1,0 +1,70 @@
+import Synchronization
+
+/// A signal that is raised once and stays raised: "begin nothing new, finish what you do".
+///
+/// Any number of tasks may wait for it. It is our own rather than the one inside the lifecycle package, because that
+/// one starts unstructured tasks when a wait is cancelled, which a deterministic simulator could not own.
+public final class StopSignal: Sendable {
+  private struct State {
+    var isRaised = false
+    var nextWaiter: UInt64 = 0
+    var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+    /// Waiters whose cancellation came before their registration: the race's third state.
+    var cancelledEarly: Set<UInt64> = []
+  }
+
+  private let state = Mutex(State())
+
+  /// A signal that is not raised yet.
+  public init() {}
+
+  /// Whether `raise()` was called.
+  public var isRaised: Bool { state.withLock { $0.isRaised } }
+
+  /// Raises the signal and wakes everybody who waits. Calling it again does nothing.
+  public func raise() {
+    let waiting = state.withLock { state in
+      state.isRaised = true
+      defer { state.waiters = [:] }
+      return state.waiters.sorted { $0.key < $1.key }.map(\.value)
+    }
+    for continuation in waiting { continuation.resume() }
+  }
+
+  /// Returns once the signal is raised, or the waiting task cancelled. `isRaised` tells which.
+  public func wait() async {
+    let waiter = state.withLock { state in
+      state.nextWaiter += 1
+      return state.nextWaiter
+    }
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let isOver = state.withLock { state in
+          if state.isRaised || state.cancelledEarly.remove(waiter) != nil { return true }
+          state.waiters[waiter] = continuation
+          return false
+        }
+        if isOver { continuation.resume() }
+      }
+    } onCancel: {
+      let continuation = state.withLock { state in
+        let waiting = state.waiters.removeValue(forKey: waiter)
+        if waiting == nil, !state.isRaised { state.cancelledEarly.insert(waiter) }
+        return waiting
+      }
+      continuation?.resume()
+    }
+  }
+
+  /// Waits that many milliseconds by `clock`, or until the signal is raised, whichever is first.
+  /// - Throws: `CancellationError` where the task is cancelled.
+  public func pause(milliseconds: Int64, by clock: any WallClock) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await clock.sleep(milliseconds: milliseconds) }
+      group.addTask { await self.wait() }
+      defer { group.cancelAll() }
+      try await group.next()
+    }
+    try Task.checkCancellation()
+  }
+}
