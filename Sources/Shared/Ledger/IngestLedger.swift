@@ -1,0 +1,187 @@
+public import Payouts
+
+/// What Ingest asks of the ledger.
+public protocol IngestLedger: Sendable {
+  /// Accepts a group of payouts in one transaction: all that can be, each for itself.
+  ///
+  /// - Returns: one outcome a payout, in order. Nothing is accepted unless this returns.
+  /// - Throws: `LedgerError`: `.outcomeUnknown` (asking again with the very same payouts finds out), `.unavailable`.
+  func accept(_ payouts: [NewPayout], limits: AcceptanceLimits) async throws -> [AcceptanceOutcome]
+  /// What was accepted under a reference; nil where nothing was, or its row was lost.
+  func accepted(under reference: Reference) async throws -> AcceptedRequest?
+  /// A payout by its id, whoever owns it.
+  func payout(_ id: PayoutID) async throws -> PayoutRecord?
+  /// The changes of a payout's state, oldest first.
+  func history(of id: PayoutID) async throws -> [PayoutEvent]
+  /// The attempts of a payout, oldest first.
+  func attempts(of id: PayoutID) async throws -> [AttemptRecord]
+  /// What may keep payouts from being paid just now.
+  func conditions() async throws -> PayingConditions
+  /// All hot wallets ever declared: none of them may be paid.
+  func wallets() async throws -> [Address]
+}
+
+/// A payout that was validated and sealed, to be accepted.
+public struct NewPayout: Sendable, Hashable {
+  /// What is accepted.
+  public let terms: PayoutTerms
+  /// The seal over it.
+  public let seal: Seal
+  /// What the client said besides.
+  public let particulars: PayoutParticulars
+  /// SHA-256 over the parsed fields: tells whether the same key came with the same request.
+  public let fingerprint: [UInt8]
+  /// The state it begins in.
+  public let status: PayoutStatus
+
+  /// A payout to be accepted.
+  public init(
+    terms: PayoutTerms, seal: Seal, particulars: PayoutParticulars, fingerprint: [UInt8],
+    status: PayoutStatus = .queued
+  ) {
+    self.terms = terms
+    self.seal = seal
+    self.particulars = particulars
+    self.fingerprint = fingerprint
+    self.status = status
+  }
+}
+
+/// What became of one payout of a group.
+public enum AcceptanceOutcome: Sendable {
+  /// Committed.
+  case accepted(PayoutRecord)
+  /// Its reference was accepted before with the same fields: this is that payout.
+  case replayed(PayoutRecord)
+  /// Its reference was accepted before with other fields.
+  case differentRequest
+  /// It does not fit into a limit.
+  case limitExceeded(LimitUse)
+  /// A disaster lost the payout's row but not its name: seal it again under this id and submit that.
+  case knownUnder(PayoutID)
+  /// The database refused this payout alone.
+  case refused(LedgerError)
+}
+
+/// A request that was accepted earlier.
+public struct AcceptedRequest: Sendable, Hashable {
+  /// The payout it created.
+  public let record: PayoutRecord
+  /// SHA-256 over its parsed fields.
+  public let fingerprint: [UInt8]?
+}
+
+/// A window over which amounts are counted.
+public enum LimitSpan: String, Sendable, Hashable, CaseIterable {
+  /// A clock hour, UTC.
+  case hour
+  /// A calendar day, UTC.
+  case day
+
+  /// Its length.
+  public var milliseconds: Int64 {
+    switch self {
+    case .hour: 3_600_000
+    case .day: 86_400_000
+    }
+  }
+}
+
+/// How much may be accepted; nil is unlimited.
+public struct AcceptanceLimits: Sendable, Hashable {
+  /// `HOURLY_PAYOUT_LIMIT_USDT`.
+  public let hourly: Amount?
+  /// `DAILY_PAYOUT_LIMIT_USDT`.
+  public let daily: Amount?
+
+  /// Limits as configured.
+  public init(hourly: Amount?, daily: Amount?) {
+    self.hourly = hourly
+    self.daily = daily
+  }
+
+  /// The limit of a window.
+  public subscript(span: LimitSpan) -> Amount? {
+    switch span {
+    case .hour: hourly
+    case .day: daily
+    }
+  }
+}
+
+/// A window, its limit and what is used of it.
+public struct LimitUse: Sendable, Hashable {
+  /// Which window.
+  public let span: LimitSpan
+  /// When it began.
+  public let startsAt: Timestamp
+  /// What may be used.
+  public let limit: Amount
+  /// What is used.
+  public let used: Amount
+
+  /// When what is used begins anew.
+  public var endsAt: Timestamp { startsAt.advanced(byMilliseconds: span.milliseconds) }
+}
+
+/// One change of a payout's state.
+public struct PayoutEvent: Sendable, Hashable {
+  /// When, by the database's clock.
+  public let at: Timestamp
+  /// The state before, nil for the acceptance.
+  public let from: PayoutStatus?
+  /// The state after.
+  public let to: PayoutStatus
+  /// Which worker made it.
+  public let actor: String
+  /// What it said.
+  public let note: String?
+}
+
+/// One attempt to pay a payout, with its transaction.
+public struct AttemptRecord: Sendable, Hashable {
+  /// 1 for the first.
+  public let number: Int
+  /// Its transaction.
+  public let txid: TxID
+  /// How it ended; nil while live.
+  public let outcome: AttemptOutcome?
+  /// Where its transaction stands.
+  public let status: TransactionStatus
+  /// When it was signed.
+  public let signedAt: Timestamp
+  /// When its transaction can no longer be included.
+  public let expiration: Timestamp
+  /// The block that holds it, once one does.
+  public let block: BlockPlace?
+  /// The receipt's result, once it is solid.
+  public let result: String?
+  /// What it cost, once it is solid.
+  public let cost: TransactionCost?
+  /// What nodes last answered to its broadcast.
+  public let lastAnswer: String?
+}
+
+/// What may keep payouts from being paid just now; told to whoever asks for a payout that waits.
+public struct PayingConditions: Sendable, Hashable {
+  /// The database's clock, by which all deadlines are judged.
+  public let now: Timestamp
+  /// Whether every Signer has vouched for this life of the server.
+  public let isContinuous: Bool
+  /// Findings of the fence that nobody has acknowledged.
+  public let openFindings: Int
+  /// Why an operator paused payments, where one did.
+  public let pauseReason: String?
+  /// Since when.
+  public let pausedSince: Timestamp?
+  /// Why the breaker is open, where it is.
+  public let breakerCause: String?
+  /// Since when.
+  public let breakerSince: Timestamp?
+  /// How far the head's branch was read.
+  public let headNumber: Int64?
+  /// When Monitor last moved it: its age tells whether the chain is being followed.
+  public let headMovedAt: Timestamp?
+  /// How far the solid chain was read.
+  public let solidNumber: Int64?
+}

@@ -1,0 +1,275 @@
+import Payouts
+import Postgres
+
+extension Ledger {
+  /// Accepts a group of payouts in one transaction (see `IngestLedger.accept`).
+  ///
+  /// All accepting transactions wait for one another at the rows of the current limit windows, so that limits are
+  /// exact and two requests with one key cannot both be first. That also settles an unknown COMMIT: the same call
+  /// made again waits for the lost transaction's end, writes, and finds its own payouts, or not.
+  public func accept(_ payouts: [NewPayout], limits: AcceptanceLimits) async throws -> [AcceptanceOutcome] {
+    guard !payouts.isEmpty else { return [] }
+    do {
+      return try await acceptAll(payouts, limits: limits)
+    } catch let error as LedgerError where error.code == .outcomeUnknown {
+      do {
+        return try await acceptAll(payouts, limits: limits)
+      } catch let second as LedgerError {
+        // Whatever kept the second answer away, the first one may have been committed.
+        throw LedgerError(.outcomeUnknown, "\(error.message); asked again: \(second.message)")
+      }
+    }
+  }
+
+  /// All together; where the database refuses, one of them is to blame, and each goes alone, so that the others do not
+  /// fail with it.
+  private func acceptAll(_ payouts: [NewPayout], limits: AcceptanceLimits) async throws -> [AcceptanceOutcome] {
+    do {
+      return try await acceptTogether(payouts, limits: limits)
+    } catch let error as LedgerError where error.isRefusal {
+      var outcomes: [AcceptanceOutcome] = []
+      for payout in payouts {
+        do {
+          outcomes.append(try await acceptAlone(payout, limits: limits))
+        } catch let error as LedgerError where !outcomes.isEmpty {
+          throw LedgerError(.outcomeUnknown, "some of a group were accepted, then: \(error.message)")
+        }
+      }
+      return outcomes
+    }
+  }
+
+  /// One payout. What is refused is tried once more: where the same reference was first in a transaction of another
+  /// window (at midnight), that one is there now, and this is its replay.
+  private func acceptAlone(_ payout: NewPayout, limits: AcceptanceLimits) async throws -> AcceptanceOutcome {
+    var outcomes: [AcceptanceOutcome] = []
+    do {
+      outcomes = try await acceptTogether([payout], limits: limits)
+    } catch let error as LedgerError where error.isRefusal {
+      do {
+        outcomes = try await acceptTogether([payout], limits: limits)
+      } catch let error as LedgerError where error.isRefusal {
+        return .refused(error)
+      }
+    }
+    guard let outcome = outcomes.first else { throw LedgerError(.corrupt, "one payout had no outcome") }
+    return outcome
+  }
+
+  private func acceptTogether(
+    _ payouts: [NewPayout], limits: AcceptanceLimits
+  ) async throws -> [AcceptanceOutcome] {
+    try await transaction { connection in
+      var group = try await AcceptanceGroup(payouts, limits: limits, on: connection)
+      let outcomes = payouts.map { group.admit($0) }
+      try await group.store(on: connection)
+      return outcomes
+    }
+  }
+}
+
+/// One transaction's view of who may be accepted: decided in memory, under the locks of the limit windows.
+private struct AcceptanceGroup {
+  private struct Known {
+    let id: PayoutID
+    let fingerprint: [UInt8]?
+    let record: PayoutRecord?
+  }
+
+  private struct Window {
+    let span: LimitSpan
+    let startsAt: Timestamp
+    let limit: Amount?
+    var used: Amount
+  }
+
+  private let now: Timestamp
+  private var windows: [Window] = []
+  private var known: [Reference: Known] = [:]
+  private var admitted: [NewPayout] = []
+  private var newReferences: [NewPayout] = []
+  private var bareReferences: [NewPayout] = []
+
+  private static let openWindows: PostgresStatement = """
+    INSERT INTO limit_windows (scope, span, starts_at)
+    SELECT 'accepted', span, window_start(span, ledger_now()) FROM unnest(ARRAY['day', 'hour']) span
+    ON CONFLICT DO NOTHING
+    """
+  private static let lockWindows: PostgresStatement = """
+    SELECT span, starts_at, used, ledger_now() AS now FROM limit_windows
+    WHERE scope = 'accepted' AND starts_at = window_start(span, ledger_now())
+    ORDER BY span FOR UPDATE
+    """
+  private static let findReferences = PostgresStatement(
+    """
+    SELECT r.reference AS known_reference, r.payout_id AS known_id, r.request_fingerprint,
+      \(PayoutRecord.columns)
+    FROM payout_references r LEFT JOIN payouts p ON p.id = r.payout_id
+    WHERE r.reference = ANY ($1::bytea[])
+    """)
+
+  init(_ payouts: [NewPayout], limits: AcceptanceLimits, on connection: PostgresConnection) async throws {
+    let results = try await connection.pipeline([
+      (AcceptanceGroup.openWindows, []),
+      (AcceptanceGroup.lockWindows, []),
+      (AcceptanceGroup.findReferences, [.bytesArray(payouts.map(\.terms.reference.bytes))]),
+    ])
+    guard results.count == 3, let first = results[1].rows.first else {
+      throw LedgerError(.corrupt, "the limit windows of the present hour and day are missing")
+    }
+    now = try first.time("now")
+    for row in results[1].rows {
+      let span: LimitSpan = try row.named("span")
+      windows.append(
+        Window(
+          span: span, startsAt: try row.time("starts_at"), limit: limits[span],
+          used: try Amount(microUSDT: row.int8("used"))))
+    }
+    for row in results[2].rows {
+      known[try Reference(row.bytes("known_reference"))] = Known(
+        id: try PayoutID(bytes: row.uuid("known_id")), fingerprint: try row.bytesOrNil("request_fingerprint"),
+        record: try row.uuidOrNil("id") == nil ? nil : PayoutRecord(row))
+    }
+  }
+
+  mutating func admit(_ payout: NewPayout) -> AcceptanceOutcome {
+    let earlier = known[payout.terms.reference]
+    if let earlier {
+      if let record = earlier.record {
+        guard earlier.fingerprint == payout.fingerprint else { return .differentRequest }
+        return record.id == payout.terms.id ? .accepted(record) : .replayed(record)
+      }
+      if let fingerprint = earlier.fingerprint, fingerprint != payout.fingerprint { return .differentRequest }
+      guard earlier.id == payout.terms.id else { return .knownUnder(earlier.id) }
+    }
+    do {
+      if let full = try reserve(payout.terms.amount) { return .limitExceeded(full) }
+    } catch {
+      return .refused(LedgerError(.refused, "no window can count so large an amount: \(error)"))
+    }
+    let record = PayoutRecord(accepted: payout, at: now)
+    admitted.append(payout)
+    if earlier == nil { newReferences.append(payout) }
+    if let earlier, earlier.fingerprint == nil { bareReferences.append(payout) }
+    known[payout.terms.reference] = Known(id: payout.terms.id, fingerprint: payout.fingerprint, record: record)
+    return .accepted(record)
+  }
+
+  /// Takes the amount from every window, or from none and tells which one is full.
+  private mutating func reserve(_ amount: Amount) throws(MalformedValue) -> LimitUse? {
+    for window in windows {
+      // Neither is negative, so that the difference cannot overflow where the sum could.
+      guard let limit = window.limit, amount.microUSDT > limit.microUSDT - window.used.microUSDT else { continue }
+      return LimitUse(span: window.span, startsAt: window.startsAt, limit: limit, used: window.used)
+    }
+    var filled = windows
+    for index in filled.indices { filled[index].used = try filled[index].used.adding(amount) }
+    windows = filled
+    return nil
+  }
+
+  /// Always writes, so that a clean COMMIT of this transaction also proves what an earlier one left behind.
+  func store(on connection: PostgresConnection) async throws {
+    var commands: [(PostgresStatement, [PostgresParameter])] = []
+    if !newReferences.isEmpty {
+      commands.append((AcceptanceGroup.insertReferences, AcceptanceGroup.referenceParameters(newReferences)))
+    }
+    if !bareReferences.isEmpty {
+      commands.append((AcceptanceGroup.completeReferences, AcceptanceGroup.referenceParameters(bareReferences)))
+    }
+    if !admitted.isEmpty {
+      commands.append(
+        (
+          AcceptanceGroup.insertPayouts,
+          AcceptanceGroup.termsParameters(admitted) + AcceptanceGroup.particularsParameters(admitted)
+            + windowParameters()
+        ))
+    }
+    for window in windows {
+      commands.append(
+        (
+          AcceptanceGroup.useWindow,
+          [
+            .text(window.span.rawValue), .timestamp(microsecondsSinceUnixEpoch: window.startsAt.microseconds),
+            .int8(window.used.microUSDT),
+          ]
+        ))
+    }
+    _ = try await connection.pipeline(commands)
+  }
+
+  private static let insertReferences: PostgresStatement = """
+    INSERT INTO payout_references (reference, payout_id, owner, request_fingerprint, claimed_at)
+    SELECT n.*, (SELECT ledger_now()) FROM unnest($1::bytea[], $2::uuid[], $3::text[], $4::bytea[]) AS n
+    """
+  /// A reference that a Signer put back knows only its payout: without its request, no replay could be told.
+  private static let completeReferences: PostgresStatement = """
+    UPDATE payout_references r SET owner = n.owner, request_fingerprint = n.fingerprint
+    FROM unnest($1::bytea[], $2::uuid[], $3::text[], $4::bytea[]) AS n (reference, payout_id, owner, fingerprint)
+    WHERE r.reference = n.reference AND r.payout_id = n.payout_id
+    """
+  private static let useWindow: PostgresStatement = """
+    UPDATE limit_windows SET used = $3 WHERE scope = 'accepted' AND span = $1 AND starts_at = $2
+    """
+  private static let insertPayouts: PostgresStatement = """
+    INSERT INTO payouts (
+      id, reference, owner, network, token, asset, recipient, amount, router, batch_type, client_batch_id, node_id,
+      kyc_hash, created_at, expires_at, seal_version, seal_key_id, seal_signature, priority, reason, external_id,
+      beneficiary_user_id, session_id, work_credits, custom_data, webhook_url, request_id, accepted_status, status,
+      status_since, hour_window, day_window)
+    SELECT n.id, n.reference, n.owner, n.network, n.token, n.asset, n.recipient, n.amount, n.router, n.batch_type,
+      n.client_batch_id, n.node_id, n.kyc_hash, n.created_at, n.expires_at, n.seal_version, n.seal_key_id,
+      n.seal_signature, n.priority, n.reason, n.external_id, n.beneficiary_user_id, n.session_id, n.work_credits,
+      n.custom_data::jsonb, n.webhook_url, n.request_id, n.status::payout_status, n.status::payout_status,
+      (SELECT ledger_now()), $29::timestamptz, $30::timestamptz
+    FROM unnest(
+      $1::uuid[], $2::bytea[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::bytea[], $8::bigint[],
+      $9::text[], $10::text[], $11::uuid[], $12::text[], $13::bytea[], $14::timestamptz[], $15::timestamptz[],
+      $16::bigint[], $17::text[], $18::bytea[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[],
+      $24::text[], $25::text[], $26::text[], $27::text[], $28::text[]
+    ) AS n (
+      id, reference, owner, network, token, asset, recipient, amount, router, batch_type, client_batch_id, node_id,
+      kyc_hash, created_at, expires_at, seal_version, seal_key_id, seal_signature, priority, reason, external_id,
+      beneficiary_user_id, session_id, work_credits, custom_data, webhook_url, request_id, status)
+    """
+
+  private static func referenceParameters(_ payouts: [NewPayout]) -> [PostgresParameter] {
+    [
+      .bytesArray(payouts.map(\.terms.reference.bytes)), .uuidArray(payouts.map(\.terms.id.bytes)),
+      .textArray(payouts.map(\.terms.owner)), .bytesArray(payouts.map(\.fingerprint)),
+    ]
+  }
+
+  private static func termsParameters(_ payouts: [NewPayout]) -> [PostgresParameter] {
+    let terms = payouts.map(\.terms)
+    return [
+      .uuidArray(terms.map(\.id.bytes)), .bytesArray(terms.map(\.reference.bytes)), .textArray(terms.map(\.owner)),
+      .textArray(terms.map(\.network.rawValue)), .bytesArray(terms.map(\.token.bytes)),
+      .textArray(terms.map(\.asset)), .bytesArray(terms.map(\.recipient.bytes)),
+      .int8Array(terms.map(\.amount.microUSDT)), .textArray(terms.map(\.router.rawValue)),
+      .textArray(terms.map(\.batchType.rawValue)), .uuidArray(terms.map(\.clientBatch?.bytes)),
+      .textArray(terms.map(\.node)), .bytesArray(terms.map(\.kycHash)),
+      .timestampArray(terms.map(\.createdAt.microseconds)), .timestampArray(terms.map(\.expiresAt?.microseconds)),
+      .int8Array(payouts.map(\.seal.version)), .textArray(payouts.map(\.seal.keyID)),
+      .bytesArray(payouts.map(\.seal.signature)),
+    ]
+  }
+
+  private static func particularsParameters(_ payouts: [NewPayout]) -> [PostgresParameter] {
+    let particulars = payouts.map(\.particulars)
+    return [
+      .textArray(particulars.map(\.priority.rawValue)), .textArray(particulars.map(\.reason.rawValue)),
+      .textArray(particulars.map(\.externalID)), .textArray(particulars.map(\.beneficiaryUserID)),
+      .textArray(particulars.map(\.sessionID)), .textArray(particulars.map(\.workCredits)),
+      .textArray(particulars.map(\.customData)), .textArray(particulars.map(\.webhookURL)),
+      .textArray(particulars.map(\.requestID)), .textArray(payouts.map(\.status.rawValue)),
+    ]
+  }
+
+  private func windowParameters() -> [PostgresParameter] {
+    [LimitSpan.hour, .day].map { span in
+      let start = windows.first { $0.span == span }?.startsAt ?? now
+      return .timestamp(microsecondsSinceUnixEpoch: start.microseconds)
+    }
+  }
+}

@@ -1,0 +1,45 @@
+public import Payouts
+import Postgres
+
+extension Ledger: OperatorLedger {
+  /// See `OperatorLedger.declaredJournal`.
+  public func declaredJournal(of signer: String) async throws -> DeclaredJournal? {
+    let result = try await execute("SELECT wallet, journal_id FROM journals WHERE signer = $1", [.text(signer)])
+    return try result.rows.first.map {
+      try DeclaredJournal(wallet: Address(bytes: $0.bytes("wallet")), journalID: $0.bytes("journal_id"))
+    }
+  }
+
+  /// See `OperatorLedger.declare`.
+  public func declare(
+    wallet: Address, signer: String, journalID: [UInt8], begin: BlockPlace
+  ) async throws -> WalletDeclaration {
+    try await transaction { connection in
+      _ = try await connection.execute("LOCK TABLE wallets, journals IN SHARE ROW EXCLUSIVE MODE", [])
+      let known = try await connection.execute(
+        "SELECT wallet, journal_id FROM journals WHERE signer = $1", [.text(signer)])
+      if let row = known.rows.first {
+        let isSame = try row.bytes("journal_id") == journalID && row.bytes("wallet") == wallet.bytes
+        return isSame ? .alreadyDeclared : .anotherJournal
+      }
+      let past = try await connection.execute(
+        "SELECT EXISTS (SELECT FROM transactions WHERE wallet = $1) AS has_past", [.bytes(wallet.bytes)]
+      ).single()
+      if try past.bool("has_past") { return .walletHasPast }
+      _ = try await connection.pipeline([
+        (
+          """
+          INSERT INTO wallets (address, network, begin_block_number, begin_block_id, begin_block_time_ms)
+          SELECT $1, network, $2, $3, $4 FROM ledger_settings ON CONFLICT DO NOTHING
+          """,
+          [.bytes(wallet.bytes), .int8(begin.number), .bytes(begin.id.bytes), .int8(begin.time.milliseconds)]
+        ),
+        (
+          "INSERT INTO journals (signer, wallet, journal_id) VALUES ($1, $2, $3)",
+          [.text(signer), .bytes(wallet.bytes), .bytes(journalID)]
+        ),
+      ])
+      return .declared
+    }
+  }
+}

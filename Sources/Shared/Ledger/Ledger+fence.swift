@@ -1,0 +1,66 @@
+import Payouts
+import Postgres
+
+extension Ledger {
+  /// Stores what nobody of ours signed. Known is what stands in `transactions` now, after the block arrived: a Signer
+  /// stores before it broadcasts, so that nothing of ours can be in a block and not in the table.
+  static func store(
+    _ suspects: [ChainFinding], in place: BlockPlace, on connection: PostgresConnection
+  ) async throws {
+    guard !suspects.isEmpty else { return }
+    _ = try await connection.execute(
+      """
+      INSERT INTO unclaimed_transfers (txid, kind, log_index, wallet, recipient, amount, reference_bits, timestamp_ms,
+        block_number, block_id)
+      SELECT n.txid, n.kind, n.log_index, n.wallet, n.recipient, n.amount::numeric, n.bits, n.timestamp_ms, $9, $10
+      FROM unnest($1::bytea[], $2::text[], $3::integer[], $4::bytea[], $5::bytea[], $6::text[], $7::integer[],
+          $8::bigint[])
+        AS n (txid, kind, log_index, wallet, recipient, amount, bits, timestamp_ms)
+      WHERE NOT EXISTS (SELECT FROM transactions t WHERE t.txid = n.txid)
+      ON CONFLICT DO NOTHING
+      """,
+      [
+        .bytesArray(suspects.map(\.txid.bytes)), .textArray(suspects.map(\.kind.rawValue)),
+        .int4Array(suspects.map { Int32(clamping: $0.logIndex) }), .bytesArray(suspects.map(\.wallet.bytes)),
+        .bytesArray(suspects.map(\.recipient?.bytes)), .textArray(suspects.map(\.amountText)),
+        .int4Array(suspects.map { $0.referenceBits.map { Int32(clamping: $0) } }),
+        .int8Array(suspects.map(\.timestamp?.milliseconds)), .int8(place.number), .bytes(place.id.bytes),
+      ])
+  }
+
+  /// See `MonitorLedger.judgeFindings`. Before the Signers have vouched, a finding may be a transaction that a restore
+  /// lost; afterwards it means that somebody else holds the key.
+  public func judgeFindings() async throws -> Int {
+    let result = try await transaction { connection in
+      let judged = try await connection.execute(
+        """
+        UPDATE unclaimed_transfers SET judged_at = ledger_now()
+        WHERE judged_at IS NULL AND explained_at IS NULL AND acknowledged_at IS NULL AND continuous()
+        RETURNING txid, kind, block_number
+        """, [])
+      for row in judged.rows {
+        let txid = try TxID(row.bytes("txid"))
+        _ = try await connection.execute(
+          "SELECT open_breaker('unknown_transaction', $1, $2)",
+          [
+            .text("transaction \(txid)"),
+            .text(
+              "\(try row.text("kind")) \(txid) in block \(try row.int8("block_number")) moved a watched account and "
+                + "was signed by no Signer of ours: treat the key as stolen"),
+          ])
+      }
+      return judged
+    }
+    return result.rows.count
+  }
+
+  /// See `MonitorLedger.raiseAlarm`.
+  public func raiseAlarm(kind: String, subject: String, message: String) async throws {
+    _ = try await execute("SELECT raise_alarm($1, $2, $3)", [.text(kind), .text(subject), .text(message)])
+  }
+
+  /// See `SignerLedger.openBreaker`.
+  public func openBreaker(cause: String, subject: String, message: String) async throws {
+    _ = try await execute("SELECT open_breaker($1, $2, $3)", [.text(cause), .text(subject), .text(message)])
+  }
+}

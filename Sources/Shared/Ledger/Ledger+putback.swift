@@ -1,0 +1,120 @@
+import Payouts
+import Postgres
+
+extension Ledger {
+  /// What came of putting a journal's entries back.
+  struct PutBackResult: Sendable {
+    var putBack: [TxID] = []
+    var deferred: [TxID] = []
+    var contradicted: [TxID] = []
+  }
+
+  /// Stores again what a restore took: transaction, attempts, references, and the payouts' state where their rows are
+  /// still there (DESIGN.md §3 "Continuity").
+  ///
+  /// A later attempt in the journal says that the earlier one ended unpaid. Where that end was lost too, the earlier
+  /// attempt is live again here, and the later one waits for its verdict: no reference ever has two live attempts.
+  static func putBack(
+    _ entries: [JournalEntry], by vouching: Vouching, on connection: PostgresConnection
+  ) async throws -> PutBackResult {
+    var result = PutBackResult()
+    let inOrder = entries.sorted {
+      ($0.payouts.map(\.attemptNumber).max() ?? 0, $0.signedAt, $0.txid)
+        < ($1.payouts.map(\.attemptNumber).max() ?? 0, $1.signedAt, $1.txid)
+    }
+    for entry in inOrder {
+      let others = try await connection.execute(
+        """
+        SELECT outcome IS NOT NULL AS paid FROM attempts
+        WHERE reference = ANY ($1::bytea[]) AND txid <> $2 AND (outcome IS NULL OR outcome = 'paid')
+        """, [.bytesArray(entry.payouts.map(\.reference.bytes)), .bytes(entry.txid.bytes)])
+      if try others.rows.contains(where: { try $0.bool("paid") }) {
+        try await reportContradiction(entry, by: vouching, on: connection)
+        result.contradicted.append(entry.txid)
+      } else if !others.rows.isEmpty {
+        result.deferred.append(entry.txid)
+      } else {
+        _ = try await connection.pipeline(putBackCommands(entry, by: vouching))
+        result.putBack.append(entry.txid)
+      }
+    }
+    return result
+  }
+
+  private static func reportContradiction(
+    _ entry: JournalEntry, by vouching: Vouching, on connection: PostgresConnection
+  ) async throws {
+    _ = try await connection.execute(
+      "SELECT open_breaker('contradicted_journal', $1, $2)",
+      [
+        .text("transaction \(entry.txid)"),
+        .text(
+          "the journal of \(vouching.signer) holds transaction \(entry.txid) for a reference that another transaction "
+            + "has paid: read both on the chain before anything else is signed"),
+      ])
+  }
+
+  private static func putBackCommands(
+    _ entry: JournalEntry, by vouching: Vouching
+  ) -> [(PostgresStatement, [PostgresParameter])] {
+    let references = PostgresParameter.bytesArray(entry.payouts.map(\.reference.bytes))
+    let payouts = PostgresParameter.uuidArray(entry.payouts.map(\.payout.bytes))
+    let txid = PostgresParameter.bytes(entry.txid.bytes)
+    return [
+      (
+        "INSERT INTO put_backs (txid, signer, journal_id) VALUES ($1, $2, $3)",
+        [txid, .text(vouching.signer), .bytes(vouching.journalID)]
+      ),
+      (
+        insertTransaction,
+        [
+          txid, .bytes(entry.wallet.bytes), .text(entry.signer), .bytes(entry.signedBytes),
+          .int8(entry.referenceBlockNumber), .int8(entry.headTime.milliseconds), .int8(entry.expiration.milliseconds),
+          .int8(entry.feeLimit.count), .timestamp(microsecondsSinceUnixEpoch: entry.signedAt.microseconds),
+        ]
+      ),
+      (insertReferences, [references, payouts]),
+      (
+        insertAttempts,
+        [
+          references, txid, payouts, .int4Array(entry.payouts.map { Int32(clamping: $0.attemptNumber) }),
+          .bytesArray(entry.payouts.map(\.token.bytes)), .bytesArray(entry.payouts.map(\.recipient.bytes)),
+          .int8Array(entry.payouts.map(\.amount.microUSDT)),
+        ]
+      ),
+      (endAttemptsAsTheirTransaction, [txid]),
+      (setSigned, [references, .text(vouching.signer)]),
+    ]
+  }
+
+  private static let insertTransaction: PostgresStatement = """
+    INSERT INTO transactions (txid, wallet, signer, signed_bytes, reference_block_number, head_time_ms,
+      expiration_ms, fee_limit_sun, signed_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
+    """
+  private static let insertReferences: PostgresStatement = """
+    INSERT INTO payout_references (reference, payout_id)
+    SELECT * FROM unnest($1::bytea[], $2::uuid[]) ON CONFLICT DO NOTHING
+    """
+  private static let insertAttempts: PostgresStatement = """
+    INSERT INTO attempts (reference, payout_id, number, txid, token, recipient, amount)
+    SELECT n.reference, n.payout_id, n.number, $2, n.token, n.recipient, n.amount
+    FROM unnest($1::bytea[], $3::uuid[], $4::integer[], $5::bytea[], $6::bytea[], $7::bigint[])
+      AS n (reference, payout_id, number, token, recipient, amount)
+    ON CONFLICT (reference, txid) DO NOTHING
+    """
+  /// Where only the attempts were lost, their transaction's end is known already.
+  private static let endAttemptsAsTheirTransaction: PostgresStatement = """
+    UPDATE attempts a SET outcome =
+      (CASE t.status WHEN 'solid' THEN 'paid' ELSE t.status::text END)::attempt_outcome
+    FROM transactions t
+    WHERE t.txid = $1 AND a.txid = $1 AND a.outcome IS NULL AND t.status IN ('solid', 'failed_on_chain', 'dead')
+    """
+  private static let setSigned: PostgresStatement = """
+    UPDATE payouts p SET status = 'signed', not_before = NULL, held_from = NULL, hold_reason = NULL,
+      note = 'put back from the journal of ' || $2
+    FROM attempts a
+    WHERE p.reference = ANY ($1::bytea[]) AND a.reference = p.reference AND a.outcome IS NULL
+      AND p.status IN ('kyc_pending', 'compliance_pending', 'queued', 'scheduled', 'held')
+    """
+}

@@ -1,0 +1,109 @@
+public import Payouts
+import Postgres
+
+/// Questions that change nothing.
+extension Ledger: IngestLedger {
+  /// What was accepted under a reference.
+  public func accepted(under reference: Reference) async throws -> AcceptedRequest? {
+    let result = try await execute(
+      PostgresStatement(
+        """
+        SELECT r.request_fingerprint, \(PayoutRecord.columns)
+        FROM payout_references r JOIN payouts p ON p.id = r.payout_id WHERE r.reference = $1
+        """), [.bytes(reference.bytes)])
+    return try result.rows.first.map { row in
+      AcceptedRequest(record: try PayoutRecord(row), fingerprint: try row.bytesOrNil("request_fingerprint"))
+    }
+  }
+
+  /// A payout by its id.
+  public func payout(_ id: PayoutID) async throws -> PayoutRecord? {
+    let result = try await read(
+      "SELECT \(PayoutRecord.columns) FROM payouts p WHERE p.id = $1", [.uuid(id.bytes)])
+    return try result.rows.first.map(PayoutRecord.init)
+  }
+
+  /// The changes of a payout's state, oldest first.
+  public func history(of id: PayoutID) async throws -> [PayoutEvent] {
+    let result = try await read(
+      """
+      SELECT at, from_status, to_status, actor, note FROM payout_events WHERE payout_id = $1 ORDER BY id
+      """, [.uuid(id.bytes)])
+    return try result.rows.map { row in
+      PayoutEvent(
+        at: try row.time("at"), from: try row.textOrNil("from_status").map { try PostgresRow.name($0, "from_status") },
+        to: try row.named("to_status"), actor: try row.text("actor"), note: try row.textOrNil("note"))
+    }
+  }
+
+  /// The attempts of a payout, oldest first.
+  public func attempts(of id: PayoutID) async throws -> [AttemptRecord] {
+    let result = try await read(
+      """
+      SELECT a.number, a.txid, a.outcome, t.status, t.signed_at, t.expiration_ms, t.block_number, t.block_id,
+        t.block_time_ms, t.result, t.fee_sun, t.energy_used, t.bandwidth_used, t.last_answer
+      FROM attempts a JOIN transactions t USING (txid) WHERE a.payout_id = $1 ORDER BY a.number, t.signed_at
+      """, [.uuid(id.bytes)])
+    return try result.rows.map(AttemptRecord.init)
+  }
+
+  /// What may keep payouts from being paid just now.
+  public func conditions() async throws -> PayingConditions {
+    let row = try await read(
+      """
+      SELECT continuous() AS continuous, p.paused, p.reason, p.since AS paused_since, b.state, b.cause,
+        b.since AS breaker_since,
+        (SELECT count(*) FROM unclaimed_transfers WHERE explained_at IS NULL AND acknowledged_at IS NULL) AS findings,
+        ledger_now() AS now, h.number AS head, h.moved_at AS head_moved_at,
+        (SELECT number FROM chain_cursors WHERE view = 'solid') AS solid
+      FROM pause p CROSS JOIN breaker b LEFT JOIN chain_cursors h ON h.view = 'head'
+      """
+    ).single()
+    let isPaused = try row.bool("paused")
+    let isOpen = try row.text("state") != "closed"
+    return PayingConditions(
+      now: try row.time("now"), isContinuous: try row.bool("continuous"), openFindings: Int(try row.int8("findings")),
+      pauseReason: isPaused ? try row.textOrNil("reason") : nil,
+      pausedSince: isPaused ? try row.time("paused_since") : nil,
+      breakerCause: isOpen ? try row.textOrNil("cause") : nil,
+      breakerSince: isOpen ? try row.time("breaker_since") : nil,
+      headNumber: try row.int8OrNil("head"), headMovedAt: try row.timeOrNil("head_moved_at"),
+      solidNumber: try row.int8OrNil("solid"))
+  }
+
+  /// All hot wallets ever declared.
+  public func wallets() async throws -> [Address] {
+    try await read("SELECT address FROM wallets ORDER BY address").rows.map {
+      try Address(bytes: $0.bytes("address"))
+    }
+  }
+}
+
+extension AttemptRecord {
+  init(_ row: PostgresRow) throws {
+    number = Int(try row.int4("number"))
+    txid = try TxID(row.bytes("txid"))
+    outcome = try row.textOrNil("outcome").map { try PostgresRow.name($0, "outcome") }
+    status = try row.named("status")
+    signedAt = try row.time("signed_at")
+    expiration = Timestamp(milliseconds: try row.int8("expiration_ms"))
+    block = try BlockPlace(row)
+    result = try row.textOrNil("result")
+    lastAnswer = try row.textOrNil("last_answer")
+    cost = try row.int8OrNil("fee_sun").map { fee in
+      TransactionCost(
+        fee: Sun(fee), energyUsed: try row.int8OrNil("energy_used") ?? 0,
+        bandwidthUsed: try row.int8OrNil("bandwidth_used") ?? 0)
+    }
+  }
+}
+
+extension BlockPlace {
+  /// The place in columns block_number, block_id and block_time_ms; nil where there is none.
+  init?(_ row: PostgresRow) throws {
+    guard let number = try row.int8OrNil("block_number"), let id = try row.bytesOrNil("block_id"),
+      let time = try row.int8OrNil("block_time_ms")
+    else { return nil }
+    self.init(number: number, id: try BlockID(id), time: Timestamp(milliseconds: time))
+  }
+}

@@ -1,0 +1,68 @@
+import Crypto
+import Payouts
+import Postgres
+
+/// Applies the numbered migrations, each once, all workers at once if need be.
+struct Migrator {
+  /// One step of the schema. Once released it is never changed: its checksum stands in the database.
+  struct Migration: Sendable {
+    let number: Int32
+    let name: String
+    let sql: String
+
+    var checksum: [UInt8] { [UInt8](SHA256.hash(data: [UInt8](sql.utf8))) }
+  }
+
+  static let all = [
+    Migration(number: 1, name: "foundation", sql: M001Foundation.sql),
+    Migration(number: 2, name: "payouts", sql: M002Payouts.sql),
+    Migration(number: 3, name: "transactions", sql: M003Transactions.sql),
+    Migration(number: 4, name: "guards", sql: M004Guards.sql),
+  ]
+
+  /// The advisory lock under which the schema is changed: one number, known to every worker.
+  private static let lock: Int64 = 0x7470_6d69_6772_6174
+
+  let ledger: Ledger
+
+  /// Brings the schema to the newest number in one transaction under the advisory lock.
+  ///
+  /// - Throws: `LedgerError.misconfigured` where an applied migration differs from ours, or the schema is newer.
+  func migrate() async throws {
+    try await ledger.transaction { connection in
+      _ = try await connection.execute("SELECT pg_advisory_xact_lock($1)", [.int8(Migrator.lock)])
+      try await connection.executeScript(
+        """
+        SET LOCAL client_min_messages = warning;
+        CREATE TABLE IF NOT EXISTS schema_migrations (
+          number integer PRIMARY KEY, name text NOT NULL, checksum bytea NOT NULL,
+          applied_at timestamptz NOT NULL DEFAULT now())
+        """)
+      let applied = try await connection.execute("SELECT number, name, checksum FROM schema_migrations", [])
+      var known: [Int32: [UInt8]] = [:]
+      for row in applied.rows { known[try row.int4("number")] = try row.bytes("checksum") }
+      if let newest = known.keys.max(), newest > Int32(Migrator.all.count) {
+        throw LedgerError(
+          .misconfigured, "the schema is at \(newest), this program knows \(Migrator.all.count): upgrade it")
+      }
+      for migration in Migrator.all {
+        guard let checksum = known[migration.number] else {
+          try await apply(migration, on: connection)
+          continue
+        }
+        guard checksum == migration.checksum else {
+          throw LedgerError(
+            .misconfigured, "migration \(migration.number) (\(migration.name)) was applied in another form")
+        }
+      }
+    }
+  }
+
+  private func apply(_ migration: Migration, on connection: PostgresConnection) async throws {
+    try await connection.executeScript(migration.sql)
+    _ = try await connection.execute(
+      "INSERT INTO schema_migrations (number, name, checksum) VALUES ($1, $2, $3)",
+      [.int4(migration.number), .text(migration.name), .bytes(migration.checksum)])
+    ledger.logger.info("applied a migration", metadata: ["migration": "\(migration.number) \(migration.name)"])
+  }
+}

@@ -1,0 +1,138 @@
+public import Payouts
+
+/// What Monitor asks of the ledger: how far the chain was read, and what it said.
+public protocol MonitorLedger: Sendable {
+  /// The wallets to watch and the block from which the chain is read; nil before `payoutctl signer init`.
+  func watch() async throws -> ChainWatch?
+  /// How far a view was read.
+  func cursor(_ view: CursorView) async throws -> BlockPlace?
+  /// The part of the head's branch that may still be undone, newest first.
+  func recentBlocks(atMost count: Int) async throws -> [BlockPlace]
+
+  /// Which of these transactions are ours, with what they were signed to do.
+  func known(_ txids: [TxID]) async throws -> [KnownTransaction]
+  /// Takes up the next block of the head's branch: what is included, and what the fence found in it.
+  ///
+  /// - Returns: false where another replica was faster or the branch changed; nothing is changed then.
+  func apply(head block: HeadBlock, after previous: BlockPlace?) async throws -> Bool
+  /// Forgets the head's blocks above a number, because the chain did: what they included is `sent` again.
+  func undoHead(above number: Int64) async throws -> [PayoutID]
+
+  /// Takes up the next solid block with its verdicts.
+  ///
+  /// - Returns: false where another replica was faster; nothing is changed then.
+  func apply(
+    solid block: BlockPlace, after previous: BlockPlace?, verdicts: [TxID: TransactionVerdict],
+    retryDelayMilliseconds: Int64
+  ) async throws -> Bool
+  /// Transactions whose window the solid cursor has passed and that have no verdict yet: put back, late or dead.
+  func unjudged(atMost count: Int) async throws -> [UnjudgedTransaction]
+  /// Stores verdicts found by reading a window again.
+  func settle(_ verdicts: [TxID: TransactionVerdict], retryDelayMilliseconds: Int64) async throws
+
+  /// Confirms what is paid and has its confirmations.
+  func confirm(headNumber: Int64, requiredConfirmations: Int64, atMost count: Int) async throws -> [PayoutID]
+  /// Judges open findings once the Signers have vouched: those that stay open the breaker.
+  func judgeFindings() async throws -> Int
+  /// Raises an alarm: one standing row a kind and subject.
+  func raiseAlarm(kind: String, subject: String, message: String) async throws
+}
+
+/// Monitor's two readings of the chain.
+public enum CursorView: String, Sendable, Hashable {
+  /// The head's branch, which forks may undo.
+  case head
+  /// Solid blocks only.
+  case solid
+}
+
+/// What the fence watches.
+public struct ChainWatch: Sendable, Hashable {
+  /// All wallets ever declared.
+  public let wallets: Set<Address>
+  /// The block from which the chain is read without a gap.
+  public let begin: BlockPlace
+}
+
+/// One of our transactions as it was signed.
+public struct KnownTransaction: Sendable, Hashable {
+  /// Its identity.
+  public let txid: TxID
+  /// Where it stands.
+  public let status: TransactionStatus
+  /// The Transfers it was signed to make.
+  public let transfers: [ExpectedTransfer]
+}
+
+/// One of our transactions without a verdict although its window has passed.
+public struct UnjudgedTransaction: Sendable, Hashable {
+  /// The transaction.
+  public let transaction: KnownTransaction
+  /// The block it refers to: its window begins one above.
+  public let referenceBlockNumber: Int64
+  /// Its window ends with the first solid block whose time is at or after this.
+  public let expiration: Timestamp
+}
+
+/// A block of the head's branch as Monitor read it.
+public struct HeadBlock: Sendable, Hashable {
+  /// The block.
+  public let place: BlockPlace
+  /// All transactions in it.
+  public let transactions: [TxID]
+  /// What moved something of a watched account; those that turn out known are no findings.
+  public let suspects: [ChainFinding]
+  /// Blocks at or below this number are solid and no longer kept.
+  public let keepAbove: Int64
+
+  /// A block as read.
+  public init(place: BlockPlace, transactions: [TxID], suspects: [ChainFinding], keepAbove: Int64) {
+    self.place = place
+    self.transactions = transactions
+    self.suspects = suspects
+    self.keepAbove = keepAbove
+  }
+}
+
+/// A transaction of a watched account, or a transfer out of one (DESIGN.md §3 "The fence").
+public struct ChainFinding: Sendable, Hashable {
+  /// What was seen.
+  public enum Kind: String, Sendable, Hashable {
+    /// A transaction owned by a watched account, of any type, failed ones too.
+    case ownedTransaction = "owned_transaction"
+    /// A Transfer log of the USDT contract out of a watched account with a value above zero.
+    case tokenTransfer = "token_transfer"
+  }
+
+  /// What was seen.
+  public let kind: Kind
+  /// In which transaction.
+  public let txid: TxID
+  /// Which log of it; -1 for the transaction itself.
+  public let logIndex: Int
+  /// The watched account.
+  public let wallet: Address
+  /// Who received, where it is a transfer.
+  public let recipient: Address?
+  /// How much, as decimal digits: a foreign value need not fit into an amount.
+  public let amountText: String?
+  /// The low ten bits of the transaction's expiration: the top ten of the reference it may have paid.
+  public let referenceBits: Int64?
+  /// The transaction's timestamp.
+  public let timestamp: Timestamp?
+
+  /// A sighting.
+  public init(
+    kind: Kind, txid: TxID, logIndex: Int, wallet: Address, recipient: Address?, amountText: String?,
+    referenceBits: Int64?, timestamp: Timestamp?
+  ) {
+    self.kind = kind
+    self.txid = txid
+    self.logIndex = logIndex
+    self.wallet = wallet
+    self.recipient = recipient
+    self.amountText = amountText
+    self.referenceBits = referenceBits
+    self.timestamp = timestamp
+  }
+}

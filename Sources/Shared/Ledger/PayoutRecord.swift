@@ -1,0 +1,139 @@
+public import Payouts
+import Postgres
+
+/// A payout as the ledger holds it.
+public struct PayoutRecord: Sendable, Hashable {
+  /// What was accepted; covered by the seal.
+  public let terms: PayoutTerms
+  /// Ingest's signature over the terms.
+  public let seal: Seal
+  /// What the client said besides.
+  public let particulars: PayoutParticulars
+  /// The state it was accepted in: the first answer is told again from it.
+  public let acceptedStatus: PayoutStatus
+  /// Where it stands.
+  public let status: PayoutStatus
+  /// Since when, by the database's clock.
+  public let statusSince: Timestamp
+  /// What the last change said, if anything.
+  public let note: String?
+  /// The state it was held from, while held.
+  public let heldFrom: PayoutStatus?
+  /// Why, while held: a `HoldReason` or an operator's word.
+  public let holdReason: String?
+  /// The Scheduler's batch, once it is in one.
+  public let settlementBatch: BatchID?
+  /// Not signed again before this time, after an attempt that ended unpaid.
+  public let notBefore: Timestamp?
+
+  /// The payout's name.
+  public var id: PayoutID { terms.id }
+
+  static let columns = """
+    p.id, p.reference, p.owner, p.network, p.token, p.asset, p.recipient, p.amount, p.router, p.batch_type,
+    p.client_batch_id, p.node_id, p.kyc_hash, p.created_at, p.expires_at, p.seal_version, p.seal_key_id,
+    p.seal_signature, p.priority, p.reason, p.external_id, p.beneficiary_user_id, p.session_id, p.work_credits,
+    p.custom_data, p.webhook_url, p.request_id, p.accepted_status, p.status, p.status_since, p.note, p.held_from,
+    p.hold_reason, p.settlement_batch_id, p.not_before
+    """
+
+  init(_ row: PostgresRow) throws {
+    terms = try PayoutTerms(
+      id: PayoutID(bytes: row.uuid("id")), reference: Reference(row.bytes("reference")), owner: row.text("owner"),
+      network: row.named("network"), token: Address(bytes: row.bytes("token")), asset: row.text("asset"),
+      recipient: Address(bytes: row.bytes("recipient")), amount: Amount(microUSDT: row.int8("amount")),
+      router: row.named("router"), batchType: row.named("batch_type"),
+      clientBatch: row.uuidOrNil("client_batch_id").map { try BatchID(bytes: $0) }, node: row.textOrNil("node_id"),
+      kycHash: row.bytesOrNil("kyc_hash"), createdAt: row.time("created_at"), expiresAt: row.timeOrNil("expires_at"))
+    seal = try Seal(
+      version: row.int8("seal_version"), keyID: row.text("seal_key_id"), signature: row.bytes("seal_signature"))
+    particulars = try PayoutParticulars(
+      priority: row.named("priority"), reason: row.named("reason"), externalID: row.textOrNil("external_id"),
+      beneficiaryUserID: row.textOrNil("beneficiary_user_id"), sessionID: row.textOrNil("session_id"),
+      workCredits: row.textOrNil("work_credits"), customData: row.textOrNil("custom_data"),
+      webhookURL: row.textOrNil("webhook_url"), requestID: row.text("request_id"))
+    acceptedStatus = try row.named("accepted_status")
+    status = try row.named("status")
+    statusSince = try row.time("status_since")
+    note = try row.textOrNil("note")
+    heldFrom = try row.textOrNil("held_from").map { try PostgresRow.name($0, "held_from") }
+    holdReason = try row.textOrNil("hold_reason")
+    settlementBatch = try row.uuidOrNil("settlement_batch_id").map { try BatchID(bytes: $0) }
+    notBefore = try row.timeOrNil("not_before")
+  }
+
+  /// The record of a payout that was just accepted.
+  init(accepted payout: NewPayout, at time: Timestamp) {
+    terms = payout.terms
+    seal = payout.seal
+    particulars = payout.particulars
+    acceptedStatus = payout.status
+    status = payout.status
+    statusSince = time
+    note = nil
+    heldFrom = nil
+    holdReason = nil
+    settlementBatch = nil
+    notBefore = nil
+  }
+}
+
+/// What the client said besides the sealed terms.
+public struct PayoutParticulars: Sendable, Hashable {
+  /// Which payout of a window goes first.
+  public let priority: Priority
+  /// What it is for.
+  public let reason: PayoutReason
+  /// The client's own reference, at most 128 characters.
+  public let externalID: String?
+  /// The end user who may read it.
+  public let beneficiaryUserID: String?
+  /// The client's session.
+  public let sessionID: String?
+  /// Decimal text, told back as it came.
+  public let workCredits: String?
+  /// A JSON object as text, at most 4 KiB.
+  public let customData: String?
+  /// Where the payout's events are told.
+  public let webhookURL: String?
+  /// The request that brought it, found in every log line about it.
+  public let requestID: String
+
+  /// All particulars.
+  public init(
+    priority: Priority, reason: PayoutReason, externalID: String? = nil, beneficiaryUserID: String? = nil,
+    sessionID: String? = nil, workCredits: String? = nil, customData: String? = nil, webhookURL: String? = nil,
+    requestID: String
+  ) {
+    self.priority = priority
+    self.reason = reason
+    self.externalID = externalID
+    self.beneficiaryUserID = beneficiaryUserID
+    self.sessionID = sessionID
+    self.workCredits = workCredits
+    self.customData = customData
+    self.webhookURL = webhookURL
+    self.requestID = requestID
+  }
+}
+
+extension PostgresRow {
+  func time(_ column: String) throws -> Timestamp { Timestamp(microseconds: try timestampMicroseconds(column)) }
+
+  func timeOrNil(_ column: String) throws -> Timestamp? {
+    try timestampMicrosecondsOrNil(column).map { Timestamp(microseconds: $0) }
+  }
+
+  /// A column whose text is the raw value of an enumeration of ours.
+  func named<Name: RawRepresentable>(_ column: String) throws -> Name where Name.RawValue == String {
+    try PostgresRow.name(try text(column), column)
+  }
+
+  static func name<Name: RawRepresentable>(_ text: String, _ column: String) throws -> Name
+  where Name.RawValue == String {
+    guard let name = Name(rawValue: text) else {
+      throw LedgerError(.corrupt, "\(column) holds a name that this program does not know")
+    }
+    return name
+  }
+}

@@ -1,0 +1,278 @@
+public import Payouts
+
+/// What Signer asks of the ledger: signing, broadcasting, vouching (DESIGN.md §3).
+public protocol SignerLedger: Sendable {
+  /// Signs payouts of a batch in one database transaction (DESIGN.md §3 point 1).
+  ///
+  /// Locks the batch's payouts that are `scheduled` and due, in id order; checks what may forbid signing; lets `decide`
+  /// build and sign; stores transactions and attempts; sets `signed`; commits. What was signed is not returned: it is
+  /// read again by `takeForBroadcast`, whose own clean COMMIT proves this one.
+  /// - Throws: `LedgerError.outcomeUnknown`: whatever was committed will be taken for broadcast; signing it again is
+  ///   impossible, because the next call waits for the lost transaction's locks and reads again.
+  func sign(
+    _ order: SigningOrder, decide: @escaping @Sendable (SigningBatch) throws -> [SigningDecision]
+  ) async throws -> SigningOutcome
+
+  /// Takes transactions that are due for a (repeated) broadcast, so that no other Signer takes them meanwhile.
+  ///
+  /// - Parameters:
+  ///   - headTime: the head block's time; transactions expired by it are not taken.
+  ///   - leaseMilliseconds: when they are due again (15 s, DESIGN.md §3 point 3).
+  /// - Returns: only what is committed, with the life of the server under which it was read.
+  func takeForBroadcast(
+    wallet: Address, headTime: Timestamp, leaseMilliseconds: Int64, atMost count: Int
+  ) async throws -> BroadcastLot
+  /// Stores what nodes answered; those that a node has taken become `sent`, their payouts `broadcast`.
+  func record(_ answers: [BroadcastRecord]) async throws
+
+  /// The life of the server that this Signer would vouch for, and whether somebody did.
+  func vouchingState(signer: String) async throws -> VouchingState
+  /// Compares a journal with the database by txid, puts back exactly what is missing, and vouches, in one transaction.
+  ///
+  /// - Throws: `LedgerError`; nothing is vouched then.
+  func vouch(_ vouching: Vouching, journal: [JournalEntry]) async throws -> VouchingOutcome
+
+  /// What may keep payouts from being paid just now.
+  func conditions() async throws -> PayingConditions
+  /// Holds the payouts of a batch that wait to be signed, because signing it fails again and again.
+  func holdScheduled(batch: BatchID, note: String) async throws -> [PayoutID]
+  /// Opens the breaker until an operator closes it, and raises the alarm that says why.
+  func openBreaker(cause: String, subject: String, message: String) async throws
+  /// Raises an alarm: one standing row a kind and subject.
+  func raiseAlarm(kind: String, subject: String, message: String) async throws
+
+  /// Batches with payouts that wait to be signed and whose stream entry may be lost, or whose retry delay is over.
+  func batchesToSign(waitingFor milliseconds: Int64, atMost count: Int) async throws -> [BatchID]
+}
+
+/// What is to be signed, and what the chain looks like.
+public struct SigningOrder: Sendable, Hashable {
+  /// The settlement batch.
+  public let batch: BatchID
+  /// The wallet that pays.
+  public let wallet: Address
+  /// This Signer's name.
+  public let signer: String
+  /// The head block that this Signer's node told.
+  public let head: BlockPlace
+  /// At most so many transactions may be out and not in a block.
+  public let maximumInFlight: Int
+  /// At most so many payouts now.
+  public let maximumPayouts: Int
+  /// How many blocks the fence may be behind the head.
+  public let fenceLagBlocks: Int64
+
+  /// An order to sign.
+  public init(
+    batch: BatchID, wallet: Address, signer: String, head: BlockPlace, maximumInFlight: Int, maximumPayouts: Int,
+    fenceLagBlocks: Int64
+  ) {
+    self.batch = batch
+    self.wallet = wallet
+    self.signer = signer
+    self.head = head
+    self.maximumInFlight = maximumInFlight
+    self.maximumPayouts = maximumPayouts
+    self.fenceLagBlocks = fenceLagBlocks
+  }
+}
+
+/// The locked payouts of a batch, and what is needed to decide on each.
+public struct SigningBatch: Sendable {
+  /// In id order.
+  public let candidates: [SigningCandidate]
+  /// What Signer signed in the present hour and day, by the ledger.
+  public let signedThisHour: Amount
+  /// Likewise for the day.
+  public let signedThisDay: Amount
+  /// The database's clock.
+  public let now: Timestamp
+  /// Which of these txids the ledger holds already is asked by the ledger itself; a collision makes it ask again with
+  /// this number raised, and each transaction's timestamp takes the next second.
+  public let secondsLater: Int64
+}
+
+/// One locked payout.
+public struct SigningCandidate: Sendable, Hashable {
+  /// The payout.
+  public let payout: PayoutRecord
+  /// The number this attempt would have.
+  public let attemptNumber: Int
+  /// Transactions of earlier attempts of its reference.
+  public let earlierTransactions: [TxID]
+  /// Whether its reference has a live or paid attempt.
+  public let isReferenceInUse: Bool
+  /// Unclaimed transfers of its recipient and amount: their reference bits, nil where a transfer has none.
+  public let unclaimedReferenceBits: [Int64?]
+}
+
+/// What Signer decided on a candidate. Those it does not mention stay as they are.
+public enum SigningDecision: Sendable, Hashable {
+  /// Store this and set it `signed`.
+  case sign(SignedPayout)
+  /// Hold it; where `opensBreaker`, nothing else is signed until an operator closes the breaker.
+  case hold(PayoutID, HoldReason, note: String, opensBreaker: Bool)
+}
+
+/// One signed transaction with the payout it pays.
+public struct SignedPayout: Sendable, Hashable {
+  /// The payout.
+  public let payout: PayoutID
+  /// Its reference.
+  public let reference: Reference
+  /// 1 for the first attempt.
+  public let attemptNumber: Int
+  /// The transaction's identity.
+  public let txid: TxID
+  /// The whole serialized transaction with its signature.
+  public let signedBytes: [UInt8]
+  /// The solid block it refers to.
+  public let referenceBlockNumber: Int64
+  /// The head's time when it was built.
+  public let headTime: Timestamp
+  /// When it can no longer be included.
+  public let expiration: Timestamp
+  /// What its energy may cost at most.
+  public let feeLimit: Sun
+  /// The one Transfer it makes.
+  public let transfer: ExpectedTransfer
+
+  /// A signed payout.
+  public init(
+    payout: PayoutID, reference: Reference, attemptNumber: Int, txid: TxID, signedBytes: [UInt8],
+    referenceBlockNumber: Int64, headTime: Timestamp, expiration: Timestamp, feeLimit: Sun, transfer: ExpectedTransfer
+  ) {
+    self.payout = payout
+    self.reference = reference
+    self.attemptNumber = attemptNumber
+    self.txid = txid
+    self.signedBytes = signedBytes
+    self.referenceBlockNumber = referenceBlockNumber
+    self.headTime = headTime
+    self.expiration = expiration
+    self.feeLimit = feeLimit
+    self.transfer = transfer
+  }
+}
+
+/// What came of an order to sign.
+public enum SigningOutcome: Sendable, Hashable {
+  /// Committed.
+  case done(signed: Int, held: Int, waiting: Int)
+  /// Nothing may be signed now.
+  case blocked(SigningBlock)
+}
+
+/// Why nothing may be signed now.
+public enum SigningBlock: String, Sendable, Hashable {
+  /// Not every Signer has vouched for this life of the server.
+  case notContinuous = "not_continuous"
+  /// The fence has an open finding.
+  case openFinding = "open_finding"
+  /// An operator paused payments.
+  case paused
+  /// The breaker is open.
+  case breakerOpen = "breaker_open"
+  /// The fence is too far behind the head, or has not begun.
+  case fenceBehind = "fence_behind"
+  /// As many transactions are out as may be.
+  case inFlightLimit = "in_flight_limit"
+}
+
+/// Transactions taken for broadcast.
+public struct BroadcastLot: Sendable, Hashable {
+  /// The server's life under which they were read.
+  public let life: ServerLife
+  /// Whether the history is vouched for.
+  public let isContinuous: Bool
+  /// As a journal holds them.
+  public let transactions: [JournalEntry]
+}
+
+/// What a node answered.
+public struct BroadcastRecord: Sendable, Hashable {
+  /// The transaction.
+  public let txid: TxID
+  /// Whether some node has it now (SUCCESS, DUP or "P2P broadcast failed.").
+  public let isTaken: Bool
+  /// Code and message, for people.
+  public let answer: String
+  /// Where it was not taken: when to try again, in milliseconds.
+  public let retryMilliseconds: Int64
+
+  /// An answer.
+  public init(txid: TxID, isTaken: Bool, answer: String, retryMilliseconds: Int64) {
+    self.txid = txid
+    self.isTaken = isTaken
+    self.answer = answer
+    self.retryMilliseconds = retryMilliseconds
+  }
+}
+
+/// What a Signer needs to know before it vouches.
+public struct VouchingState: Sendable, Hashable {
+  /// The server's present life.
+  public let life: ServerLife
+  /// Whether the history is vouched for by all.
+  public let isContinuous: Bool
+  /// Whether this Signer has vouched for this life.
+  public let hasVouched: Bool
+  /// The wallet and journal that stand under this Signer's name; nil before `payoutctl signer init`.
+  public let declared: DeclaredJournal?
+  /// The process that vouched last under this name, and the server's start then.
+  public let lastVouching: LastVouching?
+}
+
+/// A journal known to the database.
+public struct DeclaredJournal: Sendable, Hashable {
+  /// The wallet it is for.
+  public let wallet: Address
+  /// Its random id, 16 bytes.
+  public let journalID: [UInt8]
+}
+
+/// The last vouching under a name.
+public struct LastVouching: Sendable, Hashable {
+  /// Random bytes of the process that vouched.
+  public let runID: [UInt8]
+  /// The server's start then.
+  public let serverStartMicroseconds: Int64
+}
+
+/// A Signer's word that its journal and the database agree.
+public struct Vouching: Sendable, Hashable {
+  /// Its name.
+  public let signer: String
+  /// Its process.
+  public let runID: [UInt8]
+  /// All names that must vouch, as this Signer is configured (`SIGNER_NAMES`).
+  public let names: [String]
+  /// Its journal.
+  public let journalID: [UInt8]
+  /// The life it vouches for: where the server has another by now, nothing is vouched.
+  public let life: ServerLife
+
+  /// A vouching.
+  public init(signer: String, runID: [UInt8], names: [String], journalID: [UInt8], life: ServerLife) {
+    self.signer = signer
+    self.runID = runID
+    self.names = names
+    self.journalID = journalID
+    self.life = life
+  }
+}
+
+/// What came of a vouching.
+public enum VouchingOutcome: Sendable, Hashable {
+  /// Vouched; `missing` names must vouch too before anything is signed.
+  case vouched(putBack: [TxID], missing: [String])
+  /// Not vouched yet: entries of the journal are later attempts of references whose earlier attempt is live again in
+  /// this database; they go in once Monitor has found the earlier one's end.
+  case waitsForVerdicts(putBack: [TxID], deferred: [TxID])
+  /// Not vouched: the journal holds other attempts of references that are paid. Breaker and alarm are set.
+  case contradicted([TxID])
+  /// The server has another life by now: read the journal again.
+  case anotherLife
+  /// Another journal stands under this name: this one is not the one that was declared.
+  case anotherJournal
+}
