@@ -1,0 +1,164 @@
+import FoundationEssentials
+public import Logging
+
+/// What the simulated network is told at its start.
+///
+/// ## Configuration keys
+///
+/// Each may also be given as `NAME_FILE`, the path of a file that holds the value. None is secret.
+///
+/// - `DEVNET_PORT`: port on 127.0.0.1; 0 picks a free one. 0...65535, default 9090.
+/// - `DEVNET_BLOCK_MS`: a slot of wall and chain time in milliseconds. 50...60000, default 3000.
+/// - `DEVNET_FUND`: `address:TRX:USDT`, comma-separated; amounts are decimals with at most 6 places. Default none.
+/// - `DEVNET_USDT_CONTRACT`: address of the USDT contract in base58. Default mainnet's.
+/// - `DEVNET_GENESIS_TIME_MS`: time of block 0, a positive multiple of the slot that is not in the future; with it the
+///   genesis id is the same in every run. Default: the present slot, and a genesis id of its own for each run.
+/// - `DEVNET_PRODUCERS`: how many producers take turns. 1...27, default 27.
+/// - `LOG_LEVEL`: trace, debug, info, notice, warning, error or critical. Default info.
+public struct DevnetConfiguration: Sendable, Equatable {
+  /// Port to listen on; 0 for a free one.
+  public var port = 9_090
+  /// Slot in milliseconds.
+  public var slot: Int64 = 3_000
+  /// Level of the log on stderr.
+  public var logLevel = Logger.Level.info
+  var genesis: Genesis
+
+  /// Everything that is wrong with a configuration, one sentence each; never empty.
+  public struct Failure: Error, Equatable {
+    /// `KEY: what was found, what was expected`.
+    public let problems: [String]
+  }
+
+  /// Reads the configuration.
+  ///
+  /// - Parameters:
+  ///   - environment: the process's variables; empty values count as absent.
+  ///   - now: wall time in milliseconds since 1970, from which block 0 gets its time.
+  ///   - random: makes the genesis of each run its own.
+  /// - Throws: every problem at once.
+  public init(
+    environment: [String: String], now: Int64, random: inout some RandomNumberGenerator
+  ) throws(Failure) {
+    var source = ConfigurationSource(environment: environment)
+    port = Int(source.integer("DEVNET_PORT", in: 0...65_535) ?? 9_090)
+    slot = source.integer("DEVNET_BLOCK_MS", in: 50...60_000) ?? 3_000
+    let slot = slot
+    genesis = Genesis(time: now / slot * slot)
+    genesis.producerCount = Int(source.integer("DEVNET_PRODUCERS", in: 1...27) ?? 27)
+    if let time = source.integer("DEVNET_GENESIS_TIME_MS", in: 1...now) {
+      if time % slot != 0 { source.problem("DEVNET_GENESIS_TIME_MS: \(time) is not a multiple of the slot, \(slot)") }
+      genesis.time = time
+    } else {
+      genesis.seed = Self.seed(&random)
+    }
+    if let text = source.text("DEVNET_USDT_CONTRACT") {
+      if let address = Address(base58: text) {
+        genesis.tokenAddress = address
+      } else {
+        source.problem("DEVNET_USDT_CONTRACT: '\(text)' is no address; expected 34 characters of base58check")
+      }
+    }
+    if let text = source.text("DEVNET_FUND") { genesis.funds = source.funds(text, token: genesis.tokenAddress) }
+    if let text = source.text("LOG_LEVEL") {
+      if let level = Logger.Level(rawValue: text.lowercased()) {
+        logLevel = level
+      } else {
+        let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+        source.problem("LOG_LEVEL: '\(text)' is unknown; expected one of \(levels)")
+      }
+    }
+    guard source.problems.isEmpty else { throw Failure(problems: source.problems) }
+  }
+
+  private static func seed(_ random: inout some RandomNumberGenerator) -> Hash32 {
+    var bytes: Bytes = []
+    for _ in 0..<4 { bytes += Int64(bitPattern: random.next()).bigEndianBytes }
+    return .sha256(bytes)
+  }
+}
+
+/// Reads single values and gathers what is wrong with them.
+private struct ConfigurationSource {
+  let environment: [String: String]
+  private(set) var problems: [String] = []
+
+  /// Reads from these variables.
+  init(environment: [String: String]) { self.environment = environment }
+
+  /// The largest file that is read for a value, in bytes.
+  private static let fileSizeMax = 1_000_000
+
+  /// Notes what is wrong, in a sentence that begins with the key.
+  mutating func problem(_ text: String) { problems.append(text) }
+
+  /// The value of `name`, or of the file that `name_FILE` names, without space around it; nil when absent or empty.
+  mutating func text(_ name: String) -> String? {
+    let direct = nonEmpty(environment[name])
+    guard let path = nonEmpty(environment["\(name)_FILE"]) else { return direct }
+    guard direct == nil else {
+      problem("\(name): given together with \(name)_FILE; give one of them")
+      return nil
+    }
+    guard let data = FileManager.default.contents(atPath: path), data.count <= Self.fileSizeMax else {
+      problem("\(name)_FILE: cannot read '\(path)', or it is larger than \(Self.fileSizeMax) bytes")
+      return nil
+    }
+    return nonEmpty(String(decoding: data, as: UTF8.self))
+  }
+
+  /// The value as a number within `range`; nil when absent or wrong.
+  mutating func integer(_ name: String, in range: ClosedRange<Int64>) -> Int64? {
+    guard let text = text(name) else { return nil }
+    guard let value = Int64(text), range.contains(value) else {
+      problem("\(name): '\(text)' is not a whole number from \(range.lowerBound) to \(range.upperBound)")
+      return nil
+    }
+    return value
+  }
+
+  /// The accounts of `DEVNET_FUND`.
+  mutating func funds(_ text: String, token: Address) -> [Genesis.Fund] {
+    var funds: [Genesis.Fund] = []
+    var supply: UInt64 = 0
+    for entry in text.split(separator: ",") {
+      let entry = trimmed(entry)
+      let parts = entry.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+      guard parts.count == 3, let address = Address(base58: parts[0]), let trx = Self.millionths(parts[1]),
+        let usdt = Self.millionths(parts[2])
+      else {
+        problem("DEVNET_FUND: '\(entry)' is not address:TRX:USDT with amounts of at most 6 decimals")
+        continue
+      }
+      if funds.contains(where: { $0.address == address }) { problem("DEVNET_FUND: \(address) stands there twice") }
+      if address == token { problem("DEVNET_FUND: \(address) is the USDT contract itself") }
+      let (sum, overflow) = supply.addingReportingOverflow(UInt64(usdt))
+      if overflow || sum > UInt64(Int64.max) { problem("DEVNET_FUND: the sum of USDT exceeds 9223372036854.775807") }
+      supply = overflow ? supply : sum
+      funds.append(Genesis.Fund(address: address, trx: trx, usdt: UInt64(usdt)))
+    }
+    return funds
+  }
+
+  /// `text` × 10⁶ for a decimal number with at most 6 places, exactly; nil for anything else.
+  static func millionths(_ text: String) -> Int64? {
+    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count <= 2, parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } }) else {
+      return nil
+    }
+    let places = parts.count == 2 ? String(parts[1]) : ""
+    guard places.utf8.count <= 6 else { return nil }
+    return Int64(parts[0] + places + String(repeating: "0", count: 6 - places.utf8.count))
+  }
+
+  private func nonEmpty(_ text: String?) -> String? {
+    guard let text else { return nil }
+    let value = trimmed(text[...])
+    return value.isEmpty ? nil : value
+  }
+
+  private func trimmed(_ text: Substring) -> String {
+    let rest = text.drop(while: \.isWhitespace)
+    return String(rest.reversed().drop(while: \.isWhitespace).reversed())
+  }
+}

@@ -1,0 +1,103 @@
+/// Who may spend of whose tokens.
+struct Approval: Hashable, Sendable {
+  let owner: Address
+  let spender: Address
+}
+
+/// One write to the world state, with what stood there before, so that it can be undone and redone.
+enum StateChange: Sendable {
+  case account(Address, old: Account?, new: Account?)
+  case tokenBalance(Address, old: UInt64, new: UInt64)
+  case allowance(Approval, old: Word256, new: Word256)
+}
+
+/// Accounts, token balances and allowances, with a journal of what changed.
+///
+/// Reading costs one look-up however deep the chain is. Every write is journaled: ``rollback(to:)`` undoes back to a
+/// mark (a failed call, the pending pool, a block that a fork removes), and ``apply(_:)`` repeats a block's changes on
+/// another copy (the solid view follows the head in this way).
+struct WorldState: Sendable {
+  private var accounts: [Address: Account] = [:]
+  private var tokenBalances: [Address: UInt64] = [:]
+  private var allowances: [Approval: Word256] = [:]
+  private var journal: [StateChange] = []
+
+  /// A place in the journal.
+  struct Mark: Sendable {
+    fileprivate let count: Int
+    /// Before all that is in the journal.
+    static let start = Mark(count: 0)
+  }
+
+  /// The account, or nil where it was never activated.
+  func account(_ address: Address) -> Account? { accounts[address] }
+
+  /// Micro-units of the token.
+  func tokenBalance(_ address: Address) -> UInt64 { tokenBalances[address] ?? 0 }
+
+  /// What `spender` may still take from `owner`.
+  func allowance(_ approval: Approval) -> Word256 { allowances[approval] ?? .zero }
+
+  /// Sets or removes an account.
+  mutating func setAccount(_ address: Address, _ account: Account?) {
+    write(.account(address, old: accounts[address], new: account))
+  }
+
+  /// Sets a token balance, in micro-units.
+  mutating func setTokenBalance(_ address: Address, _ balance: UInt64) {
+    write(.tokenBalance(address, old: tokenBalance(address), new: balance))
+  }
+
+  /// Sets what a spender may take; zero removes it.
+  mutating func setAllowance(_ approval: Approval, _ allowance: Word256) {
+    write(.allowance(approval, old: self.allowance(approval), new: allowance))
+  }
+
+  /// The present place in the journal.
+  var mark: Mark { Mark(count: journal.count) }
+
+  /// Undoes every write since `mark`, last first.
+  mutating func rollback(to mark: Mark) {
+    while journal.count > mark.count {
+      undo(journal.removeLast())
+    }
+  }
+
+  /// Takes the whole journal out: those changes can from now on be undone only by ``undo(_:)-([StateChange])``.
+  mutating func takeJournal() -> [StateChange] {
+    defer { journal = [] }
+    return journal
+  }
+
+  /// Repeats changes that were made elsewhere, without journaling them.
+  mutating func apply(_ changes: [StateChange]) {
+    for change in changes { perform(change) }
+  }
+
+  /// Undoes a block's changes; nothing may have been written on top of them.
+  mutating func undo(_ changes: [StateChange]) {
+    precondition(journal.isEmpty, "pending changes must be rolled back before a block is undone")
+    for change in changes.reversed() { undo(change) }
+  }
+
+  private mutating func write(_ change: StateChange) {
+    perform(change)
+    journal.append(change)
+  }
+
+  private mutating func perform(_ change: StateChange) {
+    switch change {
+    case .account(let address, _, let new): accounts[address] = new
+    case .tokenBalance(let address, _, let new): tokenBalances[address] = new == 0 ? nil : new
+    case .allowance(let approval, _, let new): allowances[approval] = new == .zero ? nil : new
+    }
+  }
+
+  private mutating func undo(_ change: StateChange) {
+    switch change {
+    case .account(let address, let old, let new): perform(.account(address, old: new, new: old))
+    case .tokenBalance(let address, let old, let new): perform(.tokenBalance(address, old: new, new: old))
+    case .allowance(let approval, let old, let new): perform(.allowance(approval, old: new, new: old))
+    }
+  }
+}

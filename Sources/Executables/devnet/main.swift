@@ -1,0 +1,9 @@
+import Devnet
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+exit(await DevnetProgram.run())
