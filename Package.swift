@@ -1,0 +1,130 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target of ours is built with the same strictness: Swift 6 language mode, imports that stay
+/// inside a module unless its signatures need them, and no warning left standing.
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("ExistentialAny"),
+  .treatAllWarnings(as: .error),
+]
+
+func shared(_ name: String, _ dependencies: [Target.Dependency], excluding: [String] = []) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Sources/Shared/\(name)", exclude: excluding, swiftSettings: strict)
+}
+
+func system(_ name: String) -> Target {
+  .systemLibrary(name: name, path: "Sources/Shared/\(name)")
+}
+
+func role(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/\(name)", swiftSettings: strict)
+}
+
+/// An executable only starts a library target: its module is `<Name>Main`, its product has the lower-case name.
+func executable(_ name: String, starts target: String) -> Target {
+  .executableTarget(
+    name: "\(target)Main", dependencies: [.target(name: target)], path: "Sources/Executables/\(name)",
+    swiftSettings: strict)
+}
+
+func tests(_ name: String, of dependencies: [Target.Dependency], excluding: [String] = []) -> Target {
+  .testTarget(
+    name: name, dependencies: ["TestSupport"] + dependencies, path: "Tests/\(name)", exclude: excluding,
+    swiftSettings: strict)
+}
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
+let jwt: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
+
+let package = Package(
+  name: "tron-payouts",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "ingest", targets: ["IngestMain"]),
+    .executable(name: "scheduler", targets: ["SchedulerMain"]),
+    .executable(name: "signer", targets: ["SignerMain"]),
+    .executable(name: "monitor", targets: ["MonitorMain"]),
+    .executable(name: "payoutctl", targets: ["PayoutctlMain"]),
+    .executable(name: "devnet", targets: ["DevnetMain"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+  ],
+  targets: [
+    system("CHiredis"), system("CLibpq"), system("CSecp256k1"), system("COpenSSL"),
+
+    shared("Payouts", [crypto]),
+    shared("Postgres", ["CLibpq", nioCore, nioPosix, logging, lifecycle]),
+    shared("Ledger", ["Payouts", "Postgres", crypto, logging, lifecycle]),
+    shared("Redis", ["CHiredis", nioCore, nioPosix, nioSSL, logging, lifecycle]),
+    shared("Streams", ["Redis", logging, lifecycle]),
+    shared(
+      "Tron", ["Payouts", "CSecp256k1", crypto, protobuf, httpClient, nioCore, nioPosix, lifecycle],
+      excluding: ["Protobuf/tron.proto", "Protobuf/envelope.proto"]),
+    shared("Keystore", ["Payouts", "Tron", "COpenSSL", crypto, nioCore, nioPosix]),
+    shared("Worker", ["Payouts", configuration, logging, metrics, lifecycle, hummingbird, nioCore]),
+
+    role(
+      "Ingest",
+      ["Worker", "Ledger", "Streams", "Tron", "Payouts", hummingbird, jwt, logging, metrics, lifecycle, crypto]),
+    role("Scheduler", ["Worker", "Ledger", "Streams", "Payouts", logging, metrics, lifecycle]),
+    role(
+      "Signer", ["Worker", "Ledger", "Streams", "Tron", "Keystore", "Payouts", logging, metrics, lifecycle, crypto]),
+    role("Monitor", ["Worker", "Ledger", "Streams", "Tron", "Payouts", logging, metrics, lifecycle]),
+    role("Payoutctl", ["Worker", "Ledger", "Tron", "Keystore", "Payouts", argumentParser, logging]),
+    role("Devnet", ["CSecp256k1", hummingbird, crypto, logging, lifecycle]),
+
+    executable("ingest", starts: "Ingest"),
+    executable("scheduler", starts: "Scheduler"),
+    executable("signer", starts: "Signer"),
+    executable("monitor", starts: "Monitor"),
+    executable("payoutctl", starts: "Payoutctl"),
+    executable("devnet", starts: "Devnet"),
+
+    .target(
+      name: "TestSupport",
+      dependencies: ["Streams", "Tron", "Keystore", "Payouts", "Worker", "Ledger", "Postgres", logging],
+      path: "Tests/TestSupport", swiftSettings: strict),
+    .executableTarget(
+      name: "WorkerProbe", dependencies: ["Worker", lifecycle], path: "Tests/WorkerProbe", swiftSettings: strict),
+    tests("PayoutsTests", of: ["Payouts", crypto]),
+    tests("PostgresTests", of: ["Postgres", nioCore, nioPosix, logging, lifecycle]),
+    tests("RedisTests", of: ["Redis", nioCore, logging]),
+    tests("StreamsTests", of: ["Streams", "Redis", logging]),
+    tests("TronTests", of: ["Tron", "Payouts", crypto, httpClient, nioCore, nioPosix, nioHTTP1]),
+    tests("KeystoreTests", of: ["Keystore", "Tron", "Payouts"]),
+    tests("WorkerTests", of: ["Worker", "WorkerProbe", "Payouts", httpClient, logging, metrics, lifecycle, nioCore]),
+    tests("DevnetTests", of: ["Devnet", httpClient, nioCore, lifecycle, logging], excluding: ["tronpy"]),
+    tests(
+      "WholePathTests",
+      of: [
+        "Ingest", "Scheduler", "Signer", "Monitor", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts",
+        logging,
+      ]),
+  ]
+)

@@ -1,0 +1,3 @@
+import Ingest
+
+await IngestService.main()

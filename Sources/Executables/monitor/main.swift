@@ -1,0 +1,3 @@
+import Monitor
+
+await MonitorService.main()

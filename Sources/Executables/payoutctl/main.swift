@@ -1,0 +1,3 @@
+import Payoutctl
+
+await PayoutctlProgram.main()

@@ -1,0 +1,3 @@
+import Signer
+
+await SignerService.main()

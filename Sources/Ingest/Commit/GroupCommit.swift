@@ -1,0 +1,115 @@
+import Ledger
+import Payouts
+import ServiceLifecycle
+import Worker
+
+/// Lets concurrent requests share commits: one flush to disk for hundreds of payouts (DESIGN.md §1).
+///
+/// Each payout's outcome is its own: the ledger accepts all that can be, and refuses one bad payout alone. A caller that
+/// goes away does not withdraw its payout; it is stored all the same, and its key finds it.
+struct GroupCommit: Service {
+  /// How many groups may be on their way to the database at a time. The second is sent while the first waits for the
+  /// disk; more would only wait for the rows of the limit windows.
+  static let lanes = 2
+  /// The most payouts in one commit.
+  static let groupMax = 500
+  /// The most payouts that wait for a commit; beyond that requests are refused.
+  static let waitingMax = 10_000
+
+  /// What the ledger said, or why nobody knows.
+  typealias Answer = Result<AcceptanceOutcome, Problem>
+
+  /// A payout, and who waits for its outcome.
+  private struct Waiting: Sendable {
+    let payout: NewPayout
+    let continuation: CheckedContinuation<Answer, Never>
+  }
+
+  private let runner: GroupRunner<Waiting>
+  private let metrics: IngestMetrics
+
+  /// - Parameters:
+  ///   - ledger: takes the groups.
+  ///   - limits: what may be accepted in an hour and a day.
+  ///   - accepted: told, after the commit and before the answers, which payouts are stored; it must not wait.
+  ///   - failed: told of errors that concern a whole group, for the log.
+  init(
+    ledger: any IngestLedger, limits: AcceptanceLimits, metrics: IngestMetrics,
+    accepted: @escaping @Sendable ([PayoutID]) -> Void, failed: @escaping @Sendable (any Error, Int) -> Void
+  ) {
+    self.metrics = metrics
+    runner = GroupRunner(laneCount: Self.lanes, groupMax: Self.groupMax, waitingMax: Self.waitingMax) { group in
+      let answers = await Self.commit(group.map(\.payout), ledger, limits, metrics, failed)
+      accepted(answers.compactMap(\.newPayout))
+      for (waiting, answer) in zip(group, answers) { waiting.continuation.resume(returning: answer) }
+    } abandon: { left in
+      for waiting in left { waiting.continuation.resume(returning: .failure(.stopping)) }
+    }
+  }
+
+  /// Stores a payout, together with whatever else waits.
+  ///
+  /// Cancelling the caller changes nothing once the payout waits: the outcome comes within the database's own time-outs.
+  /// - Throws: `Problem`: `outcomeUnknown`, `unavailable`, `overloaded`, `shuttingDown` or `internalError`.
+  func accept(_ payout: NewPayout) async throws(Problem) -> AcceptanceOutcome {
+    let began = ContinuousClock.now
+    let answer: Answer = await withCheckedContinuation { continuation in
+      do throws(GroupRunner<Waiting>.Refusal) {
+        try runner.submit(Waiting(payout: payout, continuation: continuation))
+      } catch {
+        switch error {
+        case .full: continuation.resume(returning: .failure(.tooManyWaiting))
+        case .closed: continuation.resume(returning: .failure(.stopping))
+        }
+      }
+    }
+    metrics.acceptanceEnded(since: began, waiting: waitingCount)
+    return try answer.get()
+  }
+
+  /// How many payouts wait for a commit.
+  var waitingCount: Int { runner.waitingCount }
+
+  /// Runs until graceful shutdown and everything that waits is answered.
+  func run() async throws { try await runner.run() }
+
+  /// As `run()`, until a signal.
+  func run(until stop: StopSignal) async throws { try await runner.run(until: stop) }
+
+  /// One group's answers, in its order and of its number whatever happens.
+  private static func commit(
+    _ payouts: [NewPayout], _ ledger: any IngestLedger, _ limits: AcceptanceLimits, _ metrics: IngestMetrics,
+    _ failed: @Sendable (any Error, Int) -> Void
+  ) async -> [Answer] {
+    let began = ContinuousClock.now
+    do {
+      let outcomes = try await ledger.accept(payouts, limits: limits)
+      precondition(outcomes.count == payouts.count, "the ledger answers for each payout")
+      metrics.groupCommitted(payouts.count, since: began)
+      return outcomes.map { .success($0) }
+    } catch {
+      failed(error, payouts.count)
+      metrics.groupFailed(payouts.count, since: began)
+      return payouts.map { _ in .failure(problem(error)) }
+    }
+  }
+
+  /// What callers are told of a group's error. Only what provably did not happen is called so; everything that is not
+  /// known for sure, a cancelled call too, is unknown.
+  static func problem(_ error: any Error) -> Problem {
+    guard let error = error as? LedgerError else { return .unknownOutcome }
+    switch error.code {
+    case .unavailable: return .ledgerUnavailable
+    case .outcomeUnknown: return .unknownOutcome
+    case .refused, .illegalChange, .historyNotTrusted, .misconfigured, .corrupt: return .mistake
+    }
+  }
+}
+
+extension Result<AcceptanceOutcome, Problem> {
+  /// The payout that this commit stored; one that was known before is on its way already.
+  fileprivate var newPayout: PayoutID? {
+    if case .success(.accepted(let record)) = self { return record.id }
+    return nil
+  }
+}

@@ -1,0 +1,171 @@
+/// A refusal or a failure as the caller is told it: `application/problem+json` (RFC 9457).
+///
+/// Business code throws it, the HTTP layer writes it. Its type is stable and may be branched on; title and detail are for
+/// people. It never holds a secret, a stack trace or the text of another system's error.
+struct Problem: Error, Sendable, Hashable {
+  /// The closed set of kinds.
+  let kind: Kind
+  /// What happened this time, what was expected, what to do.
+  let detail: String
+  /// Every wrong field of a request.
+  let errors: [FieldProblem]
+  /// Members of the kind's own, such as a limit's use.
+  let particulars: [JSONValue.Member]
+  /// When trying again may help, in seconds.
+  let retryAfterSeconds: Int?
+
+  /// One wrong field.
+  struct FieldProblem: Sendable, Hashable {
+    /// Its name in the request.
+    let field: String
+    /// What is wrong and what was expected.
+    let message: String
+  }
+
+  /// A problem of a kind.
+  init(
+    _ kind: Kind, _ detail: String, errors: [FieldProblem] = [], particulars: [JSONValue.Member] = [],
+    retryAfterSeconds: Int? = nil
+  ) {
+    self.kind = kind
+    self.detail = detail
+    self.errors = errors
+    self.particulars = particulars
+    self.retryAfterSeconds = retryAfterSeconds
+  }
+}
+
+extension Problem {
+  /// The kinds of problems; the raw value is the end of the stable `type`.
+  enum Kind: String, CaseIterable, Sendable {
+    /// The body is no JSON text.
+    case malformedJSON = "malformed-json"
+    /// Fields are wrong, missing or unknown: `errors` names all of them.
+    case invalidRequest = "invalid-request"
+    /// This installation takes no payout without an `Idempotency-Key`.
+    case idempotencyKeyRequired = "idempotency-key-required"
+    /// The `Idempotency-Key` header cannot be used.
+    case invalidIdempotencyKey = "invalid-idempotency-key"
+    /// The hourly or daily limit is used up.
+    case limitExceeded = "limit-exceeded"
+    /// No credentials, or bad ones.
+    case unauthenticated
+    /// The caller's role does not allow this.
+    case forbidden
+    /// There is no such thing, or it is somebody else's.
+    case notFound = "not-found"
+    /// The path exists, but not with this method.
+    case methodNotAllowed = "method-not-allowed"
+    /// The body did not arrive in time.
+    case requestTimeout = "request-timeout"
+    /// The body is larger than is read.
+    case bodyTooLarge = "body-too-large"
+    /// The body is not declared as JSON.
+    case unsupportedMediaType = "unsupported-media-type"
+    /// The key was used before with another request.
+    case idempotencyMismatch = "idempotency-mismatch"
+    /// A mistake of ours.
+    case internalError = "internal-error"
+    /// It may have been accepted or not: the same key finds out.
+    case outcomeUnknown = "outcome-unknown"
+    /// It was not done, since the database cannot be reached.
+    case unavailable
+    /// It was not done, since too many requests wait already.
+    case overloaded
+    /// It was not done, since this replica is stopping.
+    case shuttingDown = "shutting-down"
+
+    /// The HTTP status.
+    var status: Int {
+      switch self {
+      case .malformedJSON, .invalidRequest, .idempotencyKeyRequired, .invalidIdempotencyKey, .limitExceeded: 400
+      case .unauthenticated: 401
+      case .forbidden: 403
+      case .notFound: 404
+      case .methodNotAllowed: 405
+      case .requestTimeout: 408
+      case .bodyTooLarge: 413
+      case .unsupportedMediaType: 415
+      case .idempotencyMismatch: 422
+      case .internalError: 500
+      case .outcomeUnknown, .unavailable, .overloaded, .shuttingDown: 503
+      }
+    }
+
+    /// The same for every problem of the kind.
+    var title: String {
+      switch self {
+      case .malformedJSON: "The body is no JSON text"
+      case .invalidRequest: "The request has wrong fields"
+      case .idempotencyKeyRequired: "An Idempotency-Key is required"
+      case .invalidIdempotencyKey: "The Idempotency-Key cannot be used"
+      case .limitExceeded: "A payout limit is used up"
+      case .unauthenticated: "Credentials are missing or bad"
+      case .forbidden: "Not allowed"
+      case .notFound: "Not found"
+      case .methodNotAllowed: "Method not allowed"
+      case .requestTimeout: "The request took too long to arrive"
+      case .bodyTooLarge: "The body is too large"
+      case .unsupportedMediaType: "The body is not declared as JSON"
+      case .idempotencyMismatch: "The Idempotency-Key was used with another request"
+      case .internalError: "Internal error"
+      case .outcomeUnknown: "The outcome is unknown"
+      case .unavailable: "The ledger cannot be reached"
+      case .overloaded: "Too many requests are waiting"
+      case .shuttingDown: "This replica is stopping"
+      }
+    }
+
+    /// What `type` says: a URN, since nothing needs to be fetched to tell kinds apart.
+    var type: String { "urn:tron-payouts:problem:\(rawValue)" }
+  }
+
+  /// The members of the answer's body, in order.
+  /// - Parameters:
+  ///   - instance: the path that was asked for.
+  ///   - requestID: the request's id, the same as in the header and the log.
+  func body(instance: String, requestID: String) -> JSONValue {
+    var members: [JSONValue.Member] = [
+      .init("type", .text(kind.type)), .init("title", .text(kind.title)), .init("status", .integer(kind.status)),
+      .init("detail", .text(detail)), .init("instance", .text(instance)), .init("request_id", .text(requestID)),
+    ]
+    if !errors.isEmpty {
+      let fields = errors.map { problem in
+        JSONValue.object([.init("field", .text(problem.field)), .init("message", .text(problem.message))])
+      }
+      members.append(.init("errors", .array(fields)))
+    }
+    return .object(members + particulars)
+  }
+}
+
+extension Problem {
+  /// Somebody else's payout and one that does not exist look alike, so that ids cannot be probed.
+  static let unknownPayout = Problem(.notFound, "There is no such payout, or it is not yours to see.")
+
+  /// The caller cannot tell whether it was done; asking again under the same key can.
+  static let unknownOutcome = Problem(
+    .outcomeUnknown,
+    "The database did not say whether the payout was stored. Send the same request with the same Idempotency-Key: "
+      + "it finds out, and pays once. Without a key, look for the payout before sending it again.",
+    retryAfterSeconds: 2)
+
+  /// Provably nothing was done.
+  static let ledgerUnavailable = Problem(
+    .unavailable, "The ledger cannot be reached at the moment. Nothing was changed; try again later.",
+    retryAfterSeconds: 5)
+
+  /// Provably nothing was done.
+  static let tooManyWaiting = Problem(
+    .overloaded, "More requests wait to be stored than this replica keeps. Nothing was changed; try again later.",
+    retryAfterSeconds: 1)
+
+  /// Provably nothing was done.
+  static let stopping = Problem(
+    .shuttingDown, "This replica is stopping. Nothing was changed; send the request to another one.",
+    retryAfterSeconds: 1)
+
+  /// A mistake of ours; the log has the cause under the request's id.
+  static let mistake = Problem(
+    .internalError, "Something went wrong on our side. The log knows more under this request_id.")
+}

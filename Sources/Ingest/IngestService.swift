@@ -1,0 +1,108 @@
+import Hummingbird
+import Ledger
+import Logging
+import NIOCore
+import Payouts
+import ServiceLifecycle
+import Streams
+import Worker
+
+/// Ingest: authenticates, validates, reserves limits, seals, stores, enqueues; answers all questions about payouts.
+///
+/// ```
+/// request ─▶ ServeHTTP ─▶ AuthenticateCaller ─▶ AcceptPayout ─▶ GroupCommit ─▶ ledger ─▶ 201
+///                                             └▶ ReadPayout ─▶ AnswerPayout   └▶ EnqueueAccepted ─▶ payouts.immediate
+/// ```
+///
+/// 201 is sent only after the commit. Replicas may run side by side: the ledger decides every race.
+public enum IngestService {
+  /// The process.
+  public static func main() async -> Never {
+    await WorkerProgram.main("ingest", configuration: IngestConfiguration.self) { configuration, context in
+      try await start(configuration, context)
+    }
+  }
+
+  /// How long a call waits for a connection to the database, in milliseconds: whoever waits here is a client.
+  private static let acquireTimeoutMilliseconds = 2_000
+
+  private static func start(
+    _ configuration: IngestConfiguration, _ context: WorkerContext
+  ) async throws -> [any Service] {
+    let ledger = configuration.stores.databaseURL.withText {
+      Ledger(
+        url: $0, actor: "ingest/\(context.configuration.serviceName)", logger: context.logger,
+        acquireTimeoutMilliseconds: acquireTimeoutMilliseconds)
+    }
+    do {
+      try await ledger.prepare(configuration.tron.installation(stage: context.configuration.stage))
+    } catch let error as LedgerError where error.code == .misconfigured {
+      throw WorkerError(.configuration, error.message)
+    }
+    let streams = try configuration.stores.redisURL.withText { try RedisStreams(url: $0, logger: context.logger) }
+    let parts = try await IngestParts(configuration, ledger: ledger, streams: streams, context: context)
+    return [ledger.connections] + streams.connections
+      + [parts.enqueue, parts.commits, context.loop(parts.watch.steps), parts.server()]
+  }
+}
+
+/// What Ingest is made of: the steps on their seams, so that tests and simulators run the same ones.
+struct IngestParts: Sendable {
+  let enqueue: EnqueueAccepted
+  let commits: GroupCommit
+  let watch: WatchDependencies
+  let http: ServeHTTP
+  private let host: String
+  private let port: Int
+  private let logger: Logger
+
+  /// - Throws: `LedgerError` where the hot wallets cannot be read.
+  init(
+    _ configuration: IngestConfiguration, ledger: any IngestLedger, streams: any StreamTransport,
+    context: WorkerContext, bodyMilliseconds: Int64 = ReadBody.millisecondsMax
+  ) async throws {
+    let (tron, logger, health) = (configuration.tron, context.logger, context.health)
+    guard let sealer = configuration.sealer else { preconditionFailure("a configuration that was read has its sealer") }
+    let metrics = IngestMetrics(context.instruments)
+    let forbidden = ForbiddenRecipients(
+      token: tron.usdtContract, routers: configuration.routers, wallets: try await ledger.wallets())
+    let enqueue = EnqueueAccepted(streams: streams, health: health, metrics: metrics, logger: logger)
+    let commits = GroupCommit(ledger: ledger, limits: configuration.limits, metrics: metrics) { payouts in
+      enqueue.enqueue(payouts)
+    } failed: { error, count in
+      logger.error("Payouts could not be stored", error: error, metadata: [LogKey.payoutCount: "\(count)"])
+    }
+    self.enqueue = enqueue
+    self.commits = commits
+    watch = WatchDependencies(ledger: ledger, streams: streams, forbidden: forbidden, health: health)
+    let rules = AcceptanceRules(
+      network: tron.network, token: tron.usdtContract, limits: PayoutLimits(v0Max: configuration.v0Max),
+      requiresIdempotencyKey: configuration.requiresIdempotencyKey)
+    http = ServeHTTP(
+      authenticate: await AuthenticateCaller(key: configuration.jwtKey, clock: context.clock),
+      acceptPayout: AcceptPayout(
+        rules: rules, sealer: sealer, forbidden: forbidden, commits: commits, ledger: ledger, clock: context.clock,
+        random: context.random),
+      readPayout: ReadPayout(ledger: ledger),
+      answerPayout: AnswerPayout(requiredConfirmations: tron.requiredConfirmations),
+      answerTransaction: AnswerTransaction(
+        network: tron.network, requiredConfirmations: tron.requiredConfirmations),
+      readBody: ReadBody(clock: context.clock, timeLimit: bodyMilliseconds), health: IngestParts.healthRoutes(health),
+      metrics: metrics, clock: context.clock, random: context.random, logger: logger)
+    host = configuration.host
+    port = configuration.port
+    self.logger = logger
+  }
+
+  /// The HTTP server as a service.
+  func server(onListening: @escaping @Sendable (Int) -> Void = { _ in }) -> HTTPServer {
+    HTTPServer(responder: http, host: host, port: port, logger: logger, onListening: onListening)
+  }
+
+  private static func healthRoutes(_ health: HealthRegistry) -> any HTTPResponder<BasicRequestContext> {
+    let router = Router()
+    HealthRoutes(health).add(to: router)
+    HealthRoutes(health).add(to: router.group(RouterPath(Route.prefix)))
+    return router.buildResponder()
+  }
+}

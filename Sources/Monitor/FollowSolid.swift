@@ -1,0 +1,75 @@
+import Ledger
+import Logging
+import Payouts
+import Tron
+import Worker
+
+/// Follows the solid chain block by block, without a gap, and stores what it says of our transactions
+/// (DESIGN.md §3 point 5). Only here does anything become final.
+struct FollowSolid: Sendable {
+  /// How long to wait for the next solid block, in milliseconds: no money waits for it.
+  static let pauseMilliseconds: Int64 = 500
+
+  let ledger: any MonitorLedger
+  let node: any TronNode
+  let retryDelayMilliseconds: Int64
+  let metrics: MonitorMetrics?
+  let logger: Logger
+
+  /// Takes up the next solid block.
+  func step() async throws -> StepOutcome {
+    let idle = StepOutcome.idle(milliseconds: Self.pauseMilliseconds)
+    guard let watch = try await ledger.watch() else { return idle }
+    guard let cursor = try await ledger.cursor(.solid) else {
+      _ = try await ledger.apply(
+        solid: watch.begin, after: nil, verdicts: [:], retryDelayMilliseconds: retryDelayMilliseconds)
+      return .worked
+    }
+    let latest = try await node.latestBlock(.solid)
+    guard latest.header.number > cursor.number,
+      let block = try await node.readBlock(cursor.number + 1, .solid, known: latest)
+    else { return idle }
+    guard block.parentID == cursor.id else {
+      let message = "solid block \(block.place.number) is not the child of the solid block \(cursor.id)"
+      try await ledger.raiseAlarm(kind: "solid_chain_changed", subject: "block \(block.place.number)", message: message)
+      throw ChainContradiction(message)
+    }
+    try await apply(block, after: cursor)
+    return latest.header.number > block.place.number ? .worked : idle
+  }
+
+  private func apply(_ block: ReadBlock, after cursor: BlockPlace) async throws {
+    var verdicts: [TxID: TransactionVerdict] = [:]
+    let entries = Dictionary(block.entries.map { ($0.transaction.txid, $0) }) { first, _ in first }
+    for known in try await ledger.known(block.entries.map(\.transaction.txid)) {
+      guard let entry = entries[known.txid] else { continue }
+      verdicts[known.txid] = TransactionVerdict.judge(entry, at: block.place, expected: known.transfers)
+    }
+    guard
+      try await ledger.apply(
+        solid: block.place, after: cursor, verdicts: verdicts, retryDelayMilliseconds: retryDelayMilliseconds)
+    else { return }
+    metrics?.show(solid: block.place.number)
+    report(verdicts, metrics: metrics, logger: logger)
+  }
+}
+
+/// Tells operators how transactions ended: milestones, or what somebody must look at.
+func report(_ verdicts: [TxID: TransactionVerdict], metrics: MonitorMetrics?, logger: Logger) {
+  for (txid, verdict) in verdicts.sorted(by: { $0.key < $1.key }) {
+    metrics?.count(verdict)
+    let metadata: Logger.Metadata = [LogKey.txID: "\(txid)"]
+    switch verdict {
+    case .paid: logger.info("A transaction paid", metadata: metadata)
+    case .failedOnChain(_, _, let result):
+      logger.warning(
+        "A transaction failed on chain; its payout is freed", metadata: metadata.merging(["result": "\(result)"]) { $1 }
+      )
+    case .dead: logger.warning("A transaction can never be included; its payout is freed", metadata: metadata)
+    case .anomalous(_, let finding):
+      logger.critical(
+        "A transaction proves neither payment nor failure; the breaker is open",
+        metadata: metadata.merging(["finding": "\(finding)"]) { $1 })
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import CoreMetrics
+import Payouts
+public import Worker
+
+/// What Monitor counts.
+public struct MonitorMetrics: Sendable {
+  private let head: Meter
+  private let solid: Meter
+  private let forks: Counter
+  private let confirmed: Counter
+  private let findings: Counter
+  private let sent: Counter
+  private let paid: Counter
+  private let failed: Counter
+  private let dead: Counter
+  private let anomalous: Counter
+
+  /// Makes all instruments once.
+  public init(_ instruments: Instruments) {
+    head = instruments.gauge("head_block_number", help: "How far was the head's branch read?")
+    solid = instruments.gauge("solid_block_number", help: "How far was the solid chain read?")
+    forks = instruments.counter("forks_total", help: "How often did the chain undo blocks that were read?")
+    confirmed = instruments.counter("payouts_confirmed_total", help: "How many payouts were confirmed?")
+    findings = instruments.counter("findings_total", help: "How many transactions of ours did nobody of us sign?")
+    sent = instruments.counter("transactions_sent_total", help: "How many transactions did Signers say they sent?")
+    func verdict(_ name: String) -> Counter {
+      instruments.counter("verdicts_total", help: "How did transactions end?", labels: [("verdict", name)])
+    }
+    paid = verdict("paid")
+    failed = verdict("failed_on_chain")
+    dead = verdict("dead")
+    anomalous = verdict("anomalous")
+  }
+
+  func show(head number: Int64) { head.set(number) }
+  func show(solid number: Int64) { solid.set(number) }
+  func countFork() { forks.increment() }
+  func count(confirmed count: Int) { confirmed.increment(by: count) }
+  func count(findings count: Int) { findings.increment(by: count) }
+  func count(sent count: Int) { sent.increment(by: count) }
+
+  func count(_ verdict: TransactionVerdict) {
+    switch verdict {
+    case .paid: paid.increment()
+    case .failedOnChain: failed.increment()
+    case .dead: dead.increment()
+    case .anomalous: anomalous.increment()
+    }
+  }
+}

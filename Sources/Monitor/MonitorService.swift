@@ -1,0 +1,40 @@
+import Ledger
+import Logging
+import Payouts
+import ServiceLifecycle
+import Streams
+import Tron
+import Worker
+
+/// Monitor: follows the chain, confirms, undoes what forks undid, frees what never was, and keeps the fence.
+///
+/// Its steps go round beside one another. Replicas may run side by side: each change is a compare-and-set in the ledger.
+public enum MonitorService {
+  /// The process.
+  public static func main() async -> Never {
+    await WorkerProgram.main("monitor", configuration: MonitorConfiguration.self) { configuration, context in
+      try await start(configuration, context)
+    }
+  }
+
+  private static func start(
+    _ configuration: MonitorConfiguration, _ context: WorkerContext
+  ) async throws -> [any Service] {
+    let name = context.configuration.serviceName
+    let ledger = configuration.stores.databaseURL.withText {
+      Ledger(url: $0, actor: "monitor/\(name)", logger: context.logger)
+    }
+    try await ledger.prepare(configuration.tron.installation(stage: context.configuration.stage))
+    let streams = try configuration.stores.redisURL.withText { try RedisStreams(url: $0, logger: context.logger) }
+    let connection = try configuration.nodes.connection()
+    let node = CheckedNode(connection.node, genesis: configuration.tron.genesisBlockID)
+    let policy = MonitorPolicy(
+      name: name, token: configuration.tron.usdtContract,
+      requiredConfirmations: configuration.tron.requiredConfirmations,
+      retryDelayMilliseconds: configuration.retryDelaySeconds * 1_000)
+    let steps = try MonitorSteps(
+      MonitorParts(ledger: ledger, streams: streams, node: node, clock: context.clock), policy: policy,
+      metrics: MonitorMetrics(context.instruments), logger: context.logger)
+    return [ledger.connections] + streams.connections + [connection, context.loop(steps.all)]
+  }
+}

@@ -1,0 +1,88 @@
+public import Ledger
+public import Logging
+public import Payouts
+public import Streams
+public import Tron
+public import Worker
+
+/// What Monitor is made of: the seams that a simulator replaces.
+public struct MonitorParts: Sendable {
+  let ledger: any MonitorLedger
+  let streams: any StreamTransport
+  let node: any TronNode
+  let clock: any WallClock
+
+  /// - Parameter node: one whose genesis block is checked.
+  public init(
+    ledger: any MonitorLedger, streams: any StreamTransport, node: any TronNode, clock: any WallClock
+  ) {
+    self.ledger = ledger
+    self.streams = streams
+    self.node = node
+    self.clock = clock
+  }
+}
+
+/// By which rules Monitor judges.
+public struct MonitorPolicy: Sendable {
+  let name: String
+  let token: Address
+  let requiredConfirmations: Int64
+  let retryDelayMilliseconds: Int64
+
+  /// - Parameters:
+  ///   - name: the instance, unique among Monitor's replicas.
+  ///   - token: the USDT contract.
+  ///   - requiredConfirmations: 19.
+  ///   - retryDelayMilliseconds: how long a freed payout waits.
+  public init(name: String, token: Address, requiredConfirmations: Int64, retryDelayMilliseconds: Int64) {
+    self.name = name
+    self.token = token
+    self.requiredConfirmations = requiredConfirmations
+    self.retryDelayMilliseconds = retryDelayMilliseconds
+  }
+}
+
+/// Monitor's steps, each one round at a time: a run loop, a test or a simulator drives them.
+public struct MonitorSteps: Sendable {
+  /// See `FollowHead`.
+  public let followHead: Step
+  /// See `FollowSolid`.
+  public let followSolid: Step
+  /// See `JudgeLate`.
+  public let judgeLate: Step
+  /// See `ConfirmPayouts`.
+  public let confirm: Step
+  /// See `JudgeFindings`.
+  public let judgeFindings: Step
+  /// See `TakeUpSent`.
+  public let takeUpSent: Step
+
+  /// All of them.
+  public var all: [Step] { [followHead, followSolid, judgeLate, confirm, judgeFindings, takeUpSent] }
+
+  /// - Throws: `StreamError` where the instance's name cannot name a consumer.
+  public init(_ parts: MonitorParts, policy: MonitorPolicy, metrics: MonitorMetrics?, logger: Logger) throws {
+    let head = FollowHead(
+      ledger: parts.ledger, node: parts.node, fence: Fence(token: policy.token), clock: parts.clock, metrics: metrics,
+      logger: logger)
+    let solid = FollowSolid(
+      ledger: parts.ledger, node: parts.node, retryDelayMilliseconds: policy.retryDelayMilliseconds,
+      metrics: metrics, logger: logger)
+    let late = JudgeLate(
+      ledger: parts.ledger, node: parts.node, retryDelayMilliseconds: policy.retryDelayMilliseconds,
+      clock: parts.clock, metrics: metrics, logger: logger)
+    let confirming = ConfirmPayouts(
+      ledger: parts.ledger, requiredConfirmations: policy.requiredConfirmations, metrics: metrics, logger: logger)
+    let findings = JudgeFindings(ledger: parts.ledger, metrics: metrics, logger: logger)
+    let sent = try TakeUpSent(ledger: parts.ledger, metrics: metrics, logger: logger)
+      .consumer(parts.streams, name: ConsumerName(policy.name), clock: parts.clock)
+
+    followHead = Step("follow_head", stateWhenFailing: .failed) { try await head.step() }
+    followSolid = Step("follow_solid", stateWhenFailing: .failed) { try await solid.step() }
+    judgeLate = Step("judge_late") { try await late.step() }
+    confirm = Step("confirm") { try await confirming.step() }
+    judgeFindings = Step("judge_findings") { try await findings.step() }
+    takeUpSent = Step("take_up_sent") { try await sent.step() > 0 ? .worked : .idle(milliseconds: 1) }
+  }
+}

@@ -1,0 +1,41 @@
+import Ledger
+import Logging
+import Payouts
+import Streams
+import Worker
+
+/// Reads what Signers say they sent, and holds it against the ledger.
+///
+/// Monitor finds transactions in blocks, not by these entries, so that a lost one costs nothing. But a Signer sends only
+/// what is committed: a txid that the ledger does not know says that the ledger has lost history, or that somebody
+/// writes in the stream.
+struct TakeUpSent: Sendable {
+  let ledger: any MonitorLedger
+  let metrics: MonitorMetrics?
+  let logger: Logger
+
+  /// The stream's consumer around `take`.
+  func consumer(
+    _ transport: any StreamTransport, name: ConsumerName, clock: any WallClock
+  ) throws -> StreamConsumer {
+    var configuration = StreamConsumerConfiguration(
+      streams: [.transactionsSent], group: .monitor, consumer: name)
+    configuration.count = 500
+    return try StreamConsumer(
+      transport: transport, configuration: configuration, now: { clock.now().milliseconds },
+      handle: { entries in try await take(entries) },
+      giveUp: { entry in "it could not be held against the ledger \(entry.deliveries) times" })
+  }
+
+  private func take(_ entries: [StreamEntry]) async throws -> [StreamEntry] {
+    let txids = entries.compactMap { entry in entry.fields[StreamField.txid].flatMap { try? TxID(hex: $0) } }
+    let known = Set(try await ledger.known(txids).map(\.txid))
+    metrics?.count(sent: known.count)
+    for txid in Set(txids).subtracting(known).sorted() {
+      let message = "a Signer said that it sent \(txid), which the ledger does not know"
+      logger.critical("An unknown transaction was announced", metadata: [LogKey.txID: "\(txid)"])
+      try await ledger.raiseAlarm(kind: "unknown_announcement", subject: "transaction \(txid)", message: message)
+    }
+    return entries
+  }
+}

@@ -1,0 +1,44 @@
+import ArgumentParser
+import Ledger
+import Logging
+import Payouts
+import Tron
+import Worker
+
+/// `payoutctl signer init`: declares a Signer, its wallet and its journal in the ledger. Once for each Signer; running
+/// it again changes nothing.
+///
+/// It reads Signer's own settings, see `SignerInitConfiguration`.
+struct InitSigner: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "init", abstract: "Declares this Signer, its wallet and its journal; once, before its first start.",
+    discussion: """
+      Reads Signer's own settings. Makes the journal in SIGNER_STATE_DIR, prepares the database, and notes the block \
+      from which the chain is watched. A wallet that has ever signed anything is refused: what it signed may still be \
+      under way, and nobody here would know.
+      """)
+
+  func run() async throws {
+    let configuration = try Settings.read(SignerInitConfiguration.self)
+    let wallet = try await configuration.wallet.address()
+    let logger = Logger(label: "payoutctl", factory: { _ in SwiftLogNoOpLogHandler() })
+    let connection = try NodeConnection(
+      url: configuration.nodes.rpcURLs.first?.withText { $0 } ?? "",
+      solidityURL: configuration.nodes.solidityURL?.withText { $0 },
+      apiKey: configuration.nodes.apiKey?.withText { $0 })
+    let ledger = configuration.databaseURL.withText { Ledger(url: $0, actor: "payoutctl", logger: logger) }
+    let outcome: Result<InitializedSigner, any Error>
+    do {
+      let node = CheckedNode(connection.node, genesis: configuration.tron.genesisBlockID)
+      try await ledger.prepare(configuration.tron.installation(stage: configuration.stage))
+      let initialize = InitializeSigner(
+        ledger: ledger, node: node, wallet: wallet, signer: configuration.signer,
+        directory: configuration.stateDirectory, newJournalID: SystemRandomSource().bytes(16))
+      outcome = .success(try await initialize.run())
+    } catch {
+      outcome = .failure(error)
+    }
+    try await connection.close()
+    for line in try outcome.get().lines { print(line) }
+  }
+}

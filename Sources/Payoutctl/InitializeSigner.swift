@@ -1,0 +1,115 @@
+import FoundationEssentials
+import Keystore
+import Ledger
+import Payouts
+import Tron
+
+/// Declares a Signer: its journal's file and its place in the ledger (DESIGN.md §3 "Continuity").
+///
+/// | in the ledger, under this name | the journal's file | the wallet on chain | what is done |
+/// | --- | --- | --- | --- |
+/// | this journal | this one | any | nothing: it was declared before |
+/// | a journal | none, or another | any | refused: the journal is lost, which takes a quarantine |
+/// | nothing | none | never signed | the journal is made, then declared |
+/// | nothing | empty, this wallet's | never signed | declared: an earlier call died between the two |
+/// | nothing | with entries | any | refused: the wallet has a past |
+/// | nothing | any | has signed | refused: the wallet has a past |
+///
+/// The block to begin from is read before the wallet's past: what happens between the two is then seen twice, not
+/// never.
+struct InitializeSigner {
+  let ledger: any OperatorLedger
+  let node: any TronNode
+  let wallet: Address
+  let signer: String
+  let directory: String
+  /// 16 random bytes, used where a journal is made.
+  let newJournalID: [UInt8]
+
+  private var path: String { FileJournal.path(directory: directory, signer: signer) }
+
+  /// - Throws: `Refusal` where it must not be done, `LedgerError`, `TronNodeError`, `JournalError`.
+  func run() async throws -> InitializedSigner {
+    let begin = try await node.latestBlock(.solid).header
+    let journal = try await existingJournal()
+    if let declared = try await ledger.declaredJournal(of: signer) {
+      guard let journal, journal.id == declared.journalID, declared.wallet == wallet else {
+        throw lost(declared, found: journal)
+      }
+      return InitializedSigner(signer: signer, wallet: wallet, journalPath: path, begin: nil)
+    }
+    if let journal, journal.wallet != wallet {
+      throw Refusal(text: "the journal \(path) belongs to the wallet \(journal.wallet), the key to \(wallet)")
+    }
+    if journal?.isEmpty == false { throw past("its journal \(path) holds transactions that this ledger does not know") }
+    for view in [ChainView.head, .solid] {
+      if let time = try await node.account(wallet, view).latestOperation {
+        throw past("the node says that it signed a transaction at \(time)")
+      }
+    }
+    let id = try journal?.id ?? createJournal()
+    let place = BlockPlace(number: begin.number, id: begin.id, time: begin.timestamp)
+    switch try await ledger.declare(wallet: wallet, signer: signer, journalID: id, begin: place) {
+    case .declared: return InitializedSigner(signer: signer, wallet: wallet, journalPath: path, begin: place)
+    case .alreadyDeclared: return InitializedSigner(signer: signer, wallet: wallet, journalPath: path, begin: nil)
+    case .walletHasPast: throw past("the ledger holds transactions of it")
+    case .anotherJournal:
+      throw Refusal(text: "somebody else declared a journal under the name \(signer) at this moment; call again")
+    }
+  }
+
+  private struct Found {
+    let id: [UInt8]
+    let wallet: Address
+    let isEmpty: Bool
+  }
+
+  private func existingJournal() async throws -> Found? {
+    do {
+      let journal = try FileJournal.open(directory: directory, signer: signer)
+      return Found(id: journal.id, wallet: journal.wallet, isEmpty: try await journal.entries().isEmpty)
+    } catch JournalError.missing {
+      return nil
+    } catch let JournalError.locked(path) {
+      throw Refusal(text: "the journal \(path) is held by a running Signer: it is declared already, or stop it first")
+    }
+  }
+
+  private func createJournal() throws -> [UInt8] {
+    try FileManager.default.createDirectory(
+      atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    try FileJournal.create(directory: directory, signer: signer, wallet: wallet, id: newJournalID)
+    return newJournalID
+  }
+
+  private func past(_ reason: String) -> Refusal {
+    Refusal(
+      text:
+        "the wallet \(wallet) has a past: \(reason). What it signed may still be under way, so declaring it takes a "
+        + "quarantine, which is not available yet: use a new wallet ('payoutctl keystore create')")
+  }
+
+  private func lost(_ declared: DeclaredJournal, found: Found?) -> Refusal {
+    let there =
+      found.map { "the one in \(path) is \(Hex.text($0.id)) of the wallet \($0.wallet)" } ?? "there is none in \(path)"
+    return Refusal(
+      text: "the ledger knows the Signer \(signer) with the journal \(Hex.text(declared.journalID)) of the wallet "
+        + "\(declared.wallet), and \(there): check SIGNER_NAME, SIGNER_STATE_DIR and the key. A journal that is really "
+        + "lost takes a quarantine, which is not available yet")
+  }
+}
+
+/// A Signer that may start.
+struct InitializedSigner: Equatable {
+  let signer: String
+  let wallet: Address
+  let journalPath: String
+  /// The block from which the chain is watched; nil where the Signer had been declared before.
+  let begin: BlockPlace?
+
+  /// What the operator is told.
+  var lines: [String] {
+    let begin = begin.map { "declared; the chain is watched from block \($0.number) on" } ?? "was declared before"
+    return ["signer  \(signer) \(begin)", "wallet  \(wallet)", "journal \(journalPath)"]
+  }
+}

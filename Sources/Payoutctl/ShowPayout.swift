@@ -1,0 +1,40 @@
+import ArgumentParser
+import Ledger
+import Logging
+import Payouts
+import Worker
+
+/// `payoutctl show`: a payout, what it waits for, its history and its attempts. Changes nothing.
+///
+/// ## Configuration keys
+/// - `DATABASE_URL` (PostgreSQL URL, required, secret).
+/// - `REQUIRED_CONFIRMATIONS` (1 to 1000, default 19).
+struct ShowPayout: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "show", abstract: "Shows a payout: its state, what it waits for, its history and attempts.")
+
+  @Argument(help: "The payout's id.", transform: ShowPayout.payoutID)
+  var payout: PayoutID
+
+  @Flag(name: .long, help: "As JSON, for programs.")
+  var json = false
+
+  func run() async throws {
+    let (database, required) = try Settings.read { settings in
+      (
+        settings.url("DATABASE_URL", .postgres),
+        settings.integer("REQUIRED_CONFIRMATIONS", default: TronConfiguration.usualConfirmations, in: 1...1_000)
+      )
+    }
+    let logger = Logger(label: "payoutctl", factory: { _ in SwiftLogNoOpLogHandler() })
+    let ledger = database.withText { Ledger(url: $0, actor: "payoutctl", logger: logger) }
+    guard let report = try await PayoutReport.read(payout, from: ledger, requiredConfirmations: required) else {
+      throw Refusal(text: "there is no payout \(payout) in this ledger")
+    }
+    print(json ? try report.json() : report.text)
+  }
+
+  private static func payoutID(_ text: String) throws -> PayoutID {
+    do { return try PayoutID(text) } catch { throw ValidationError(error.reason) }
+  }
+}

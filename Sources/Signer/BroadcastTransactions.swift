@@ -1,0 +1,128 @@
+import Keystore
+import Ledger
+import Logging
+import Payouts
+import Streams
+import Tron
+import Worker
+
+/// Sends signed transactions, again and again until they are in a block or expired (DESIGN.md §3 points 2 to 4).
+///
+/// Everything that is sent was read from the ledger under a clean COMMIT and stands in the journal first, whoever signed
+/// it. The same bytes are the same transaction: sending them any number of times executes them at most once.
+struct BroadcastTransactions: Sendable {
+  /// When a transaction is sent again, in milliseconds: a node forgets what is pending after 60 s.
+  static let repeatMilliseconds: Int64 = 15_000
+  /// When one that no node took is tried again, in milliseconds.
+  static let retryMilliseconds: Int64 = 3_000
+  /// How long to wait where nothing is due, in milliseconds.
+  static let pauseMilliseconds: Int64 = 200
+  /// How many are taken at once, and how many of them are under way at once.
+  static let atOnce = 200
+  static let concurrently = 8
+
+  let ledger: any SignerLedger
+  let journal: any Journal
+  let node: any TronNode
+  let outlook: ChainOutlook
+  let streams: any StreamTransport
+  let state: SignerState
+  let metrics: SignerMetrics?
+  let logger: Logger
+
+  /// Takes what is due, journals it, sends it, and stores what was answered.
+  func step() async throws -> StepOutcome {
+    guard let life = state.vouchedLife else { return .idle(milliseconds: Self.pauseMilliseconds) }
+    let look = try await outlook.look()
+    let lot = try await ledger.takeForBroadcast(
+      wallet: journal.wallet, headTime: look.head.time, leaseMilliseconds: Self.repeatMilliseconds,
+      atMost: Self.atOnce)
+    guard !lot.transactions.isEmpty else { return .idle(milliseconds: Self.pauseMilliseconds) }
+    // Another life: what was read now may be history that a restore brought back. Vouch first, then take it again.
+    guard lot.isContinuous, lot.life == life else { return .idle(milliseconds: Self.pauseMilliseconds) }
+    let intact = try await intactTransactions(lot.transactions)
+    try await journal.append(intact, under: lot.life)
+    let answers = await send(intact)
+    let taken = answers.filter(\.isTaken).count
+    state.record(taken: taken, refused: answers.count - taken)
+    metrics?.count(taken: taken, refused: answers.count - taken)
+    try await ledger.record(answers)
+    try await tellMonitor(answers)
+    return .worked
+  }
+
+  /// The paired assertion to the one made before they were stored: what comes back from the database is a transfer of
+  /// exactly what stands beside it, signed by our wallet, or somebody wrote in the database.
+  private func intactTransactions(_ entries: [JournalEntry]) async throws -> [JournalEntry] {
+    var intact: [JournalEntry] = []
+    for entry in entries {
+      if isIntact(entry) {
+        intact.append(entry)
+      } else {
+        logger.critical("A stored transaction is not what was signed", metadata: [LogKey.txID: "\(entry.txid)"])
+        try await ledger.openBreaker(
+          cause: "altered_transaction", subject: "transaction \(entry.txid)",
+          message: "the stored bytes of \(entry.txid) are not the transfer that stands beside them")
+      }
+    }
+    return intact
+  }
+
+  private func isIntact(_ entry: JournalEntry) -> Bool {
+    guard let signed = try? SignedTransaction(bytes: entry.signedBytes), let payout = entry.payouts.first,
+      entry.payouts.count == 1
+    else { return false }
+    let block = entry.referenceBlockNumber
+    return signed.txid == entry.txid && signed.signer == journal.wallet && signed.owner == journal.wallet
+      && signed.expiration == entry.expiration && signed.contents.feeLimit == entry.feeLimit
+      // What the bytes carry of the reference block and of the payout's reference: the journal must not learn wrong ones.
+      && signed.contents.referenceBlockBytes == [
+        UInt8(truncatingIfNeeded: block >> 8), UInt8(truncatingIfNeeded: block),
+      ]
+      && signed.expiration.milliseconds & 0x3ff == payout.reference.topTenBits
+      && signed.contents.timestamp.milliseconds % 1_000 == payout.reference.milliseconds
+      && signed.payment == .token(payout.token, recipient: payout.recipient, amount: payout.amount)
+  }
+
+  private func send(_ entries: [JournalEntry]) async -> [BroadcastRecord] {
+    await withTaskGroup(of: BroadcastRecord.self) { group in
+      var records: [BroadcastRecord] = []
+      var waiting = entries.makeIterator()
+      for _ in 0..<Self.concurrently {
+        guard let entry = waiting.next() else { break }
+        group.addTask { await send(entry) }
+      }
+      while let record = await group.next() {
+        records.append(record)
+        if let entry = waiting.next() { group.addTask { await send(entry) } }
+      }
+      return records
+    }
+  }
+
+  /// No answer ends an attempt; an error leaves everything open.
+  private func send(_ entry: JournalEntry) async -> BroadcastRecord {
+    do throws(TronNodeError) {
+      let answer = try await node.broadcast(entry.signedBytes)
+      if !answer.isTaken {
+        logger.warning(
+          "The node did not take a transaction",
+          metadata: [LogKey.txID: "\(entry.txid)", LogKey.tronCode: "\(answer.code)", "message": "\(answer.message)"])
+      }
+      return BroadcastRecord(
+        txid: entry.txid, isTaken: answer.isTaken, answer: "\(answer.code) \(answer.message)",
+        retryMilliseconds: Self.retryMilliseconds)
+    } catch {
+      logger.warning("A broadcast was not answered", error: error, metadata: [LogKey.txID: "\(entry.txid)"])
+      return BroadcastRecord(
+        txid: entry.txid, isTaken: false, answer: "\(error.code.rawValue)", retryMilliseconds: Self.retryMilliseconds)
+    }
+  }
+
+  /// A wake-up for Monitor; it reads every block anyway, so that losing one costs nothing.
+  private func tellMonitor(_ answers: [BroadcastRecord]) async throws {
+    let sent = answers.filter(\.isTaken).map { [StreamField.txid: "\($0.txid)"] }
+    guard !sent.isEmpty else { return }
+    try await streams.append(sent, to: .transactionsSent)
+  }
+}

@@ -1,0 +1,61 @@
+import Payouts
+import Tron
+import Worker
+
+/// What the chain looks like to Signer's node: asked for at most about once a block, however much is signed.
+actor ChainOutlook {
+  /// One look.
+  struct Outlook: Sendable, Equatable {
+    /// The head block: expirations count from its time.
+    let head: BlockPlace
+    /// A solid block, which is on every fork: what transactions refer to (reference §2.1).
+    let solid: BlockPlace
+    /// The price of one unit of energy.
+    let energyPrice: Sun
+    /// When the node was asked, by our own clock.
+    let askedAt: Timestamp
+  }
+
+  /// How long a look at the blocks counts, in milliseconds: a third of a slot.
+  static let blocksAgeMaximumMilliseconds: Int64 = 1_000
+  /// How long a price counts, in milliseconds. It changes at maintenance, every six hours.
+  static let priceAgeMaximumMilliseconds: Int64 = 60_000
+
+  private let node: any TronNode
+  private let clock: any WallClock
+  private var last: Outlook?
+  private var price: (value: Sun, askedAt: Timestamp)?
+
+  init(node: any TronNode, clock: any WallClock) {
+    self.node = node
+    self.clock = clock
+  }
+
+  /// The present look, or a new one.
+  func look() async throws -> Outlook {
+    let now = clock.now()
+    if let last, ChainOutlook.isFresh(last.askedAt, now, ChainOutlook.blocksAgeMaximumMilliseconds) { return last }
+    let solid = try await node.latestBlock(.solid).header
+    let head = try await node.latestBlock(.head).header
+    let outlook = Outlook(
+      head: BlockPlace(number: head.number, id: head.id, time: head.timestamp),
+      solid: BlockPlace(number: solid.number, id: solid.id, time: solid.timestamp),
+      energyPrice: try await energyPrice(now), askedAt: now)
+    last = outlook
+    return outlook
+  }
+
+  private func energyPrice(_ now: Timestamp) async throws -> Sun {
+    if let price, ChainOutlook.isFresh(price.askedAt, now, ChainOutlook.priceAgeMaximumMilliseconds) {
+      return price.value
+    }
+    let value = try await node.energyPrice()
+    price = (value, now)
+    return value
+  }
+
+  /// A clock that was set back makes nothing fresh for ever.
+  private static func isFresh(_ askedAt: Timestamp, _ now: Timestamp, _ ageMaximum: Int64) -> Bool {
+    (0..<ageMaximum).contains(now.milliseconds(since: askedAt))
+  }
+}

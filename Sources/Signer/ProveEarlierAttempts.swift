@@ -1,0 +1,53 @@
+import Ledger
+import Logging
+import Payouts
+import Tron
+import Worker
+
+/// Reads on the solid chain, for Signer itself, that earlier attempts of its own journal moved nothing
+/// (DESIGN.md §3 "The seal"): whoever writes the database cannot make it pay a reference twice.
+struct ProveEarlierAttempts: Sendable {
+  /// How long to wait where nothing wants proof, in milliseconds.
+  static let pauseMilliseconds: Int64 = 1_000
+
+  let node: any TronNode
+  let ledger: any SignerLedger
+  let earlierAttempts: EarlierAttempts
+  let logger: Logger
+
+  /// Proves what is wanted, one window after the other.
+  func step() async throws -> StepOutcome {
+    var read: [Int64: ReadBlock] = [:]
+    for attempt in earlierAttempts.wanted { try await prove(attempt, sharing: &read) }
+    return .idle(milliseconds: Self.pauseMilliseconds)
+  }
+
+  private func prove(_ attempt: JournalEntry, sharing read: inout [Int64: ReadBlock]) async throws {
+    guard
+      let window = try await node.readWindow(
+        above: attempt.referenceBlockNumber, through: attempt.expiration, sharing: &read)
+    else { return }
+    // The window is read between bounds that came through the database: the signed bytes name them too.
+    guard let signed = try? SignedTransaction(bytes: attempt.signedBytes), signed.txid == attempt.txid,
+      signed.expiration == attempt.expiration, let first = window.first, signed.contents.refers(to: first.parentID)
+    else {
+      earlierAttempts.forget(attempt.txid)
+      return try await ledger.openBreaker(
+        cause: "altered_transaction", subject: "transaction \(attempt.txid)",
+        message: "what the journal says of \(attempt.txid) is not what its signed bytes say")
+    }
+    let expected = attempt.payouts.map {
+      ExpectedTransfer(token: $0.token, from: attempt.wallet, to: $0.recipient, amount: $0.amount)
+    }
+    switch TransactionVerdict.judge(attempt.txid, expected: expected, window: window) {
+    case .dead, .failedOnChain: earlierAttempts.proveUnpaid(attempt.txid)
+    case .paid(let place, _), .anomalous(let place, _):
+      earlierAttempts.forget(attempt.txid)
+      logger.critical(
+        "The ledger freed a payout whose earlier attempt is on the chain", metadata: [LogKey.txID: "\(attempt.txid)"])
+      try await ledger.openBreaker(
+        cause: "contradicted_ledger", subject: "transaction \(attempt.txid)",
+        message: "the ledger says that \(attempt.txid) ended unpaid, the solid block \(place.number) holds it")
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import Ledger
+import Logging
+import Payouts
+import Streams
+import Tron
+import Worker
+
+/// Reads released batches and signs their payouts (DESIGN.md §3 point 1).
+///
+/// An entry is a wake-up only: what may be signed is decided inside the ledger's transaction. A Signer that may not act
+/// does not read, so that entries do not age while it waits.
+struct SignBatches<Signer: TransactionSigner>: Sendable {
+  /// How long to wait where nothing may be signed, in milliseconds.
+  static var pauseMilliseconds: Int64 { 500 }
+  /// How many payouts one transaction of the database signs at most.
+  static var payoutsAtOnce: Int { 100 }
+  /// How many blocks the fence may be behind the head (DESIGN.md §7).
+  static var fenceLagBlocks: Int64 { 10 }
+
+  let ledger: any SignerLedger
+  let outlook: ChainOutlook
+  let decide: DecideOnPayouts<Signer>
+  let state: SignerState
+  let clock: any WallClock
+  let signerName: String
+  let clockBoundMilliseconds: Int64
+  let maximumInFlight: Int
+  let metrics: SignerMetrics?
+  let logger: Logger
+
+  /// Whether anything forbids to sign now; asked before entries are read.
+  func mayAct() async throws -> Bool {
+    let conditions = try await ledger.conditions()
+    let acts =
+      state.vouchedLife != nil && conditions.isContinuous && conditions.openFindings == 0
+      && conditions.pauseReason == nil && conditions.breakerCause == nil
+    guard acts else {
+      metrics?.show(mayAct: false)
+      return false
+    }
+    let look = try await trustedLook()
+    // The ledger asks this again where it counts; here it keeps entries from being read in vain.
+    let isFenceFresh = conditions.headNumber.map { look.head.number - $0 <= Self.fenceLagBlocks } ?? false
+    metrics?.show(mayAct: isFenceFresh)
+    return isFenceFresh
+  }
+
+  /// A look at the chain whose time agrees with our own clock: a new one is judged anew, each time.
+  private func trustedLook() async throws -> ChainOutlook.Outlook {
+    let look = try await outlook.look()
+    let difference = abs(look.head.time.milliseconds(since: look.askedAt))
+    guard difference <= clockBoundMilliseconds else {
+      metrics?.show(mayAct: false)
+      throw ClocksDiffer(milliseconds: difference, boundMilliseconds: clockBoundMilliseconds)
+    }
+    return look
+  }
+
+  /// Signs one batch as far as it may be signed now.
+  ///
+  /// - Returns: whether payouts of it still wait, so that the batch must come up again.
+  func sign(_ batch: BatchID) async throws -> Bool {
+    let look = try await trustedLook()
+    let allowance = state.allowance(atMost: Self.payoutsAtOnce, headNumber: look.head.number)
+    guard allowance > 0 else {
+      state.recordBlocked()
+      return true
+    }
+    let order = SigningOrder(
+      batch: batch, wallet: decide.signer.address, signer: signerName, head: look.head,
+      maximumInFlight: maximumInFlight, maximumPayouts: allowance, fenceLagBlocks: Self.fenceLagBlocks)
+    let now = clock.now()
+    let outcome = try await ledger.sign(order) { [decide] locked in
+      try decide.decide(locked, outlook: look, now: now)
+    }
+    switch outcome {
+    case .done(let signed, let held, let waiting):
+      metrics?.count(signed: signed, held: held)
+      if signed > 0 || held > 0 {
+        logger.info(
+          "Signed a batch",
+          metadata: [
+            LogKey.batchID: "\(batch)", LogKey.payoutCount: "\(signed)", "held": "\(held)", "waiting": "\(waiting)",
+          ])
+      }
+      // Those that wait for a window or a proof come up again by the sweeper; those cut off by the allowance at once.
+      return signed == allowance && allowance < Self.payoutsAtOnce || waiting > 0 && signed > 0
+    case .blocked(let reason):
+      logger.debug("Signing is blocked", metadata: ["reason": "\(reason.rawValue)"])
+      state.recordBlocked()
+      return true
+    }
+  }
+}
+
+/// Nothing is signed while the chain's time and ours differ: a node could stretch a transaction's life by it.
+struct ClocksDiffer: Error, CustomStringConvertible {
+  let milliseconds: Int64
+  let boundMilliseconds: Int64
+
+  var description: String {
+    "the head block's time and our clock differ by \(milliseconds) ms, allowed are \(boundMilliseconds) ms: "
+      + "set the clock, or the node is behind"
+  }
+}
+
+extension SignBatches {
+  /// The stream's consumer around `sign`.
+  func consumer(_ transport: any StreamTransport, name: ConsumerName) throws -> StreamConsumer {
+    var configuration = StreamConsumerConfiguration(streams: [.batchesReady], group: .signer, consumer: name)
+    configuration.count = 20
+    configuration.blockMilliseconds = 500
+    return try StreamConsumer(
+      transport: transport, configuration: configuration, now: { clock.now().milliseconds },
+      handle: { entries in try await handle(entries, transport) },
+      giveUp: { entry in try await giveUp(entry) })
+  }
+
+  private func handle(_ entries: [StreamEntry], _ transport: any StreamTransport) async throws -> [StreamEntry] {
+    for entry in entries {
+      guard let batch = SignBatches.batch(of: entry) else {
+        logger.warning("An entry names no batch; it is dropped", metadata: [LogKey.streamEntryID: "\(entry.id)"])
+        continue
+      }
+      // Sent again before this entry is acknowledged: a crash in between sends it twice, which does nothing.
+      if try await sign(batch) { try await transport.append([entry.fields], to: .batchesReady) }
+    }
+    return entries
+  }
+
+  private func giveUp(_ entry: StreamEntry) async throws -> String {
+    let reason = "signing the batch failed \(entry.deliveries) times"
+    if let batch = SignBatches.batch(of: entry) {
+      let held = try await ledger.holdScheduled(batch: batch, note: reason)
+      logger.critical(
+        "Gave a batch up; its payouts are held",
+        metadata: [LogKey.batchID: "\(batch)", LogKey.payoutCount: "\(held.count)"])
+      try await ledger.raiseAlarm(kind: "dead_letter", subject: "batch \(batch)", message: reason)
+    }
+    return reason
+  }
+
+  private static func batch(of entry: StreamEntry) -> BatchID? {
+    entry.fields[StreamField.batchID].flatMap { try? BatchID($0) }
+  }
+}

@@ -1,0 +1,48 @@
+import Payouts
+import Synchronization
+
+/// What Signer's steps know of one another's work. It lives in memory only: after a start everything is asked anew.
+final class SignerState: Sendable {
+  private struct State {
+    var vouchedLife: ServerLife?
+    var doesNodeAccept = true
+    var lastTrialBlock: Int64?
+    var wasBlocked = false
+  }
+
+  private let state = Mutex(State())
+
+  /// The life of the database server that this process has vouched for.
+  var vouchedLife: ServerLife? {
+    get { state.withLock { $0.vouchedLife } }
+    set { state.withLock { $0.vouchedLife = newValue } }
+  }
+
+  /// Remembers whether a round of broadcasts found a node that takes anything.
+  func record(taken: Int, refused: Int) {
+    state.withLock { state in
+      if taken > 0 { state.doesNodeAccept = true } else if refused > 0 { state.doesNodeAccept = false }
+    }
+  }
+
+  /// How many payouts may be signed now: while no node accepts, nothing but one trial a block (DESIGN.md §3 point 3).
+  func allowance(atMost count: Int, headNumber: Int64) -> Int {
+    state.withLock { state in
+      if state.doesNodeAccept { return count }
+      guard state.lastTrialBlock != headNumber else { return 0 }
+      state.lastTrialBlock = headNumber
+      return 1
+    }
+  }
+
+  /// Remembers that a batch could not be signed just now.
+  func recordBlocked() { state.withLock { $0.wasBlocked = true } }
+
+  /// Whether that happened since it was asked last.
+  func takeBlocked() -> Bool {
+    state.withLock { state in
+      defer { state.wasBlocked = false }
+      return state.wasBlocked
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import Ledger
+import Streams
+import Worker
+
+/// Sends batches again whose stream entry was lost, and those whose payouts were freed and have waited long enough.
+struct SweepBatches: Sendable {
+  /// How long payouts may wait to be signed before their entry counts as lost, in milliseconds.
+  static let lostAfterMilliseconds: Int64 = 15_000
+  /// How often to look, in milliseconds.
+  static let pauseMilliseconds: Int64 = 2_000
+  /// A stream that is longer than this is behind, not lossy: nothing is added to it.
+  static let streamLengthMaximum = 1_000
+  /// How many batches at once.
+  static let atOnce = 200
+
+  let ledger: any SignerLedger
+  let streams: any StreamTransport
+
+  /// One look.
+  func step() async throws -> StepOutcome {
+    let idle = StepOutcome.idle(milliseconds: Self.pauseMilliseconds)
+    guard try await streams.length(of: .batchesReady) < Self.streamLengthMaximum else { return idle }
+    let batches = try await ledger.batchesToSign(waitingFor: Self.lostAfterMilliseconds, atMost: Self.atOnce)
+    guard !batches.isEmpty else { return idle }
+    try await streams.append(batches.map { [StreamField.batchID: "\($0)"] }, to: .batchesReady)
+    return idle
+  }
+}

@@ -1,0 +1,90 @@
+import Keystore
+import Ledger
+import Logging
+import Payouts
+import Worker
+
+/// Compares the journal with the database after every start of either, puts back what a restore took, and vouches
+/// (DESIGN.md §3 "Continuity"). Until every Signer has vouched, nothing is signed anywhere.
+struct VouchForHistory: Sendable {
+  /// How long to wait before looking again, in milliseconds.
+  static let pauseMilliseconds: Int64 = 1_000
+
+  let ledger: any SignerLedger
+  let journal: any Journal
+  let state: SignerState
+  let signer: String
+  let names: [String]
+  /// Random bytes of this process.
+  let runID: [UInt8]
+  let isDevelopment: Bool
+  let metrics: SignerMetrics?
+  let logger: Logger
+
+  /// One look, and a vouching where one is due.
+  func step() async throws -> StepOutcome {
+    let found = try await ledger.vouchingState(signer: signer)
+    if found.hasVouched, state.vouchedLife == found.life { return .idle(milliseconds: Self.pauseMilliseconds) }
+    guard let declared = found.declared else {
+      throw VouchingRefusal("this Signer is not declared: run 'payoutctl signer init' once")
+    }
+    guard declared.journalID == journal.id, declared.wallet == journal.wallet else {
+      try await alarm("lost_journal", "another journal is declared under the name \(signer): this one is not it")
+      throw VouchingRefusal("another journal is declared under this name; that takes a quarantine")
+    }
+    // One snapshot may have taken server and journal back together: only waiting can tell then.
+    if let last = found.lastVouching, last.runID != runID, !isDevelopment,
+      last.serverStartMicroseconds != found.life.startMicroseconds
+    {
+      try await alarm("quarantine_needed", "Signer and PostgreSQL have both started since the last vouching")
+      throw VouchingRefusal("Signer and PostgreSQL have both started since the last vouching; that takes a quarantine")
+    }
+    // First refuse what was read under an earlier life, then read the journal: nothing can slip in between.
+    await journal.adopt(found.life)
+    let vouching = Vouching(
+      signer: signer, runID: runID, names: names, journalID: journal.id, life: found.life)
+    return try await conclude(ledger.vouch(vouching, journal: journal.entries()), life: found.life)
+  }
+
+  private func conclude(_ outcome: VouchingOutcome, life: ServerLife) async throws -> StepOutcome {
+    switch outcome {
+    case .vouched(let putBack, let missing):
+      state.vouchedLife = life
+      report(putBack)
+      logger.info(
+        "Vouched for the database",
+        metadata: ["missing": "\(missing.joined(separator: ","))", LogKey.signerName: "\(signer)"])
+      return .worked
+    case .waitsForVerdicts(let putBack, let deferred):
+      report(putBack)
+      logger.warning(
+        "Later attempts wait for the end of earlier ones before they are put back",
+        metadata: ["deferred": "\(deferred.count)"])
+      return .idle(milliseconds: Self.pauseMilliseconds)
+    case .contradicted(let txids):
+      throw VouchingRefusal(
+        "the journal holds \(txids.count) transactions for references that other transactions have paid")
+    case .anotherLife: return .worked
+    case .anotherJournal: throw VouchingRefusal("another journal is declared under this name")
+    }
+  }
+
+  private func report(_ putBack: [TxID]) {
+    metrics?.count(putBack: putBack.count)
+    for txid in putBack {
+      logger.warning("Put a transaction back that the database had lost", metadata: [LogKey.txID: "\(txid)"])
+    }
+  }
+
+  private func alarm(_ kind: String, _ message: String) async throws {
+    logger.critical("Signer cannot vouch", metadata: [LogKey.alarmKind: "\(kind)", "detail": "\(message)"])
+    try await ledger.raiseAlarm(kind: kind, subject: "signer \(signer)", message: message)
+  }
+}
+
+/// Why this Signer does not vouch. Nothing is signed meanwhile; the step is tried again.
+struct VouchingRefusal: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,78 @@
+public import Keystore
+public import Payouts
+import Synchronization
+
+/// A journal in memory, with the same promises as the file, which can fail as a disk does.
+public final class MemoryJournal: Journal {
+  /// How an append fails.
+  public enum Fault: Sendable, Hashable {
+    /// Nothing was written.
+    case notDone
+    /// All was written, and the caller is told that it failed.
+    case unknown
+  }
+
+  private struct State {
+    var entries: [JournalEntry] = []
+    var life: ServerLife?
+    var fault: (@Sendable ([JournalEntry]) -> Fault?)?
+  }
+
+  /// See `Journal`.
+  public let id: [UInt8]
+  /// See `Journal`.
+  public let wallet: Address
+  private let state: Mutex<State>
+
+  /// - Parameters:
+  ///   - id: 16 bytes.
+  ///   - entries: what it holds from the beginning, as after a restart.
+  public init(id: [UInt8], wallet: Address, entries: [JournalEntry] = []) {
+    self.id = id
+    self.wallet = wallet
+    state = Mutex(State(entries: entries))
+  }
+
+  /// Lets appends fail as `fault` says from now on; nil ends that.
+  public func setFault(_ fault: (@Sendable ([JournalEntry]) -> Fault?)?) { state.withLock { $0.fault = fault } }
+
+  /// All that it holds, at once.
+  public var held: [JournalEntry] { state.withLock { $0.entries } }
+
+  /// Whether it holds a transaction.
+  public func holds(_ txid: TxID) -> Bool { held.contains { $0.txid == txid } }
+
+  /// See `Journal`.
+  public func adopt(_ life: ServerLife) async { state.withLock { $0.life = life } }
+
+  /// See `Journal`.
+  public func entries() async throws -> [JournalEntry] { held }
+
+  /// See `Journal`.
+  public func append(_ entries: [JournalEntry], under life: ServerLife) async throws {
+    try state.withLock { state in
+      guard life == state.life else { throw JournalError.anotherLife }
+      let fault = state.fault?(entries)
+      if fault != .notDone {
+        let known = Set(state.entries.map(\.txid))
+        var added: Set<TxID> = []
+        state.entries += entries.filter { !known.contains($0.txid) && added.insert($0.txid).inserted }
+      }
+      if fault != nil { throw JournalError.io(operation: "write", path: "memory", errno: 28) }
+    }
+  }
+
+  /// See `Journal`.
+  public func attempts(of reference: Reference) -> [JournalEntry] {
+    held.filter { $0.payouts.contains { $0.reference == reference } }
+  }
+
+  /// See `Journal`.
+  public func amountSigned(since time: Timestamp) -> Amount {
+    let sum = held.filter { $0.signedAt >= time }.flatMap(\.payouts).reduce(Int64(0)) { sum, payout in
+      let (total, overflow) = sum.addingReportingOverflow(payout.amount.microUSDT)
+      return overflow ? .max : total
+    }
+    return (try? Amount(microUSDT: sum)) ?? .zero
+  }
+}
