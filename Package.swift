@@ -119,6 +119,26 @@ let package = Package(
     tests("TronTests", of: ["Tron", "Payouts", crypto, httpClient, nioCore, nioPosix, nioHTTP1]),
     tests("KeystoreTests", of: ["Keystore", "Tron", "Payouts"]),
     tests("WorkerTests", of: ["Worker", "WorkerProbe", "Payouts", httpClient, logging, metrics, lifecycle, nioCore]),
+    tests("LedgerTests", of: ["Ledger", "Payouts", "Postgres", nioCore, nioPosix, logging]),
+    tests(
+      "IngestTests",
+      of: [
+        "Ingest", "IngestMain", "Ledger", "Streams", "Payouts", "Worker", httpClient, crypto, lifecycle, logging,
+        nioCore, nioPosix,
+      ]),
+    tests(
+      "SchedulerTests", of: ["Scheduler", "SchedulerMain", "Ledger", "Streams", "Payouts", "Worker", logging]),
+    tests(
+      "PayoutctlTests",
+      of: [
+        "Payoutctl", "PayoutctlMain", "DevnetMain", "Keystore", "Ledger", "Payouts", "Tron", "Worker", logging,
+      ]),
+    tests(
+      "SignerTests",
+      of: ["Signer", "Monitor", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres", logging]),
+    tests(
+      "MonitorTests",
+      of: ["Monitor", "Signer", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres", logging]),
     tests("DevnetTests", of: ["Devnet", httpClient, nioCore, lifecycle, logging], excluding: ["tronpy"]),
     tests(
       "WholePathTests",

@@ -78,7 +78,7 @@ struct AcceptPayout: Sendable {
       case .differentRequest: throw Self.mismatch
       case .limitExceeded(let use): throw Self.limitExceeded(use, request.amount)
       case .knownUnder(let known): id = known
-      case .refused: throw .mistake
+      case .refused(let error): throw .mistake.because(error)
       }
     }
     throw .mistake
@@ -109,7 +109,7 @@ struct AcceptPayout: Sendable {
     do {
       return try sealer.seal(terms)
     } catch {
-      throw .mistake
+      throw .mistake.because(error)
     }
   }
 

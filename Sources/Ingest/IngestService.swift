@@ -95,8 +95,12 @@ struct IngestParts: Sendable {
   }
 
   /// The HTTP server as a service.
-  func server(onListening: @escaping @Sendable (Int) -> Void = { _ in }) -> HTTPServer {
-    HTTPServer(responder: http, host: host, port: port, logger: logger, onListening: onListening)
+  func server(
+    idleMilliseconds: Int64 = HTTPServer.idleMillisecondsMax, onListening: @escaping @Sendable (Int) -> Void = { _ in }
+  ) -> HTTPServer {
+    HTTPServer(
+      responder: http, host: host, port: port, logger: logger, idleMilliseconds: idleMilliseconds,
+      onListening: onListening)
   }
 
   private static func healthRoutes(_ health: HealthRegistry) -> any HTTPResponder<BasicRequestContext> {

@@ -50,11 +50,11 @@ struct ReadPayout: Sendable {
   /// What callers are told when a question to the ledger fails.
   static func problem(_ error: any Error) -> Problem {
     if let problem = error as? Problem { return problem }
-    guard let error = error as? LedgerError else { return .ledgerUnavailable }
+    guard let error = error as? LedgerError else { return .ledgerUnavailable.because(error) }
     switch error.code {
     // A question that was not answered changed nothing, whatever became of it.
-    case .unavailable, .outcomeUnknown: return .ledgerUnavailable
-    case .refused, .illegalChange, .historyNotTrusted, .misconfigured, .corrupt: return .mistake
+    case .unavailable, .outcomeUnknown: return .ledgerUnavailable.because(error)
+    case .refused, .illegalChange, .historyNotTrusted, .misconfigured, .corrupt: return .mistake.because(error)
     }
   }
 }

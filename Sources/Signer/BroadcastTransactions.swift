@@ -27,6 +27,7 @@ struct BroadcastTransactions: Sendable {
   let outlook: ChainOutlook
   let streams: any StreamTransport
   let state: SignerState
+  let earlierAttempts: EarlierAttempts
   let metrics: SignerMetrics?
   let logger: Logger
 
@@ -42,6 +43,7 @@ struct BroadcastTransactions: Sendable {
     guard lot.isContinuous, lot.life == life else { return .idle(milliseconds: Self.pauseMilliseconds) }
     let intact = try await intactTransactions(lot.transactions)
     try await journal.append(intact, under: lot.life)
+    earlierAttempts.journaled(intact)
     let answers = await send(intact)
     let taken = answers.filter(\.isTaken).count
     state.record(taken: taken, refused: answers.count - taken)

@@ -2,6 +2,7 @@ import Ledger
 import Logging
 import Payouts
 import Streams
+import Synchronization
 import Tron
 import Worker
 
@@ -70,11 +71,23 @@ struct SignBatches<Signer: TransactionSigner>: Sendable {
       batch: batch, wallet: decide.signer.address, signer: signerName, head: look.head,
       maximumInFlight: maximumInFlight, maximumPayouts: allowance, fenceLagBlocks: Self.fenceLagBlocks)
     let now = clock.now()
-    let outcome = try await ledger.sign(order) { [decide] locked in
-      try decide.decide(locked, outlook: look, now: now)
+    let made = Mutex<[[SigningDecision]]>([])
+    let outcome: SigningOutcome
+    do {
+      outcome = try await ledger.sign(order) { [decide] locked in
+        let decisions = try decide.decide(locked, outlook: look, now: now)
+        made.withLock { $0.append(decisions) }
+        return decisions
+      }
+    } catch {
+      // Whatever of it was committed after all.
+      for decisions in made.withLock({ $0 }) { remember(decisions, signedAt: now) }
+      throw error
     }
     switch outcome {
     case .done(let signed, let held, let waiting):
+      // Those of earlier rounds were rolled back and have left this process for nowhere.
+      remember(made.withLock { $0.last } ?? [], signedAt: now)
       metrics?.count(signed: signed, held: held)
       if signed > 0 || held > 0 {
         logger.info(
@@ -90,6 +103,30 @@ struct SignBatches<Signer: TransactionSigner>: Sendable {
       state.recordBlocked()
       return true
     }
+  }
+}
+
+extension SignBatches {
+  /// Keeps in mind what was signed until the journal holds it (see `EarlierAttempts`). Of twins only the first is stored:
+  /// the other's bytes are the first's.
+  private func remember(_ decisions: [SigningDecision], signedAt: Timestamp) {
+    var seen: Set<TxID> = []
+    let entries = decisions.compactMap { decision -> JournalEntry? in
+      guard case .sign(let signed) = decision, seen.insert(signed.txid).inserted else { return nil }
+      return JournalEntry(
+        txid: signed.txid, wallet: decide.signer.address, signer: signerName, signedBytes: signed.signedBytes,
+        referenceBlockNumber: signed.referenceBlockNumber, headTime: signed.headTime, expiration: signed.expiration,
+        feeLimit: signed.feeLimit, signedAt: signedAt,
+        payouts: [
+          JournalPayout(
+            payout: signed.payout, reference: signed.reference, attemptNumber: signed.attemptNumber,
+            token: signed.transfer.token, recipient: signed.transfer.to, amount: signed.transfer.amount)
+        ])
+    }
+    decide.earlierAttempts.remember(
+      entries.filter { entry in
+        !entry.payouts.contains { decide.journal.attempts(of: $0.reference).contains { $0.txid == entry.txid } }
+      })
   }
 }
 

@@ -116,7 +116,7 @@ public struct SignerSteps: Sendable {
     let consumer = try signing.consumer(parts.streams, name: ConsumerName(policy.name))
     let broadcasting = BroadcastTransactions(
       ledger: parts.ledger, journal: parts.journal, node: parts.node, outlook: outlook, streams: parts.streams,
-      state: state, metrics: metrics, logger: logger)
+      state: state, earlierAttempts: earlierAttempts, metrics: metrics, logger: logger)
     let proving = ProveEarlierAttempts(
       node: parts.node, ledger: parts.ledger, earlierAttempts: earlierAttempts, logger: logger)
     let sweeping = SweepBatches(ledger: parts.ledger, streams: parts.streams)

@@ -166,7 +166,7 @@ struct AcceptOverHTTPTests {
       for (method, path, allow) in [
         ("GET", "/payouts", "POST"), ("PUT", "/payouts", "POST"), ("DELETE", "/payouts/\(id)", "GET, HEAD"),
         ("POST", "/payouts/\(id)/transaction", "GET, HEAD"), ("OPTIONS", "/payouts", "POST"),
-        ("POST", "/health", "GET, HEAD"), ("BREW", "/payouts", "POST"),
+        ("POST", "/health", "GET, HEAD"), ("PATCH", "/payouts", "POST"),
       ] {
         let reply = try await ingest.ask(method, path, token: ingest.token())
         #expect(reply.status == 405 && reply.problem == "method-not-allowed", "\(method) \(path)")

@@ -46,6 +46,7 @@ struct GroupCommitTests {
       #expect(counting.callCount <= 2 + 2 + 2, "\(counting.callCount) commits for 500 payouts")
       // The key of the refused one is free, and its answer tells nothing of the database.
       #expect(replies[137].map { String(decoding: $0.bytes, as: UTF8.self).contains("constraint") } == false)
+      #expect(scene.logs.lines.contains { $0.hasPrefix("error") && $0.contains("no_marked_payout") })
       #expect(try await ingest.post(payoutBody(["external_id": "\"mended\""]), key: "k137", token: token).status == 201)
       try await until("all are enqueued") { try await scene.streams.length(of: .payoutsImmediate) == 500 }
     }

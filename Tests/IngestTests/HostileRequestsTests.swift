@@ -65,6 +65,22 @@ struct HostileRequestsTests {
     }
   }
 
+  @Test func `a head that comes too slowly is cut off`() async throws {
+    // Proves that dripping bytes of a head keep no connection: they are not a request.
+    let scene = try await IngestScene()
+    try await scene.serving(idleMilliseconds: 300) { ingest async throws in
+      let answer = try await RawConnection.exchange(port: ingest.port) { outbound in
+        try await outbound.write(ByteBuffer(string: "GET /live HTTP/1.1\r\nHost: x\r\nX: "))
+        while true {
+          try await Task.sleep(for: .milliseconds(50))
+          try await outbound.write(ByteBuffer(string: "x"))
+        }
+      }
+      #expect(answer.isEmpty, "\(answer)")
+      #expect(try await ingest.ask("GET", "/live", token: nil).status == 200)
+    }
+  }
+
   @Test func `a body that is promised too large is refused before it is sent, and the connection ends`() async throws {
     // Proves that nobody has to send a gigabyte to learn that it is too much.
     let scene = try await IngestScene()

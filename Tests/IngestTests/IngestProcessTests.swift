@@ -72,7 +72,7 @@ struct IngestProcessTests {
       ])
     #expect(outcome.status == 78)
     for key in [
-      "DATABASE_URL", "REDIS_URL", "TRON_GENESIS_BLOCK_ID", "PORT", "JWT_SECRET_KEY", "INTENT_SEAL_KEY",
+      "REDIS_URL", "TRON_GENESIS_BLOCK_ID", "PORT", "JWT_SECRET_KEY", "INTENT_SEAL_KEY",
       "V0_MAX_PAYOUT_USDT", "HOURLY_PAYOUT_LIMIT_USDT", "DAILY_PAYOUT_LIMIT_USDT", "REQUIRE_IDEMPOTENCY_KEY",
       "PAYOUT_ROUTER_V0_ADDRESS",
     ] {

@@ -55,7 +55,8 @@ struct IngestScene: Sendable {
   ///   - streams: nil for those in memory.
   func serving(
     _ settings: [String: String] = [:], ledger: (any IngestLedger)? = nil, streams: (any StreamTransport)? = nil,
-    bodyMilliseconds: Int64 = ReadBody.millisecondsMax, _ body: @Sendable @escaping (RunningIngest) async throws -> Void
+    bodyMilliseconds: Int64 = ReadBody.millisecondsMax, idleMilliseconds: Int64 = HTTPServer.idleMillisecondsMax,
+    _ body: @Sendable @escaping (RunningIngest) async throws -> Void
   ) async throws {
     let configuration = try Settings.read(IngestConfiguration.self, environment: environment(settings))
     let registry = PrometheusRegistry()
@@ -71,7 +72,7 @@ struct IngestScene: Sendable {
     let (ports, port) = AsyncStream<Int>.makeStream()
     let services: [any Service] = [
       parts.enqueue, parts.commits, context.loop(parts.watch.steps),
-      parts.server { number in
+      parts.server(idleMilliseconds: idleMilliseconds) { number in
         port.yield(number)
         port.finish()
       },

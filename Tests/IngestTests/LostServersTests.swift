@@ -52,6 +52,12 @@ struct LostServersTests {
       let rows = Set(try await scene.sql("SELECT id FROM payouts").split(separator: "\n").map(String.init))
       #expect(rows == Set(tally.told.values.flatMap { $0 }))
       #expect(try await scene.sql("SELECT sum(used) FROM limit_windows WHERE span = 'day'") == "\(300 * 12_500_000)")
+      for key in tally.told.keys {
+        let again = try await ingest.post(payoutBody(), key: key, token: token)
+        #expect(again.status == 201 && again.headers.first(name: "Idempotency-Replayed") == "true")
+        #expect(try tally.told[key] == [#require(try again.text("payout_id"))])
+      }
+      #expect(try await scene.payoutCount() == 300)
       try await until("PostgreSQL is well again") { try await ingest.ask("GET", "/ready", token: nil).status == 200 }
     }
     print("statuses while PostgreSQL crashed: \(tally.statuses)")

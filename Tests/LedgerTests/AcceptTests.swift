@@ -1,7 +1,8 @@
-@testable import Ledger
 import Payouts
 import Postgres
 import Testing
+
+@testable import Ledger
 
 /// Ingest's half: many payouts in one transaction, each for itself.
 @Suite struct AcceptTests {

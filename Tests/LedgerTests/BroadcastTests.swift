@@ -1,6 +1,7 @@
-@testable import Ledger
 import Payouts
 import Testing
+
+@testable import Ledger
 
 /// What is sent, how often, and what answers mean (DESIGN.md §3 points 3 and 4).
 @Suite struct BroadcastTests {
@@ -93,7 +94,7 @@ import Testing
       #expect(try await test.status(test.txid(1)) == "sent")
       #expect(try await test.take().map(\.txid) == [test.txid(1)])
       try await test.ledger.record([
-        BroadcastRecord(txid: test.txid(2), isTaken: true, answer: "DUP", retryMilliseconds: 0),
+        BroadcastRecord(txid: test.txid(2), isTaken: true, answer: "DUP", retryMilliseconds: 0)
       ])
       #expect(try await test.status(Sample.payoutID(2)) == .broadcast)
     }

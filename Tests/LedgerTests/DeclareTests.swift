@@ -1,6 +1,7 @@
-@testable import Ledger
 import Payouts
 import Testing
+
+@testable import Ledger
 
 /// `payoutctl signer init`, as the ledger sees it.
 @Suite struct DeclareTests {
@@ -8,7 +9,8 @@ import Testing
   @Test func `a wallet and a journal are declared once`() async throws {
     try await withLedger { test async throws in
       let other = [UInt8](repeating: 0x4b, count: 16)
-      func declare(_ signer: String, _ journal: [UInt8], wallet: Address = Sample.wallet) async throws -> WalletDeclaration
+      func declare(_ signer: String, _ journal: [UInt8], wallet: Address = Sample.wallet) async throws
+        -> WalletDeclaration
       {
         try await test.ledger.declare(wallet: wallet, signer: signer, journalID: journal, begin: test.place(7))
       }

@@ -1,7 +1,8 @@
-@testable import Ledger
 import Payouts
 import Postgres
 import Testing
+
+@testable import Ledger
 
 /// What PostgreSQL's answers mean to the ledger.
 @Suite struct ErrorTests {

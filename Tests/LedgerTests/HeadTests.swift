@@ -1,6 +1,7 @@
-@testable import Ledger
 import Payouts
 import Testing
+
+@testable import Ledger
 
 /// The head's branch: inclusion, forks, and what the fence finds.
 @Suite struct HeadTests {
@@ -16,9 +17,12 @@ import Testing
         [test.txid(5): .anomalous(test.place(101), finding: "odd")], retryDelayMilliseconds: 0)
       let foreign = Sample.txid(Sample.reference(77), attempt: 9)
       #expect(try await test.head(101, [test.txid(1), foreign, test.txid(2), test.txid(4), test.txid(5)]))
-      #expect(try await test.rows("SELECT status FROM transactions ORDER BY txid")
-        == ["included", "included", "signed", "dead", "anomalous"])
-      for (payout, status) in [(1, PayoutStatus.confirming), (2, .confirming), (3, .signed), (4, .scheduled), (5, .held)] {
+      #expect(
+        try await test.rows("SELECT status FROM transactions ORDER BY txid")
+          == ["included", "included", "signed", "dead", "anomalous"])
+      for (payout, status) in [
+        (1, PayoutStatus.confirming), (2, .confirming), (3, .signed), (4, .scheduled), (5, .held),
+      ] {
         #expect(try await test.status(Sample.payoutID(payout)) == status)
       }
       #expect(try await test.ledger.payout(Sample.payoutID(1))?.note == "in block 101")
@@ -32,7 +36,7 @@ import Testing
         known.first?.transfers == [
           ExpectedTransfer(
             token: Sample.token, from: Sample.wallet, to: Sample.recipient(1),
-            amount: try Amount(microUSDT: 1_000_000)),
+            amount: try Amount(microUSDT: 1_000_000))
         ])
       #expect(try await test.ledger.known([]) == [])
     }
@@ -85,6 +89,9 @@ import Testing
       #expect(try await test.head(102, [test.txid(3)], branch: 1))
       #expect(try await test.status(Sample.payoutID(3)) == .confirming)
       #expect(try await test.ledger.undoHead(above: 102) == [])
+      // Another replica went back further: nothing is left to undo, which is no error.
+      #expect(try await test.ledger.undoHead(above: 110) == [])
+      #expect(try await test.ledger.cursor(.head)?.number == 102)
       // What is no longer kept cannot be gone back to, and nothing changes then.
       try await test.head(103, keepAbove: 101)
       let error = try await ledgerError { _ = try await test.ledger.undoHead(above: 101) }

@@ -1,9 +1,10 @@
-@testable import Ledger
 import Logging
 import Payouts
 import Postgres
 import TestSupport
 import Testing
+
+@testable import Ledger
 
 /// The start of a worker: which servers and databases it refuses, and how the schema comes about.
 @Suite struct PrepareTests {
@@ -46,7 +47,9 @@ import Testing
       let error = try #require(try await refusal(url))
       #expect(error.code == .misconfigured)
       #expect(error.message.contains("set \(setting) = on"))
-      #expect(try await server.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", database: TestLedger.name(of: url)) == "0")
+      #expect(
+        try await server.query(
+          "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", database: TestLedger.name(of: url)) == "0")
     }
   }
 

@@ -50,7 +50,8 @@ import Testing
       ] {
         #expect(try await test.refusal("UPDATE \(change)") == "TP005", "\(change)")
       }
-      for change in ["reference = sha256('x')", "payout_id = gen_random_uuid()", "owner = 'x'", "claimed_at = now()",
+      for change in [
+        "reference = sha256('x')", "payout_id = gen_random_uuid()", "owner = 'x'", "claimed_at = now()",
         "request_fingerprint = sha256('x')",
       ] {
         #expect(try await test.refusal("UPDATE payout_references SET \(change)") == "TP002", "\(change)")

@@ -1,14 +1,20 @@
-@testable import Ledger
 import Payouts
 import Synchronization
 import Testing
+
+@testable import Ledger
 
 /// Scheduler's half: batches, and payouts that end by themselves.
 @Suite struct ScheduleTests {
   /// Batch names one after another.
   private static func names() -> @Sendable () -> BatchID {
     let last = Mutex(0)
-    return { Sample.batchID(last.withLock { $0 += 1; return $0 }) }
+    return {
+      Sample.batchID(
+        last.withLock {
+          $0 += 1; return $0
+        })
+    }
   }
 
   // Proves grouping (router, priority), the size of a batch, its sums and its release; and what is passed over.

@@ -1,7 +1,8 @@
-@testable import Ledger
 import Payouts
 import Synchronization
 import Testing
+
+@testable import Ledger
 
 /// The heart: one database transaction signs a batch (DESIGN.md §3 point 1).
 @Suite struct SignTests {
@@ -38,7 +39,7 @@ import Testing
         entry.payouts == [
           JournalPayout(
             payout: Sample.payoutID(1), reference: Sample.reference(1), attemptNumber: 1, token: Sample.token,
-            recipient: Sample.recipient(1), amount: try Amount(microUSDT: 1_000_000)),
+            recipient: Sample.recipient(1), amount: try Amount(microUSDT: 1_000_000))
         ])
       // What is signed is not offered again; what was left is, with what is used of the limits by now.
       #expect(try await test.sign() == .done(signed: 1, held: 0, waiting: 0))
@@ -158,7 +159,8 @@ import Testing
       }
       #expect(try await test.ledger.sign(test.order(), decide: twin) == .done(signed: 1, held: 0, waiting: 0))
       #expect(
-        try await test.ledger.sign(test.order(Sample.batchID(2)), decide: twin) == .done(signed: 1, held: 0, waiting: 0))
+        try await test.ledger.sign(test.order(Sample.batchID(2)), decide: twin) == .done(signed: 1, held: 0, waiting: 0)
+      )
       #expect(
         try await test.ledger.attempts(of: Sample.payoutID(2)).map(\.txid)
           == [Sample.txid(Sample.reference(99), attempt: 1, second: 1)])

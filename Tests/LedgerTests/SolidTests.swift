@@ -1,6 +1,7 @@
-@testable import Ledger
 import Payouts
 import Testing
+
+@testable import Ledger
 
 /// What the solid chain says, and what becomes of payouts by it (DESIGN.md §3 point 5).
 @Suite struct SolidTests {
@@ -46,7 +47,9 @@ import Testing
           expectFreed(payout, stage, note: "txid \(test.txid(1)) can never be included", test)
         case .anomalous:
           #expect(attempt.outcome == nil && attempt.status == .anomalous && attempt.block == place)
-          #expect(payout.status == .held && payout.holdReason == (stage == .held ? "operator_decision" : "anomalous_transaction"))
+          #expect(
+            payout.status == .held
+              && payout.holdReason == (stage == .held ? "operator_decision" : "anomalous_transaction"))
           #expect(payout.heldFrom?.rawValue == (stage == .held ? "confirming" : stage.rawValue))
           #expect(try await test.rows("SELECT state, cause FROM breaker") == ["open|anomalous_transaction"])
         }
@@ -115,7 +118,8 @@ import Testing
       let odd = TransactionVerdict.anomalous(test.place(101), finding: "odd")
       try await test.ledger.settle([test.txid(1): odd, test.txid(2): odd], retryDelayMilliseconds: 0)
       try await test.run(
-        "UPDATE breaker SET state = 'closed', cause = NULL, closes_by = NULL; UPDATE alarms SET acknowledged_at = now()")
+        "UPDATE breaker SET state = 'closed', cause = NULL, closes_by = NULL; UPDATE alarms SET acknowledged_at = now()"
+      )
       try await test.ledger.settle([test.txid(1): odd], retryDelayMilliseconds: 0)
       #expect(try await test.rows("SELECT state FROM breaker") == ["closed"])
       // Never signed again while it is odd.
@@ -155,11 +159,15 @@ import Testing
       #expect(first.map(\.transaction.txid) == [test.txid(1)])
       #expect(first.first?.expiration == expiration && first.first?.referenceBlockNumber == 100)
       #expect(first.first?.transaction.status == .signed && first.first?.transaction.transfers.count == 1)
-      try await test.solid(103, [test.txid(1): .anomalous(test.place(103), finding: "odd")], at: expiration.advanced(byMilliseconds: 3))
-      #expect(try await test.ledger.unjudged(atMost: 10).map(\.transaction.txid).sorted() == (1...3).map { test.txid($0) })
-      #expect(try await test.ledger.unjudged(atMost: 2).map(\.transaction.txid).sorted() == [test.txid(2), test.txid(3)])
+      try await test.solid(
+        103, [test.txid(1): .anomalous(test.place(103), finding: "odd")], at: expiration.advanced(byMilliseconds: 3))
+      #expect(
+        try await test.ledger.unjudged(atMost: 10).map(\.transaction.txid).sorted() == (1...3).map { test.txid($0) })
+      #expect(
+        try await test.ledger.unjudged(atMost: 2).map(\.transaction.txid).sorted() == [test.txid(2), test.txid(3)])
       try await test.ledger.settle([test.txid(2): .dead], retryDelayMilliseconds: 0)
-      #expect(try await test.ledger.unjudged(atMost: 10).map(\.transaction.txid).sorted() == [test.txid(1), test.txid(3)])
+      #expect(
+        try await test.ledger.unjudged(atMost: 10).map(\.transaction.txid).sorted() == [test.txid(1), test.txid(3)])
     }
   }
 

@@ -1,6 +1,7 @@
-@testable import Ledger
 import Payouts
 import Testing
+
+@testable import Ledger
 
 /// What accepting and signing cost, printed for comparison between changes; only results are judged, never times.
 @Suite(.serialized) struct SpeedTests {
@@ -20,14 +21,18 @@ import Testing
           try await clock.measure {
             _ = try await test.ledger.schedule(ids, maximumPerBatch: 100) { Sample.batchID(batch + 1) }
           })
-        signing.append(try await clock.measure { try await test.sign(test.order(Sample.batchID(batch + 1), maximumInFlight: 10_000)) })
+        signing.append(
+          try await clock.measure {
+            try await test.sign(test.order(Sample.batchID(batch + 1), maximumInFlight: 10_000))
+          })
       }
       #expect(try await test.value("SELECT count(*) FROM transactions") == "2000")
       var sent = 0
       let taking = try await clock.measure { sent = try await test.broadcast().count }
       #expect(sent == 1_000)
       for (name, times) in [
-        ("accept 500", accepting), ("schedule 100", scheduling), ("sign 100", signing), ("take and record 1000", [taking]),
+        ("accept 500", accepting), ("schedule 100", scheduling), ("sign 100", signing),
+        ("take and record 1000", [taking]),
       ] {
         let sorted = times.sorted()
         print("\(name): median \(sorted[sorted.count / 2]), slowest \(sorted[sorted.count - 1])")

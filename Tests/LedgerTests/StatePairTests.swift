@@ -121,7 +121,8 @@ import Testing
 
   // Proves that the database allows a change of state exactly where DESIGN.md does: all 182 pairs, under every
   // attempt, history, origin and put-back, against the program's own table. Legal pairs are reachable, illegal never.
-  @Test func `the database allows exactly the changes of the table of states, each under its conditions`() async throws {
+  @Test func `the database allows exactly the changes of the table of states, each under its conditions`() async throws
+  {
     try await withLedger(connectionLimit: 1) { test async throws in
       try await test.run(Self.tryChange)
       let cases = Case.all

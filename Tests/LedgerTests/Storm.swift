@@ -82,7 +82,7 @@ final class Storm: Sendable {
     let queued = try await ledger.queuedPayouts(waitingFor: 0, atMost: 60)
     let size = Int.random(in: 1...20, using: &generator)
     return try await ledger.schedule(queued.shuffled(using: &generator), maximumPerBatch: size) {
-      Sample.batchID(batches.next())
+      Sample.batchID(self.batches.next())
     }.reduce(0) { $0 + $1.payouts.count }
   }
 

@@ -16,7 +16,9 @@ extension TestLedger {
   /// Accepts payouts 1 … `count` and puts them into batch 1.
   func schedule(_ count: Int, amount: Int64 = 1_000_000) async throws {
     try await accept(try (1...count).map { try Sample.payout($0, amount: amount) })
-    let batches = try await ledger.schedule((1...count).map(Sample.payoutID), maximumPerBatch: 100) { Sample.batchID(1) }
+    let batches = try await ledger.schedule((1...count).map(Sample.payoutID), maximumPerBatch: 100) {
+      Sample.batchID(1)
+    }
     guard batches.map(\.payouts.count) == [count] else { throw UnexpectedOutcome("\(batches)") }
   }
 

@@ -1,8 +1,9 @@
-@testable import Ledger
 import Payouts
 import Postgres
 import TestSupport
 import Testing
+
+@testable import Ledger
 
 /// Continuity: what a restore took is put back from the Signers' journals before anything is signed (DESIGN.md §3).
 @Suite struct VouchTests {
@@ -274,8 +275,10 @@ import Testing
       try await test.loseContinuity()
       let second = later(first, attempt: 2)
       #expect(try await test.vouch(journal + [second]) == .contradicted([second.txid]))
-      #expect(try await test.rows("SELECT state, cause, closes_by FROM breaker") == ["open|contradicted_journal|operator"])
-      #expect(try await test.rows("SELECT kind, subject FROM alarms") == ["contradicted_journal|transaction \(second.txid)"])
+      #expect(
+        try await test.rows("SELECT state, cause, closes_by FROM breaker") == ["open|contradicted_journal|operator"])
+      #expect(
+        try await test.rows("SELECT kind, subject FROM alarms") == ["contradicted_journal|transaction \(second.txid)"])
       #expect(try await test.status(test.txid(2)) == "signed")
       #expect(try await test.value("SELECT continuous()") == "false")
     }
@@ -319,7 +322,7 @@ import Testing
           payouts: [
             JournalPayout(
               payout: Sample.payoutID(number), reference: reference, attemptNumber: 1, token: Sample.token,
-              recipient: Sample.recipient(number), amount: known[0].payouts[0].amount),
+              recipient: Sample.recipient(number), amount: known[0].payouts[0].amount)
           ])
       }
       // All but three of them are there already.

@@ -97,11 +97,11 @@ struct GroupCommit: Service {
   /// What callers are told of a group's error. Only what provably did not happen is called so; everything that is not
   /// known for sure, a cancelled call too, is unknown.
   static func problem(_ error: any Error) -> Problem {
-    guard let error = error as? LedgerError else { return .unknownOutcome }
+    guard let error = error as? LedgerError else { return .unknownOutcome.because(error) }
     switch error.code {
-    case .unavailable: return .ledgerUnavailable
-    case .outcomeUnknown: return .unknownOutcome
-    case .refused, .illegalChange, .historyNotTrusted, .misconfigured, .corrupt: return .mistake
+    case .unavailable: return .ledgerUnavailable.because(error)
+    case .outcomeUnknown: return .unknownOutcome.because(error)
+    case .refused, .illegalChange, .historyNotTrusted, .misconfigured, .corrupt: return .mistake.because(error)
     }
   }
 }

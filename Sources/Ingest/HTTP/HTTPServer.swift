@@ -12,8 +12,8 @@ struct HTTPServer: Service {
   static let connectionsMax = 10_000
   /// How many connections may wait to be taken.
   static let backlog = 1_024
-  /// How long a connection may be silent while a request is awaited or read, in seconds.
-  static let idleSeconds: Int64 = 15
+  /// How long a connection may bring no request, or no whole head of one, in milliseconds: single bytes count for nothing.
+  static let idleMillisecondsMax: Int64 = 15_000
   /// The most bytes of a request's headers, and of its line.
   static let headerBytesMax = 16 * 1_024
   /// The most headers of a request.
@@ -23,6 +23,8 @@ struct HTTPServer: Service {
   let host: String
   let port: Int
   let logger: Logger
+  /// How long a connection may be idle, in milliseconds.
+  let idleMilliseconds: Int64
   let onListening: @Sendable (Int) -> Void
 
   /// Serves until graceful shutdown.
@@ -33,7 +35,7 @@ struct HTTPServer: Service {
     serverLogger.logLevel = max(logger.logLevel, .notice)
     let isListening = Flag()
     let configuration = HTTP1Channel.Configuration(
-      idleTimeout: .seconds(Self.idleSeconds),
+      idleTimeout: .milliseconds(idleMilliseconds),
       httpDecoderConfiguration: .init(
         maxHeaderFieldSize: Self.headerBytesMax, maxHeaderListSize: Self.headerBytesMax,
         maxHeaderFieldCount: Self.headersMax))

@@ -13,6 +13,8 @@ struct Problem: Error, Sendable, Hashable {
   let particulars: [JSONValue.Member]
   /// When trying again may help, in seconds.
   let retryAfterSeconds: Int?
+  /// What led to it, for the log alone: never part of an answer.
+  private(set) var cause: String?
 
   /// One wrong field.
   struct FieldProblem: Sendable, Hashable {
@@ -20,6 +22,13 @@ struct Problem: Error, Sendable, Hashable {
     let field: String
     /// What is wrong and what was expected.
     let message: String
+  }
+
+  /// The same problem with the error that led to it, which the log is told.
+  func because(_ error: any Error) -> Problem {
+    var problem = self
+    problem.cause = "\(error)"
+    return problem
   }
 
   /// A problem of a kind.

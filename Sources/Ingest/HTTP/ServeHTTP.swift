@@ -159,7 +159,7 @@ struct ServeHTTP: HTTPResponder {
       response.headers[.requestID] = exchange.requestID
       return exchange.isHead ? response.createHeadResponse() : response
     } catch {
-      throw .mistake
+      throw .mistake.because(error)
     }
   }
 
@@ -172,7 +172,9 @@ struct ServeHTTP: HTTPResponder {
       case 503: .warning
       default: .debug
       }
-    exchange.logger.log(level: level, "Request refused", metadata: [LogKey.problemType: "\(problem.kind.rawValue)"])
+    var metadata: Logger.Metadata = [LogKey.problemType: "\(problem.kind.rawValue)"]
+    if let cause = problem.cause { metadata[LogKey.problemCause] = "\(cause)" }
+    exchange.logger.log(level: level, "Request refused", metadata: metadata)
     var answer = Answer(problem, instance: Self.instance(path), requestID: exchange.requestID)
     if problem.kind == .methodNotAllowed, let route = Route(path: path) {
       answer.headers.append((.allow, route.methods.joined(separator: ", ")))
@@ -205,4 +207,6 @@ struct ServeHTTP: HTTPResponder {
 extension LogKey {
   /// Why a request was refused: the end of the problem's type.
   static let problemType = "problem.type"
+  /// What led to it, where that is an error of ours or of what we depend on.
+  static let problemCause = "problem.cause"
 }

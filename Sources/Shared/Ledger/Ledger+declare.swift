@@ -4,7 +4,7 @@ import Postgres
 extension Ledger: OperatorLedger {
   /// See `OperatorLedger.declaredJournal`.
   public func declaredJournal(of signer: String) async throws -> DeclaredJournal? {
-    let result = try await execute("SELECT wallet, journal_id FROM journals WHERE signer = $1", [.text(signer)])
+    let result = try await read("SELECT wallet, journal_id FROM journals WHERE signer = $1", [.text(signer)])
     return try result.rows.first.map {
       try DeclaredJournal(wallet: Address(bytes: $0.bytes("wallet")), journalID: $0.bytes("journal_id"))
     }

@@ -103,10 +103,13 @@ extension Ledger: MonitorLedger {
 
   /// See `MonitorLedger.undoHead`.
   public func undoHead(above number: Int64) async throws -> [PayoutID] {
-    let result = try await transaction { connection in
+    try await transaction { connection in
       // The cursor is locked first, by a statement of its own: what another replica applied meanwhile is seen and undone.
+      let cursor = try await connection.execute(
+        "SELECT number FROM chain_cursors WHERE view = 'head' FOR UPDATE", [])
+      // Another replica has gone back further: nothing is left above.
+      if let standing = try cursor.rows.first?.int8("number"), standing < number { return [] }
       let results = try await connection.pipeline([
-        ("SELECT FROM chain_cursors WHERE view = 'head' FOR UPDATE", []),
         ("DELETE FROM chain_blocks WHERE number > $1", [.int8(number)]),
         (
           """
@@ -121,10 +124,10 @@ extension Ledger: MonitorLedger {
           """, [.int8(number)]
         ),
       ])
-      guard results[2].affectedRows == 1 else {
+      guard results[1].affectedRows == 1 else {
         throw LedgerError(.illegalChange, "block \(number) is not kept: a fork below it cannot be undone")
       }
-      return try await connection.execute(
+      let undone = try await connection.execute(
         """
         WITH undone AS (
           UPDATE transactions SET status = 'sent', block_number = NULL, block_id = NULL, block_time_ms = NULL,
@@ -136,8 +139,8 @@ extension Ledger: MonitorLedger {
         WHERE a.outcome IS NULL AND p.reference = a.reference AND p.status = 'confirming'
         RETURNING p.id
         """, [.int8(number)])
+      return try undone.rows.map { try PayoutID(bytes: $0.uuid("id")) }
     }
-    return try result.rows.map { try PayoutID(bytes: $0.uuid("id")) }
   }
 }
 

@@ -5,12 +5,11 @@ import Postgres
 extension Ledger: IngestLedger {
   /// What was accepted under a reference.
   public func accepted(under reference: Reference) async throws -> AcceptedRequest? {
-    let result = try await execute(
-      PostgresStatement(
-        """
-        SELECT r.request_fingerprint, \(PayoutRecord.columns)
-        FROM payout_references r JOIN payouts p ON p.id = r.payout_id WHERE r.reference = $1
-        """), [.bytes(reference.bytes)])
+    let result = try await read(
+      """
+      SELECT r.request_fingerprint, \(PayoutRecord.columns)
+      FROM payout_references r JOIN payouts p ON p.id = r.payout_id WHERE r.reference = $1
+      """, [.bytes(reference.bytes)])
     return try result.rows.first.map { row in
       AcceptedRequest(record: try PayoutRecord(row), fingerprint: try row.bytesOrNil("request_fingerprint"))
     }

@@ -26,10 +26,10 @@ extension Ledger {
     _ order: SigningOrder, secondsLater: Int64, decide: @escaping @Sendable (SigningBatch) throws -> [SigningDecision]
   ) async throws -> SigningOutcome {
     try await transaction { connection in
-      let locked = try await Ledger.lockCandidates(order, on: connection)
-      // Taken before the gate is read, so that Signers sign one after the other: what is in flight and what is used of
-      // the limits is then exact.
+      // First, so that Signers sign one after the other: what is in flight and what is used of the limits is then exact,
+      // and everybody locks windows before payouts.
       let windows = try await Ledger.lockSignedWindows(on: connection)
+      let locked = try await Ledger.lockCandidates(order, on: connection)
       // Read after the locks are held: another Signer may have signed or opened the breaker meanwhile.
       let gate = try await SigningGate(order, on: connection)
       if let block = gate.block { return .blocked(block) }

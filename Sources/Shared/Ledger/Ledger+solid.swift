@@ -36,7 +36,11 @@ extension Ledger {
     }
     _ = try await connection.execute(lockTransactions, [.bytesArray(verdicts.keys.map(\.bytes))])
     if !ended.txids.isEmpty {
-      _ = try await connection.pipeline(ended.commands(retryDelayMilliseconds: retryDelayMilliseconds))
+      // Only what ends here has consequences here: what another replica ended is that one's, and may be signed again.
+      let (statement, parameters) = ended.command
+      let here = try await connection.execute(statement, parameters).rows.map { try $0.bytes("txid") }
+      _ = try await connection.pipeline(
+        EndedTransactions.consequences(of: here, retryDelayMilliseconds: retryDelayMilliseconds))
     }
     for (txid, place, finding) in anomalies { try await store(anomaly: finding, of: txid, in: place, on: connection) }
   }
@@ -144,24 +148,31 @@ private struct EndedTransactions {
     bandwidths.append(cost?.bandwidthUsed)
   }
 
+  /// Ends those that have not ended, and tells which.
+  var command: (PostgresStatement, [PostgresParameter]) {
+    (
+      """
+      UPDATE transactions t SET status = n.status::transaction_status, block_number = n.number, block_id = n.id,
+        block_time_ms = n.time, result = n.result, fee_sun = n.fee, energy_used = n.energy,
+        bandwidth_used = n.bandwidth
+      FROM unnest($1::bytea[], $2::text[], $3::bigint[], $4::bytea[], $5::bigint[], $6::text[], $7::bigint[],
+          $8::bigint[], $9::bigint[])
+        AS n (txid, status, number, id, time, result, fee, energy, bandwidth)
+      WHERE t.txid = n.txid AND t.status IN ('signed', 'sent', 'included', 'anomalous')
+      RETURNING t.txid
+      """,
+      [
+        .bytesArray(txids), .textArray(statuses), .int8Array(numbers), .bytesArray(ids), .int8Array(times),
+        .textArray(results), .int8Array(fees), .int8Array(energies), .int8Array(bandwidths),
+      ]
+    )
+  }
+
   /// Transactions first, then attempts, then payouts: the order in which everybody locks.
-  func commands(retryDelayMilliseconds: Int64) -> [(PostgresStatement, [PostgresParameter])] {
+  static func consequences(
+    of txids: [[UInt8]?], retryDelayMilliseconds: Int64
+  ) -> [(PostgresStatement, [PostgresParameter])] {
     [
-      (
-        """
-        UPDATE transactions t SET status = n.status::transaction_status, block_number = n.number, block_id = n.id,
-          block_time_ms = n.time, result = n.result, fee_sun = n.fee, energy_used = n.energy,
-          bandwidth_used = n.bandwidth
-        FROM unnest($1::bytea[], $2::text[], $3::bigint[], $4::bytea[], $5::bigint[], $6::text[], $7::bigint[],
-            $8::bigint[], $9::bigint[])
-          AS n (txid, status, number, id, time, result, fee, energy, bandwidth)
-        WHERE t.txid = n.txid AND t.status IN ('signed', 'sent', 'included', 'anomalous')
-        """,
-        [
-          .bytesArray(txids), .textArray(statuses), .int8Array(numbers), .bytesArray(ids), .int8Array(times),
-          .textArray(results), .int8Array(fees), .int8Array(energies), .int8Array(bandwidths),
-        ]
-      ),
       (
         """
         UPDATE attempts a SET outcome =
@@ -187,8 +198,6 @@ private struct EndedTransactions {
         FROM attempts a JOIN payouts p ON p.reference = a.reference
         WHERE a.txid = ANY ($1::bytea[]) AND a.outcome IN ('dead', 'failed_on_chain')
           AND p.settlement_batch_id IS NULL AND p.status IN ('signed', 'broadcast', 'confirming')
-          AND NOT EXISTS (SELECT FROM attempts o
-                          WHERE o.reference = p.reference AND (o.outcome IS NULL OR o.outcome = 'paid'))
         ON CONFLICT DO NOTHING
         """, [.bytesArray(txids)]
       ),
@@ -201,8 +210,6 @@ private struct EndedTransactions {
         FROM attempts a JOIN transactions t USING (txid)
         WHERE a.txid = ANY ($1::bytea[]) AND a.outcome IN ('dead', 'failed_on_chain') AND p.reference = a.reference
           AND p.status IN ('signed', 'broadcast', 'confirming')
-          AND NOT EXISTS (SELECT FROM attempts o
-                          WHERE o.reference = p.reference AND (o.outcome IS NULL OR o.outcome = 'paid'))
         """, [.bytesArray(txids), .int8(retryDelayMilliseconds)]
       ),
     ]

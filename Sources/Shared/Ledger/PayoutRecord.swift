@@ -62,6 +62,25 @@ public struct PayoutRecord: Sendable, Hashable {
     notBefore = try row.timeOrNil("not_before")
   }
 
+  /// A record of its parts.
+  public init(
+    terms: PayoutTerms, seal: Seal, particulars: PayoutParticulars, acceptedStatus: PayoutStatus,
+    status: PayoutStatus, statusSince: Timestamp, note: String? = nil, heldFrom: PayoutStatus? = nil,
+    holdReason: String? = nil, settlementBatch: BatchID? = nil, notBefore: Timestamp? = nil
+  ) {
+    self.terms = terms
+    self.seal = seal
+    self.particulars = particulars
+    self.acceptedStatus = acceptedStatus
+    self.status = status
+    self.statusSince = statusSince
+    self.note = note
+    self.heldFrom = heldFrom
+    self.holdReason = holdReason
+    self.settlementBatch = settlementBatch
+    self.notBefore = notBefore
+  }
+
   /// The record of a payout that was just accepted.
   init(accepted payout: NewPayout, at time: Timestamp) {
     terms = payout.terms

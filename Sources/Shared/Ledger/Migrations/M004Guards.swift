@@ -136,7 +136,7 @@ enum M004Guards {
       added record;
     BEGIN
       SELECT * INTO STRICT settings FROM ledger_settings;
-      FOR added IN SELECT txid, status, head_time_ms, expiration_ms, signed_at FROM new_rows LOOP
+      FOR added IN SELECT txid, status, head_time_ms, expiration_ms FROM new_rows LOOP
         IF added.expiration_ms - added.head_time_ms > settings.max_expiration_ms
           OR added.expiration_ms > unix_ms(moment) + settings.clock_bound_ms + settings.max_expiration_ms THEN
           RAISE EXCEPTION 'transaction %: it would live longer than % ms', encode(added.txid, 'hex'),
@@ -145,11 +145,7 @@ enum M004Guards {
         IF added.status <> 'signed' THEN
           RAISE EXCEPTION 'a transaction cannot begin as %', added.status USING ERRCODE = 'TP001';
         END IF;
-        IF NOT (trusted AND added.signed_at = moment) AND NOT is_being_put_back(added.txid) THEN
-          IF trusted THEN
-            RAISE EXCEPTION 'transaction %: it is stored when it is signed, or put back',
-              encode(added.txid, 'hex') USING ERRCODE = 'TP002';
-          END IF;
+        IF NOT trusted AND NOT is_being_put_back(added.txid) THEN
           RAISE EXCEPTION 'transaction %: nothing is signed while the history is not trusted',
             encode(added.txid, 'hex') USING ERRCODE = 'TP003';
         END IF;
@@ -198,16 +194,18 @@ enum M004Guards {
     -- was signed without it; or it is put back.
     CREATE FUNCTION guard_new_attempts() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE
-      moment timestamptz := ledger_now();
       trusted boolean := history_is_trusted();
       added record;
     BEGIN
-      FOR added IN SELECT n.reference, n.txid, n.outcome, t.signed_at FROM new_rows n LEFT JOIN transactions t USING (txid)
+      FOR added IN
+        SELECT n.reference, n.txid, n.outcome,
+          coalesce(t.xmin = pg_current_xact_id()::xid, false) AS comes_with_its_transaction
+        FROM new_rows n LEFT JOIN transactions t USING (txid)
       LOOP
         IF added.outcome IS NOT NULL THEN
           RAISE EXCEPTION 'an attempt cannot begin as %', added.outcome USING ERRCODE = 'TP001';
         END IF;
-        IF NOT (trusted AND added.signed_at IS NOT DISTINCT FROM moment) AND NOT is_being_put_back(added.txid) THEN
+        IF NOT (trusted AND added.comes_with_its_transaction) AND NOT is_being_put_back(added.txid) THEN
           IF trusted THEN
             RAISE EXCEPTION 'reference %: an attempt comes with its transaction', encode(added.reference, 'hex')
               USING ERRCODE = 'TP002';

@@ -1,0 +1,147 @@
+import Foundation
+import Keystore
+import Ledger
+import Payouts
+import TestSupport
+import Testing
+
+/// `payoutctl signer init` on a real PostgreSQL and a real devnet.
+struct InitSignerTests {
+  private func environment(_ scene: CommandLineScene, _ devnet: RunningDevnet) -> [String: String] {
+    [
+      "LUCID_ENV": "dev", "DATABASE_URL": scene.url, "TRON_NETWORK": "devnet", "TRON_GENESIS_BLOCK_ID": devnet.genesis,
+      "TRON_RPC_URL": devnet.url, "TRON_PRIVATE_KEY": devnet.keyText, "SIGNER_NAME": "signer-1",
+      "SIGNER_STATE_DIR": "\(scene.folder.path)/state",
+    ]
+  }
+
+  private func initialize(_ environment: [String: String]) async throws -> TestProcess.Outcome {
+    try await CommandLineScene.payoutctl(["signer", "init"], environment)
+  }
+
+  @Test func `a new wallet is declared once, and calling again changes nothing`() async throws {
+    // Proves the whole of a first start: schema, journal, wallet, begin block; and that the second call finds it all,
+    // also after the wallet has begun to sign.
+    let scene = try await CommandLineScene()
+    let devnet = try await RunningDevnet()
+    let environment = environment(scene, devnet)
+    let outcome = try await initialize(environment)
+    #expect(outcome.exitCode == 0, "\(outcome.errors)")
+    #expect(outcome.output.contains("wallet  \(devnet.key.address)"))
+    #expect(!(outcome.output + outcome.errors).contains(devnet.keyText))
+
+    let watch = try #require(try await scene.ledger.watch())
+    #expect(watch.wallets == [devnet.key.address])
+    let stateFolder = "\(scene.folder.path)/state"
+    let journal = try FileJournal.open(directory: stateFolder, signer: "signer-1")
+    #expect(journal.wallet == devnet.key.address)
+    #expect(try await scene.ledger.declaredJournal(of: "signer-1")?.journalID == journal.id)
+    #expect(try FileManager.default.attributesOfItem(atPath: stateFolder)[.posixPermissions] as? Int == 0o700)
+
+    // This test holds the journal's lock, as a running Signer does.
+    let whileRunning = try await initialize(environment)
+    #expect(whileRunning.exitCode == 1 && whileRunning.errors.contains("held by a running Signer"))
+    withExtendedLifetime(journal) {}
+  }
+
+  @Test func `calling again after the wallet has signed changes nothing`() async throws {
+    // Proves that a declared Signer is never refused for the past that it has made itself.
+    let scene = try await CommandLineScene()
+    let devnet = try await RunningDevnet()
+    let environment = environment(scene, devnet)
+    #expect(try await initialize(environment).exitCode == 0)
+    let before = try await scene.sql("SELECT encode(journal_id, 'hex') FROM journals")
+    try await devnet.operate()
+    let again = try await initialize(environment)
+    #expect(again.exitCode == 0, "\(again.errors)")
+    #expect(again.output.contains("was declared before"))
+    #expect(try await scene.sql("SELECT encode(journal_id, 'hex') FROM journals") == before)
+    #expect(try await scene.sql("SELECT count(*) FROM wallets") == "1")
+  }
+
+  @Test func `a wallet that has signed before is refused, and nothing is made`() async throws {
+    // Proves the rule for a wallet with a past; the same wallet without one is accepted in the tests beside this.
+    let scene = try await CommandLineScene()
+    let devnet = try await RunningDevnet()
+    try await devnet.operate()
+    let outcome = try await initialize(environment(scene, devnet))
+    #expect(outcome.exitCode == 1)
+    #expect(outcome.errors.contains("has a past") && outcome.errors.contains("quarantine, which is not available yet"))
+    #expect(!FileManager.default.fileExists(atPath: "\(scene.folder.path)/state"))
+    #expect(try await scene.ledger.watch() == nil)
+  }
+
+  @Test func `a call that died after making the journal is completed by the next`() async throws {
+    // Proves that the file made first is the one that is declared.
+    let scene = try await CommandLineScene()
+    let devnet = try await RunningDevnet()
+    let state = "\(scene.folder.path)/state"
+    try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true)
+    let id = [UInt8](repeating: 0xa7, count: 16)
+    try FileJournal.create(directory: state, signer: "signer-1", wallet: devnet.key.address, id: id)
+    let outcome = try await initialize(environment(scene, devnet))
+    #expect(outcome.exitCode == 0, "\(outcome.errors)")
+    #expect(try await scene.ledger.declaredJournal(of: "signer-1")?.journalID == id)
+  }
+
+  @Test func `a lost journal and another wallet under a known name are refused`() async throws {
+    // Proves that no new journal ever takes the place of a declared one: what the lost one held would be unknown.
+    let scene = try await CommandLineScene()
+    let devnet = try await RunningDevnet()
+    var environment = environment(scene, devnet)
+    #expect(try await initialize(environment).exitCode == 0)
+    let state = "\(scene.folder.path)/state"
+    try FileManager.default.moveItem(atPath: state, toPath: state + "-away")
+    let lost = try await initialize(environment)
+    #expect(lost.exitCode == 1 && lost.errors.contains("there is none in"), "\(lost.errors)")
+    #expect(!FileManager.default.fileExists(atPath: state))
+
+    try FileManager.default.moveItem(atPath: state + "-away", toPath: state)
+    environment["TRON_PRIVATE_KEY"] = String(repeating: "77", count: 32)
+    let other = try await initialize(environment)
+    #expect(other.exitCode == 1, "\(other.errors)")
+    #expect(try await scene.sql("SELECT count(*) FROM wallets") == "1")
+  }
+
+  @Test func `a node of another network is refused with 78`() async throws {
+    // Proves the genesis check: nothing is written before it.
+    let scene = try await CommandLineScene()
+    let devnet = try await RunningDevnet()
+    var environment = environment(scene, devnet)
+    environment["TRON_GENESIS_BLOCK_ID"] = String(repeating: "ab", count: 32)
+    let outcome = try await initialize(environment)
+    #expect(outcome.exitCode == 78)
+    #expect(outcome.errors.contains("genesis"), "\(outcome.errors)")
+    #expect(!FileManager.default.fileExists(atPath: "\(scene.folder.path)/state"))
+  }
+
+  @Test func `a wrong passphrase is found before anything is made`() async throws {
+    let scene = try await CommandLineScene()
+    let devnet = try await RunningDevnet()
+    let keystore = "\(scene.folder.path)/wallet.json"
+    _ = try await Keystore.create(
+      at: keystore, passphrase: Passphrase("right"), cost: try ScryptCost(n: 4_096, r: 8, p: 1))
+    var environment = environment(scene, devnet)
+    environment["TRON_PRIVATE_KEY"] = nil
+    environment["TRON_KEYSTORE_FILE"] = keystore
+    environment["TRON_KEYSTORE_PASSPHRASE"] = "wrong-one"
+    let outcome = try await initialize(environment)
+    #expect(outcome.exitCode == 78)
+    #expect(outcome.errors.contains("passphrase") && !outcome.errors.contains("wrong-one"))
+
+    environment["TRON_KEYSTORE_PASSPHRASE"] = "right"
+    let right = try await initialize(environment)
+    #expect(right.exitCode == 0, "\(right.errors)")
+  }
+
+  @Test func `a database that is away is told in one line`() async throws {
+    let scene = try await CommandLineScene()
+    let devnet = try await RunningDevnet()
+    var environment = environment(scene, devnet)
+    environment["DATABASE_URL"] = "postgresql://u:hunter2@127.0.0.1:1/x"
+    let outcome = try await initialize(environment)
+    #expect(outcome.exitCode == 1)
+    #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
+    #expect(outcome.errors.contains("database") && !outcome.errors.contains("hunter2"))
+  }
+}

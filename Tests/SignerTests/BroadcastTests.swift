@@ -1,0 +1,266 @@
+import Keystore
+import Ledger
+import Payouts
+import Signer
+import Synchronization
+import TestSupport
+import Testing
+import Tron
+
+/// Own journal, then broadcast, and again (DESIGN.md §3 points 2 to 4).
+@Suite struct BroadcastTests {
+  @Test func `everything is journaled before it is sent`() async throws {
+    // "Only then broadcast those bytes": at each broadcast the journal is looked into.
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      let unjournaled = Mutex(0)
+      let journal = scene.journal
+      await scene.node.setBroadcast { _, txid in
+        if !journal.holds(txid) { unjournaled.withLock { $0 += 1 } }
+        return nil
+      }
+      try await scene.schedule(numbers: 1...20)
+      try await scene.run(signer.sign)
+      #expect(scene.journal.held.isEmpty)
+      try await scene.run(signer.broadcast)
+      #expect(await scene.node.broadcasts.count == 20)
+      #expect(unjournaled.withLock { $0 } == 0)
+      for number in 1...20 { #expect(try await scene.status(number) == .broadcast) }
+      #expect(try await scene.streams.length(of: .transactionsSent) == 20)
+    }
+  }
+
+  @Test(arguments: [MemoryJournal.Fault.notDone, .unknown])
+  func `where the journal fails nothing is sent, and later everything is`(fault: MemoryJournal.Fault) async throws {
+    // "Nothing is sent that is not journaled", also where the journal only says so.
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      try await scene.schedule(numbers: 1...2)
+      try await scene.run(signer.sign)
+      scene.journal.setFault { _ in fault }
+      _ = try await scene.failure(of: signer.broadcast)
+      #expect(await scene.node.broadcasts.isEmpty)
+      scene.journal.setFault(nil)
+      try await scene.wait(milliseconds: 15_000)
+      try await scene.run(signer.broadcast)
+      #expect(await scene.node.broadcasts.count == 2)
+      #expect(scene.journal.held.count == 2)
+    }
+  }
+
+  @Test func `the same bytes are sent about every 15 s until they are in a block`() async throws {
+    // "Repeat that about every 15 s until the transaction is in a block or expired (a node forgets what is pending)."
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      try await scene.schedule(numbers: 1...1)
+      try await scene.run(signer.sign)
+      try await scene.run(signer.broadcast)
+      try await scene.wait(milliseconds: 13_000)
+      try await scene.run(signer.broadcast)
+      #expect(await scene.node.broadcasts.count == 1)
+      try await scene.wait(milliseconds: 2_000)
+      try await scene.run(signer.broadcast)
+      let txid = try await scene.txid(1)
+      #expect(await scene.node.broadcasts == [txid, txid])
+      // In a block: Monitor's word ends it.
+      try await scene.produce()
+      let head = await scene.node.headPlace
+      _ = try await scene.ledger.apply(
+        head: HeadBlock(place: head, transactions: [txid], suspects: [], keepAbove: head.number - 30),
+        after: try await scene.ledger.cursor(.head))
+      try await scene.wait(milliseconds: 30_000)
+      try await scene.run(signer.broadcast)
+      #expect(await scene.node.broadcasts.count == 2)
+      #expect(scene.journal.held.count == 1)
+    }
+  }
+
+  @Test func `an expired transaction is not sent any more`() async throws {
+    // The last moment is one before its expiration by the head's time.
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      try await scene.schedule(numbers: 1...1)
+      try await scene.run(signer.sign)
+      let expiration = try await scene.signed(1).expiration
+      for (time, count) in [(expiration.advanced(byMilliseconds: -1), 1), (expiration, 1)] {
+        try await scene.wait(milliseconds: max(15_000, time.milliseconds(since: scene.clock.now())))
+        await scene.node.produce([], at: time)
+        try await scene.run(signer.broadcast)
+        #expect(await scene.node.broadcasts.count == count)
+      }
+    }
+  }
+
+  /// Reference §2.5: what each answer means for the transaction's state.
+  static let answers: [(BroadcastCode, String, isTaken: Bool)] = [
+    (.success, "", true), (.duplicateTransaction, "Dup transaction.", true),
+    (.duplicateTransaction, "Transaction already exists.", true),
+    (.notEnoughEffectiveConnection, "P2P broadcast failed.", true),
+    (.notEnoughEffectiveConnection, "Effective connection: 0", false), (.signatureError, "sig error", false),
+    (.contractValidateError, "balance is not sufficient", false), (.contractExecutionError, "", false),
+    (.bandwidthError, "", false), (.taposError, "Tapos check error.", false), (.tooBigTransaction, "", false),
+    (.transactionExpired, "Transaction expired", false), (.serverBusy, "", false), (.noConnection, "", false),
+    (.blockUnsolidified, "", false), (.otherError, "", false), (.unrecognized("NEW"), "", false),
+  ]
+
+  @Test(arguments: BroadcastTests.answers.indices)
+  func `no broadcast answer ends an attempt`(index: Int) async throws {
+    // "A broadcast answer never ends an attempt." Taken is sent; anything else is tried again 3 s later.
+    let (code, message, isTaken) = Self.answers[index]
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      await scene.node.setBroadcast { _, _ in .answer(code, message, takes: isTaken) }
+      try await scene.schedule(numbers: 1...1)
+      try await scene.run(signer.sign)
+      try await scene.run(signer.broadcast)
+      let attempt = try await scene.attempts(1)[0]
+      #expect(attempt.outcome == nil)
+      #expect(attempt.status == (isTaken ? .sent : .signed))
+      #expect(attempt.lastAnswer == "\(code) \(message)")
+      #expect(try await scene.status(1) == (isTaken ? .broadcast : .signed))
+      try await scene.wait(milliseconds: 3_000)
+      try await scene.run(signer.broadcast)
+      #expect(await scene.node.broadcasts.count == (isTaken ? 1 : 2))
+      #expect(try await scene.attempts(1).count == 1)
+    }
+  }
+
+  @Test(arguments: [TronNodeError.Code.timeout, .connectionLost, .unreachable, .rateLimited, .nodeError])
+  func `an answer that is lost leaves the attempt live, and the payout is paid once`(code: TronNodeError.Code)
+    async throws
+  {
+    // Time-outs whose request was taken: the same bytes are sent again, "at most one execution".
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      await scene.node.setBroadcast { number, _ in number == 1 ? .error(code, takes: true) : nil }
+      try await scene.schedule(numbers: 1...1)
+      try await scene.run(signer.sign)
+      try await scene.run(signer.broadcast)
+      #expect(try await scene.attempts(1)[0].status == .signed)
+      try await scene.wait(milliseconds: 3_000)
+      try await scene.run(signer.broadcast)
+      #expect(try await scene.attempts(1)[0].status == .sent)
+      try await scene.produce(2)
+      #expect(await scene.node.payments(to: PayingScene.recipient(1)).count == 1)
+      #expect(await scene.node.broadcasts.count == 2)
+    }
+  }
+
+  @Test func `after a crash between commit and journal it is taken again, journaled and sent`() async throws {
+    // The first process dies with the transaction committed and in no journal; a new one finds it.
+    try await PayingScene.run { scene in
+      try await scene.follow()
+      let doomed = try scene.signer(ledger: WatchedLedger(ledger: scene.ledger) { throw Crash() })
+      try await scene.run(doomed.vouch)
+      try await scene.schedule(numbers: 1...1)
+      try await scene.run(doomed.sign)
+      #expect(try await scene.failure(of: doomed.broadcast) is Crash)
+      #expect(scene.journal.held.isEmpty)
+      let next = try scene.signer(run: 2)
+      try await scene.run(next.vouch)
+      try await scene.wait(milliseconds: 15_000)
+      try await scene.run(next.sign)
+      try await scene.run(next.broadcast)
+      let txid = try await scene.txid(1)
+      #expect(scene.journal.holds(txid))
+      #expect(await scene.node.broadcasts == [txid])
+      #expect(try await scene.attempts(1).count == 1)
+    }
+  }
+
+  @Test func `another Signer's transaction is journaled before it is sent again`() async throws {
+    // "It does so too before it re-sends another Signer's transaction."
+    try await PayingScene.run { scene in
+      let other = MemoryJournal(id: [UInt8](repeating: 0x4b, count: 16), wallet: scene.wallet)
+      _ = try await scene.ledger.declare(
+        wallet: scene.wallet, signer: "signer-2", journalID: other.id, begin: scene.node.place(scene.node.solidNumber))
+      try await scene.follow()
+      let names = ["signer-1", "signer-2"]
+      let first = try scene.signer(names: names)
+      let second = try scene.signer(name: "signer-2", names: names, journal: other)
+      try await scene.run(first.vouch)
+      #expect(try await scene.ledger.conditions().isContinuous == false)
+      try await scene.run(second.vouch)
+      #expect(try await scene.ledger.conditions().isContinuous)
+      try await scene.schedule(numbers: 1...1)
+      try await scene.run(first.sign)
+      try await scene.run(first.broadcast)
+      let txid = try await scene.txid(1)
+      #expect(!other.holds(txid))
+      other.setFault { _ in .notDone }
+      try await scene.wait(milliseconds: 15_000)
+      _ = try await scene.failure(of: second.broadcast)
+      #expect(await scene.node.broadcasts.count == 1)
+      other.setFault(nil)
+      try await scene.wait(milliseconds: 15_000)
+      try await scene.run(second.broadcast)
+      #expect(other.holds(txid))
+      #expect(await scene.node.broadcasts.count == 2)
+    }
+  }
+
+  @Test func `what was read under an earlier life of the server is thrown away`() async throws {
+    // "Bytes read or committed under an earlier start and not yet journaled are thrown away." The server is started again
+    // between the reading and the journal, and the Signer vouches meanwhile.
+    let server = try await PrivatePostgres.start()
+    try await PayingScene.run(on: server) { scene in
+      try await scene.follow()
+      let vouching = try scene.signer(run: 1)
+      let isFirst = Mutex(true)
+      let watched = WatchedLedger(ledger: scene.ledger) {
+        guard
+          isFirst.withLock({ first in
+            defer { first = false }; return first
+          })
+        else { return }
+        try await server.restart(mode: .fast)
+        try await scene.run(vouching.vouch)
+      }
+      let signer = try scene.signer(run: 1, ledger: watched)
+      try await scene.run(signer.vouch)
+      try await scene.schedule(numbers: 1...1)
+      try await scene.run(signer.sign)
+      #expect(try await scene.failure(of: signer.broadcast) as? JournalError == .anotherLife)
+      #expect(scene.journal.held.isEmpty)
+      #expect(await scene.node.broadcasts.isEmpty)
+      // The database still has it: after this process, too, has vouched for the new life, it is taken anew.
+      try await scene.wait(milliseconds: 15_000)
+      try await scene.run(signer.broadcast)
+      #expect(await scene.node.broadcasts.isEmpty)
+      try await scene.run(signer.vouch)
+      try await scene.wait(milliseconds: 15_000)
+      try await scene.run(signer.broadcast)
+      #expect(scene.journal.held.count == 1)
+      #expect(await scene.node.broadcasts.count == 1)
+    }
+    try await server.stop()
+  }
+
+  /// Every change to what is stored that the signed bytes contradict.
+  static let alterations = [
+    "UPDATE transactions SET signed_bytes = set_byte(signed_bytes, 40, get_byte(signed_bytes, 40) # 1)",
+    "UPDATE transactions SET signed_bytes = signed_bytes || '\\x00'::bytea",
+    "UPDATE transactions SET expiration_ms = expiration_ms + 1024",
+    "UPDATE transactions SET fee_limit_sun = fee_limit_sun + 1",
+    "UPDATE transactions SET reference_block_number = reference_block_number + 1",
+    "UPDATE attempts SET amount = amount + 1", "UPDATE attempts SET recipient = token",
+    "UPDATE attempts SET token = recipient",
+    "UPDATE attempts SET reference = set_byte(reference, 0, get_byte(reference, 0) # 128)",
+    "UPDATE attempts SET reference = set_byte(reference, 31, get_byte(reference, 31) # 1)",
+  ]
+
+  @Test(arguments: BroadcastTests.alterations)
+  func `altered transactions are never journaled or sent, and open the breaker`(alteration: String) async throws {
+    // Paired with the checks before storing: what comes back must be what was signed.
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      try await scene.schedule(numbers: 1...1)
+      try await scene.run(signer.sign)
+      try await scene.force(alteration)
+      try await scene.run(signer.broadcast)
+      #expect(scene.journal.held.isEmpty)
+      #expect(await scene.node.broadcasts.isEmpty)
+      #expect(try await scene.breaker() == "altered_transaction")
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import Ledger
+import Payouts
+import TestSupport
+import Testing
+import Tron
+
+/// When Signer must not act (DESIGN.md §1 "A worker that may not act does not read", §3 points 1 and 3).
+@Suite struct RestraintTests {
+  @Test func `while no node accepts, one trial is signed a block`() async throws {
+    // "While no node accepts, nothing is signed but one trial a block."
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      await scene.node.setBroadcast { _, _ in .answer(.serverBusy, takes: false) }
+      try await scene.schedule(numbers: 1...1)
+      try await scene.run(signer.sign)
+      try await scene.run(signer.broadcast)
+      try await scene.schedule(numbers: 2...6)
+      func signedCount() async throws -> Int64 { try await scene.count("SELECT count(*) FROM transactions") }
+      for count in Int64(2)...4 {
+        for _ in 0..<3 { try await scene.run(signer.sign) }
+        #expect(try await signedCount() == count)
+        try await scene.produce()
+        try await scene.follow()
+      }
+      // One node takes one: the brake is off.
+      await scene.node.setBroadcast(nil)
+      try await scene.run(signer.broadcast)
+      try await scene.run(signer.sign)
+      #expect(try await signedCount() == 6)
+      #expect(try await scene.streams.length(of: .batchesReady) == 0)
+    }
+  }
+
+  @Test func `no more transactions are out than may be`() async throws {
+    // "At most MAX_IN_FLIGHT_TRANSACTIONS are out and not in a block."
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner(maximumInFlight: 3)
+      try await scene.schedule(numbers: 1...5)
+      for _ in 0..<3 { try await scene.run(signer.sign) }
+      #expect(try await scene.count("SELECT count(*) FROM transactions") == 3)
+      try await scene.run(signer.broadcast)
+      try await scene.produce()
+      let head = await scene.node.headPlace
+      let included = try await [1, 2].asyncMap { try await scene.txid($0) }
+      _ = try await scene.ledger.apply(
+        head: HeadBlock(place: head, transactions: included, suspects: [], keepAbove: head.number - 30),
+        after: try await scene.ledger.cursor(.head))
+      try await scene.run(signer.sign)
+      #expect(try await scene.count("SELECT count(*) FROM transactions") == 5)
+      #expect(try await scene.streams.length(of: .batchesReady) == 0)
+    }
+  }
+
+  /// What forbids to sign, as SQL.
+  static let prohibitions = [
+    "SELECT open_breaker('test', 'x', 'x')", "UPDATE pause SET paused = true, reason = 'lunch'",
+    "DELETE FROM continuity",
+    """
+    INSERT INTO unclaimed_transfers (txid, kind, wallet, block_number, block_id)
+    VALUES (decode(repeat('ee', 32), 'hex'), 'owned_transaction', decode(repeat('41', 21), 'hex'), 1,
+      decode(repeat('ee', 32), 'hex'))
+    """,
+    "UPDATE chain_cursors SET number = number - 11", "DELETE FROM chain_cursors",
+  ]
+
+  @Test(arguments: RestraintTests.prohibitions)
+  func `a Signer that may not act reads no entries and signs nothing`(prohibition: String) async throws {
+    // Breaker, pause, continuity, an open finding, the fence too far behind the head or not begun.
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      try await scene.schedule(numbers: 1...1)
+      try await scene.force(prohibition)
+      for _ in 0..<3 { try await scene.run(signer.sign) }
+      #expect(try await scene.status(1) == .scheduled)
+      let pending = try await scene.streams.readPending(
+        [.batchesReady], after: [:], group: .signer, consumer: try .init(PayingScene.signerName), count: 10)
+      #expect(pending.isEmpty)
+      #expect(try await scene.streams.length(of: .batchesReady) == 1)
+    }
+  }
+
+  @Test func `a fence exactly as far behind as it may be is fresh`() async throws {
+    // §7: "fresh = at most 10 blocks behind the head".
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      try await scene.schedule(numbers: 1...1)
+      try await scene.force("UPDATE chain_cursors SET number = number - 10")
+      try await scene.run(signer.sign)
+      #expect(try await scene.status(1) == .signed)
+    }
+  }
+
+  @Test func `a lost entry and a retry that is due are swept back into the stream`() async throws {
+    // "A lost one is re-sent by a sweeper": FLUSHALL costs seconds.
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      try await scene.schedule(numbers: 1...1)
+      await scene.streams.flushAll()
+      try await scene.run(signer.sweep)
+      #expect(try await scene.streams.length(of: .batchesReady) == 0)
+      try await scene.wait(milliseconds: 15_000)
+      try await scene.run(signer.sweep)
+      try await scene.run(signer.sign)
+      #expect(try await scene.status(1) == .signed)
+    }
+  }
+
+  @Test func `a node of another network is asked for nothing`() async throws {
+    // "A node counts only if its genesis block id is that of TRON_NETWORK."
+    try await PayingScene.run { scene in
+      let stranger = CheckedNode(scene.node, genesis: BlockID(exactly: [UInt8](repeating: 9, count: 32)))
+      await #expect(throws: TronNodeError.self) { _ = try await stranger.latestBlock(.head) }
+      await #expect(throws: TronNodeError.self) { _ = try await stranger.broadcast([1]) }
+      #expect(await scene.node.takeCalls() == [.genesis, .genesis])
+    }
+  }
+}
+
+extension Sequence {
+  fileprivate func asyncMap<Value>(_ transform: (Element) async throws -> Value) async rethrows -> [Value] {
+    var values: [Value] = []
+    for element in self { values.append(try await transform(element)) }
+    return values
+  }
+}

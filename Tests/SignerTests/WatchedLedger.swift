@@ -1,0 +1,44 @@
+import Ledger
+import Payouts
+
+/// A ledger that lets something happen just after transactions were taken for broadcast: where a crash or a restart of
+/// the server would hurt most.
+struct WatchedLedger: SignerLedger {
+  let ledger: any SignerLedger
+  let afterTake: @Sendable () async throws -> Void
+
+  func sign(
+    _ order: SigningOrder, decide: @escaping @Sendable (SigningBatch) throws -> [SigningDecision]
+  ) async throws -> SigningOutcome { try await ledger.sign(order, decide: decide) }
+
+  func takeForBroadcast(
+    wallet: Address, headTime: Timestamp, leaseMilliseconds: Int64, atMost count: Int
+  ) async throws -> BroadcastLot {
+    let lot = try await ledger.takeForBroadcast(
+      wallet: wallet, headTime: headTime, leaseMilliseconds: leaseMilliseconds, atMost: count)
+    if !lot.transactions.isEmpty { try await afterTake() }
+    return lot
+  }
+
+  func record(_ answers: [BroadcastRecord]) async throws { try await ledger.record(answers) }
+  func vouchingState(signer: String) async throws -> VouchingState { try await ledger.vouchingState(signer: signer) }
+  func vouch(_ vouching: Vouching, journal: [JournalEntry]) async throws -> VouchingOutcome {
+    try await ledger.vouch(vouching, journal: journal)
+  }
+  func conditions() async throws -> PayingConditions { try await ledger.conditions() }
+  func holdScheduled(batch: BatchID, note: String) async throws -> [PayoutID] {
+    try await ledger.holdScheduled(batch: batch, note: note)
+  }
+  func openBreaker(cause: String, subject: String, message: String) async throws {
+    try await ledger.openBreaker(cause: cause, subject: subject, message: message)
+  }
+  func raiseAlarm(kind: String, subject: String, message: String) async throws {
+    try await ledger.raiseAlarm(kind: kind, subject: subject, message: message)
+  }
+  func batchesToSign(waitingFor milliseconds: Int64, atMost count: Int) async throws -> [BatchID] {
+    try await ledger.batchesToSign(waitingFor: milliseconds, atMost: count)
+  }
+}
+
+/// The process died here.
+struct Crash: Error {}
