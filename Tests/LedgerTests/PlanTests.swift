@@ -1,7 +1,8 @@
-@testable import Ledger
 import Payouts
 import Postgres
 import Testing
+
+@testable import Ledger
 
 /// The questions that are asked again and again stay cheap however many payouts there are.
 @Suite struct PlanTests {
@@ -14,17 +15,18 @@ import Testing
     CREATE TEMP TABLE n AS SELECT i, ('00000000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid AS id,
       sha256(int8send(i)) AS r,
       CASE WHEN i <= 500 THEN 'queued' WHEN i <= 600 THEN 'scheduled' WHEN i <= 900 THEN 'broadcast'
-           WHEN i <= 1200 THEN 'confirming' WHEN i <= 1300 THEN 'held' ELSE 'confirmed' END AS status
+           WHEN i <= 1000 THEN 'confirming' WHEN i <= 1300 THEN 'held' ELSE 'confirmed' END AS status
       FROM generate_series(1, 200000) i;
     INSERT INTO payout_references (reference, payout_id) SELECT r, id FROM n;
     INSERT INTO payouts (id, reference, owner, network, token, asset, recipient, amount, router, batch_type, created_at,
       seal_version, seal_key_id, seal_signature, priority, reason, request_id, accepted_status, hour_window, day_window,
       status, status_since, held_from, hold_reason, settlement_batch_id, expires_at)
-    SELECT id, r, 'o', 'devnet', substr(r, 1, 21), 'USDT', substr(r, 1, 21), 1, 'v0', 'immediate', now(), 1, 'k', r,
+    SELECT id, r, 'o', 'devnet', '\\x41'::bytea || substr(r, 1, 20), 'USDT', '\\x41'::bytea || substr(r, 1, 20), 1, 'v0', 'immediate', now(), 1, 'k', r,
       'normal', 'custom', 'r', 'queued', now(), now(), status::payout_status, now() - interval '1 hour',
       CASE WHEN status = 'held' THEN 'queued'::payout_status END, CASE WHEN status = 'held' THEN 'x' END,
       CASE WHEN i > 500 THEN \(Sample.sql(Sample.batchID(1))) END, CASE WHEN i % 10 = 0 THEN now() END
     FROM n;
+    INSERT INTO payout_events (payout_id, to_status, actor, at) SELECT id, 'queued', 'a', now() FROM n;
     INSERT INTO transactions (txid, wallet, signer, signed_bytes, reference_block_number, head_time_ms, expiration_ms,
       fee_limit_sun, signed_at, status, block_number, block_id, block_time_ms, next_broadcast_at)
     SELECT r, \(Sample.sql(Sample.wallet.bytes)), 's', decode(repeat('ab', 70), 'hex'), 1, 1, unix_ms(now()) + i, 0,
@@ -32,7 +34,7 @@ import Testing
         ::transaction_status, 101, r, 1, now() - interval '1 hour'
     FROM n WHERE i BETWEEN 601 AND 60000 AND status <> 'held';
     INSERT INTO attempts (reference, payout_id, number, txid, token, recipient, amount, outcome, ended_at)
-    SELECT r, id, 1, r, substr(r, 1, 21), substr(r, 1, 21), 1, CASE WHEN i > 1300 THEN 'paid'::attempt_outcome END,
+    SELECT r, id, 1, r, '\\x41'::bytea || substr(r, 1, 20), '\\x41'::bytea || substr(r, 1, 20), 1, CASE WHEN i > 1300 THEN 'paid'::attempt_outcome END,
       CASE WHEN i > 1300 THEN now() END
     FROM n WHERE i BETWEEN 601 AND 60000 AND status <> 'held';
     """
@@ -44,7 +46,7 @@ import Testing
       """
       SELECT (SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = $1) AS of_index,
         (SELECT sum(seq_scan)::bigint FROM pg_stat_user_tables
-         WHERE relname IN ('payouts', 'payout_references', 'transactions', 'attempts')) AS whole
+         WHERE relname IN ('payouts', 'payout_references', 'transactions', 'attempts', 'payout_events')) AS whole
       """, [.text(index)]
     ).rows[0]
     return (try row.int8("of_index"), try row.int8("whole"))
@@ -67,16 +69,38 @@ import Testing
           "confirm", "payouts_confirming",
           { try await ledger.confirm(headNumber: 200, requiredConfirmations: 19, atMost: 100).count + 1 }
         ),
-        ("sign", "payouts_scheduled", { if case .done(let signed, _, _) = try await test.sign() { signed } else { 0 } }),
-        ("in flight", "transactions_to_broadcast", { _ = try await test.sign(); return 1 }),
+        (
+          "sign", "payouts_scheduled", { if case .done(let signed, _, _) = try await test.sign() { signed } else { 0 } }
+        ),
+        (
+          "in flight", "transactions_to_broadcast",
+          {
+            _ = try await test.sign(); return 1
+          }
+        ),
         ("take", "transactions_to_broadcast", { try await test.take(atMost: 50).count }),
-        ("solid cursor", "chain_cursors_pkey", { try await test.solid(101, at: later) ? 1 : 0 }),
-        ("unjudged", "transactions_unsettled", { try await ledger.unjudged(atMost: 50).count }),
-        ("settle", "attempts_by_txid", { try await ledger.settle([txid: .dead], retryDelayMilliseconds: 0); return 1 }),
+        (
+          "unjudged", "transactions_unsettled",
+          {
+            try await test.solid(101, at: later)
+            return try await ledger.unjudged(atMost: 50).count
+          }
+        ),
+        (
+          "settle", "attempts_by_txid",
+          {
+            try await ledger.settle([txid: .dead], retryDelayMilliseconds: 0); return 1
+          }
+        ),
         ("head", "transactions_pkey", { try await test.head(101, [txid]) ? 1 : 0 }),
         ("undo", "transactions_included", { try await ledger.undoHead(above: 100).count }),
         ("known", "transactions_pkey", { try await ledger.known([txid]).count + 1 }),
-        ("accept", "payout_references_pkey", { try await test.accept([Sample.payout(1)]); return 1 }),
+        (
+          "accept", "payout_references_pkey",
+          {
+            try await test.accept([Sample.payout(1)]); return 1
+          }
+        ),
         (
           "schedule", "payouts_pkey",
           { try await ledger.schedule([Sample.payoutID(1)], maximumPerBatch: 1) { Sample.batchID(9) }.count }

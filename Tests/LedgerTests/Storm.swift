@@ -24,7 +24,10 @@ final class Storm: Sendable {
   /// Ledgers on pools of their own, so that connections do not queue behind one another.
   let ledgers: [Ledger]
   let seed: UInt64
-  let end: ContinuousClock.Instant
+  /// It goes on until then at least, and until every step has done its share.
+  private let end: ContinuousClock.Instant
+  /// It ends then at the latest.
+  private let limit: ContinuousClock.Instant
   private let numbers = Counter()
   private let batches = Counter()
   /// How often each step did something.
@@ -35,6 +38,17 @@ final class Storm: Sendable {
     self.ledgers = ledgers
     self.seed = seed
     end = .now + .seconds(seconds)
+    limit = end + .seconds(60)
+  }
+
+  /// How many kinds of steps there are, and how much each of them does at least.
+  static let stepCount = 9
+  static let workMinimum = 20
+
+  private var isOver: Bool {
+    let now = ContinuousClock.now
+    return now >= limit
+      || now >= end && worked.withLock { $0.values.filter { $0 >= Self.workMinimum }.count } == Self.stepCount
   }
 
   /// Runs all steps, two of each, until the end. The first error ends it.
@@ -48,7 +62,7 @@ final class Storm: Sendable {
         for replica in 0..<2 {
           group.addTask { [self] in
             var generator = SeededGenerator(seed: seed &+ UInt64(index * 2 + replica))
-            while ContinuousClock.now < end {
+            while !isOver {
               let count = try await step.1(ledgers[(index + replica) % ledgers.count], &generator)
               worked.withLock { $0[step.0, default: 0] += count }
               if count == 0 { try await Task.sleep(for: .milliseconds(2)) }
@@ -132,6 +146,9 @@ final class Storm: Sendable {
     return try result.rows.map { try TxID($0.bytes("txid")) }
   }
 
+  /// A third of the payouts never find a block, so that there are deaths to judge.
+  private static let isEverIncluded = "get_byte(txid, 31) % 3 <> 0"
+
   @Sendable private func head(_ ledger: Ledger, _ generator: inout SeededGenerator) async throws -> Int {
     guard let cursor = try await ledger.cursor(.head) else { return 0 }
     let solid = try await ledger.cursor(.solid)?.number ?? 0
@@ -142,7 +159,7 @@ final class Storm: Sendable {
       cursor.number + 1, at: try await TestLedger.clock(test.pool), branch: UInt8.random(in: 0...9, using: &generator))
     let applied = try await ledger.apply(
       head: HeadBlock(
-        place: block, transactions: try await some("signed,sent"), suspects: [],
+        place: block, transactions: try await some("signed,sent", Self.isEverIncluded), suspects: [],
         keepAbove: min(solid, block.number) - 5), after: cursor)
     return applied ? 1 : 0
   }

@@ -1,7 +1,9 @@
-@testable import Ledger
 import Payouts
 import Postgres
+import TestSupport
 import Testing
+
+@testable import Ledger
 
 /// All of the ledger at once.
 @Suite(.serialized) struct StormTests {
@@ -21,7 +23,8 @@ import Testing
       }
       for pool in pools { await pool.close() }
       print("storm worked \(storm.worked.withLock { $0.sorted { $0.key < $1.key } })")
-      for (step, count) in storm.worked.withLock({ $0 }) { #expect(count > 0, "seed \(seed): \(step) did nothing") }
+      let worked = storm.worked.withLock { $0.filter { $0.value >= Storm.workMinimum } }
+      #expect(worked.count == Storm.stepCount, "seed \(seed): some steps found too little to do")
       try await expectConsistent(test, seed: seed)
     }
   }
@@ -55,7 +58,7 @@ import Testing
         SELECT 1 FROM (
           SELECT from_status, to_status, lag(to_status) OVER (PARTITION BY payout_id ORDER BY id) AS before
           FROM payout_events) e
-        WHERE before IS DISTINCT FROM from_status OR NOT coalesce(payout_may_go(from_status, to_status), true)
+        WHERE before IS DISTINCT FROM from_status OR from_status IS NOT NULL AND NOT payout_may_go(from_status, to_status)
         """
       ),
       (
@@ -83,14 +86,14 @@ import Testing
         "an attempt did not end as its transaction",
         """
         SELECT 1 FROM attempts a JOIN transactions t USING (txid)
-        WHERE outcome IS NULL <> (t.status NOT IN ('solid', 'failed_on_chain', 'dead'))
+        WHERE (outcome IS NULL) <> (t.status NOT IN ('solid', 'failed_on_chain', 'dead'))
         """
       ),
       (
         "a batch is not the sum of its payouts",
         """
-        SELECT 1 FROM settlement_batches b WHERE (payout_count, total_amount) IS DISTINCT FROM (
-          SELECT count(*)::integer, sum(amount)::bigint FROM payouts p WHERE p.settlement_batch_id = b.id)
+        SELECT 1 FROM settlement_batches b JOIN payouts p ON p.settlement_batch_id = b.id
+        GROUP BY b.id HAVING payout_count <> count(*) OR total_amount <> sum(amount)
         """
       ),
     ]
@@ -99,5 +102,9 @@ import Testing
     }
     let deadlocks = try await test.value("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
     #expect(deadlocks == "0", "seed \(seed)")
+    if deadlocks != "0" {
+      let folder = try await PrivatePostgres.shared().folder
+      print(try await ChildProcess.run("grep", ["-A", "40", "deadlock detected", "\(folder)/log"]).standardOutput)
+    }
   }
 }
