@@ -112,6 +112,7 @@ let package = Package(
       path: "Tests/TestSupport", swiftSettings: strict),
     .executableTarget(
       name: "WorkerProbe", dependencies: ["Worker", lifecycle], path: "Tests/WorkerProbe", swiftSettings: strict),
+    tests("LayoutTests", of: []),
     tests("PayoutsTests", of: ["Payouts", crypto]),
     tests("PostgresTests", of: ["Postgres", nioCore, nioPosix, logging, lifecycle]),
     tests("RedisTests", of: ["Redis", nioCore, logging]),

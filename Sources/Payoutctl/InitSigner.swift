@@ -1,6 +1,5 @@
 import ArgumentParser
 import Ledger
-import Logging
 import Payouts
 import Tron
 import Worker
@@ -21,12 +20,11 @@ struct InitSigner: AsyncParsableCommand {
   func run() async throws {
     let configuration = try Settings.read(SignerInitConfiguration.self)
     let wallet = try await configuration.wallet.address()
-    let logger = Logger(label: "payoutctl", factory: { _ in SwiftLogNoOpLogHandler() })
     let connection = try NodeConnection(
       url: configuration.nodes.rpcURLs.first?.withText { $0 } ?? "",
       solidityURL: configuration.nodes.solidityURL?.withText { $0 },
       apiKey: configuration.nodes.apiKey?.withText { $0 })
-    let ledger = configuration.databaseURL.withText { Ledger(url: $0, actor: "payoutctl", logger: logger) }
+    let ledger = Payoutctl.ledger(at: configuration.databaseURL)
     let outcome: Result<InitializedSigner, any Error>
     do {
       let node = CheckedNode(connection.node, genesis: configuration.tron.genesisBlockID)

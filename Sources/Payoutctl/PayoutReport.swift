@@ -72,7 +72,7 @@ extension PayoutReport {
     ]
     lines.append("     signed \(attempt.signedAt), possible until \(attempt.expiration)")
     if let block = attempt.block {
-      let depth = confirmations(of: attempt).map { ", \($0) of \(requiredConfirmations) confirmations" } ?? ""
+      let depth = confirmations(of: attempt).map { ", \($0) confirmations, \(requiredConfirmations) required" } ?? ""
       lines.append("     in block \(block.number) of \(block.time)\(depth)")
     }
     if let result = attempt.result { lines.append("     result \(result)") }

@@ -1,5 +1,8 @@
 import ArgumentParser
 import Glibc
+import Ledger
+import Logging
+import Worker
 
 /// The operator's command line, as a program.
 ///
@@ -37,6 +40,19 @@ struct Payoutctl: AsyncParsableCommand {
     commandName: "payoutctl", abstract: "Sets up and looks into an installation of tron-payouts.",
     discussion: "Settings come from the environment, as for the workers; each KEY also as KEY_FILE.",
     subcommands: [KeystoreCommands.self, SignerCommands.self, ShowPayout.self])
+
+  /// How long one try waits for the database, in milliseconds: a person waits for the answer. The ledger tries a few
+  /// times.
+  static let databaseWaitMilliseconds = 3_000
+
+  /// The ledger, silent: what goes wrong is thrown and told once.
+  static func ledger(at url: ServiceURL) -> Ledger {
+    url.withText {
+      Ledger(
+        url: $0, actor: "payoutctl", logger: Logger(label: "payoutctl", factory: { _ in SwiftLogNoOpLogHandler() }),
+        acquireTimeoutMilliseconds: databaseWaitMilliseconds)
+    }
+  }
 }
 
 /// Commands about the file that holds the hot wallet's key.

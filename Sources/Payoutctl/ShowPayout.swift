@@ -1,6 +1,4 @@
 import ArgumentParser
-import Ledger
-import Logging
 import Payouts
 import Worker
 
@@ -26,8 +24,7 @@ struct ShowPayout: AsyncParsableCommand {
         settings.integer("REQUIRED_CONFIRMATIONS", default: TronConfiguration.usualConfirmations, in: 1...1_000)
       )
     }
-    let logger = Logger(label: "payoutctl", factory: { _ in SwiftLogNoOpLogHandler() })
-    let ledger = database.withText { Ledger(url: $0, actor: "payoutctl", logger: logger) }
+    let ledger = Payoutctl.ledger(at: database)
     guard let report = try await PayoutReport.read(payout, from: ledger, requiredConfirmations: required) else {
       throw Refusal(text: "there is no payout \(payout) in this ledger")
     }

@@ -42,6 +42,11 @@ import Testing
     #expect(Hex.text(address.account) == "008aeeda4d805471df9b2a5b0f38a0c3bcba786b")
   }
 
+  @Test func `an iv that its writer kept as a number gets its leading zero bytes back`() throws {
+    let short = Self.pbkdf2.replacingOccurrences(of: "6087dab2f9fdbbfaddc31a909735c1e6", with: "0102")
+    #expect(try EncryptedKey(json: [UInt8](short.utf8)).iv == [UInt8](repeating: 0, count: 14) + [1, 2])
+  }
+
   @Test(arguments: ["", "Testpassword", "testpassword ", "testpasswor"])
   func `another passphrase opens nothing`(passphrase: String) throws {
     let error = #expect(throws: KeystoreError.self) { _ = try opened(Self.pbkdf2, passphrase) }
@@ -82,7 +87,7 @@ import Testing
     ("\"n\":262144", "\"n\":-2", .unsupported), ("\"n\":262144", "\"n\":4611686018427387904", .unsupported),
     ("\"n\":262144,", "", .malformed), ("\"p\":8", "\"p\":0", .unsupported), ("\"p\":8", "\"p\":33", .unsupported),
     ("\"r\":1", "\"r\":17", .unsupported), ("\"r\":1", "\"r\":9223372036854775807", .unsupported),
-    ("83dbcc02", "dbcc02", .malformed), ("83dbcc02", "zzdbcc02", .malformed), ("d172bf74", "72bf74", .malformed),
+    ("83dbcc02", "0083dbcc02", .malformed), ("83dbcc02", "zzdbcc02", .malformed), ("d172bf74", "72bf74", .malformed),
     ("2103ac29", "03ac29", .malformed),
     ("ab0c7876052600dd703518d6fc3fe8984592145b591fc8fb5c6d43190334ba19", "", .malformed),
   ])

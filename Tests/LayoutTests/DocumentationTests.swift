@@ -17,7 +17,9 @@ struct DocumentationTests {
   private func readKeys() throws -> Set<String> {
     let key = /"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|HOST|PORT)"/
     let files = try SourceTree.files(under: "Sources").filter { file in
-      ["inout Settings", "Settings.read", "ConfigurationSource("].contains { file.text.contains($0) }
+      ["inout Settings", "extension Settings", "Settings.read", "ConfigurationSource("].contains {
+        file.text.contains($0)
+      }
     }
     #expect(files.count > 5)
     return Set(files.flatMap { $0.codeLines.flatMap { $0.matches(of: key).map { String($0.output.1) } } })

@@ -4,6 +4,11 @@ Environment: API_URL, API_TOKEN, TRON_RPC_URL, WALLET_ADDRESS. Exit code 1 where
 balance on the network is not exactly what it must be. All amounts are integers of micro-USDT. Standard library only.
 """
 
+import signal
+
+# Ctrl-C ends this program without a word; ops/demo says what happens then.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import hashlib
 import json
 import os

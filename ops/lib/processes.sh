@@ -66,7 +66,8 @@ stop_processes() {
 wait_until() {
   local end=$((SECONDS + $1)) what=$2 name=$3
   shift 3
-  until "$@" >/dev/null 2>&1; do
+  # In a shell of its own, so that a signal that comes meanwhile finds this command's own standard error.
+  until ("$@") >/dev/null 2>&1; do
     if ! is_running "$name" || [ "$SECONDS" -ge "$end" ]; then
       if is_running "$name"; then note "$what: waited in vain"; else note "$what: $name has ended"; fi
       show_log "$name"

@@ -15,10 +15,10 @@ start_redis() {
   password=$(random_word)
   for try in $(seq "$PORT_TRIES"); do
     port=$(free_port)
-    # Through a file of our own and not by arguments, which every user of this machine can read.
+    # By a file of our own and not by arguments, which every user of this machine can read.
     printf '%s\n' "port $port" "bind 127.0.0.1" "dir \"$folder\"" "requirepass $password" "appendonly yes" \
-      "maxmemory-policy noeviction" 'save ""' >"$folder/redis.conf"
-    start_process redis redis-server "$folder/redis.conf"
+      "maxmemory-policy noeviction" 'save ""' >"$STACK/secrets/redis.conf"
+    start_process redis redis-server "$STACK/secrets/redis.conf"
     if REDISCLI_AUTH=$password wait_until 20 "Redis" redis redis-cli -h 127.0.0.1 -p "$port" ping; then
       export REDIS_URL=redis://:$password@127.0.0.1:$port
       note "Redis listens on 127.0.0.1:$port"
@@ -40,17 +40,16 @@ as_postgres() {
 
 # The folder that has all of PostgreSQL's programs that are needed: Debian's newest, else one of PATH.
 postgres_programs() {
-  local folder program
-  while read -r folder; do
+  local debian path folder program
+  mapfile -t debian < <(compgen -G '/usr/lib/postgresql/*/bin' | sort -rV)
+  IFS=: read -r -a path <<<"$PATH"
+  for folder in "${debian[@]}" "${path[@]}"; do
     for program in initdb postgres createdb pg_isready; do
       [ -x "$folder/$program" ] || continue 2
     done
     printf '%s' "$folder"
     return 0
-  done < <(
-    compgen -G '/usr/lib/postgresql/*/bin' | sort -rV
-    tr : '\n' <<<"$PATH"
-  )
+  done
   die "no folder has PostgreSQL's initdb, postgres, createdb and pg_isready: run ops/setup"
 }
 
@@ -81,18 +80,18 @@ start_postgres() {
   local programs port password try
   programs=$(postgres_programs)
   find_postgres_folder
-  if [ ! -e "$STACK/postgres.password" ]; then
+  if [ ! -e "$STACK/secrets/postgres-password" ]; then
     as_postgres rm -rf "$POSTGRES/data"
     password=$(random_word)
     # The password goes in by a file that the server's user alone can read.
     # shellcheck disable=SC2016
     as_postgres sh -c 'umask 077 && cat >"$1"' sh "$POSTGRES/password" <<<"$password"
     as_postgres "$programs/initdb" --pgdata="$POSTGRES/data" --username=payouts --auth=scram-sha-256 \
-      --pwfile="$POSTGRES/password" --encoding=UTF8 --locale=C.UTF-8 >>"$STACK/log/postgres.log"
+      --pwfile="$POSTGRES/password" --encoding=UTF8 --locale=C.UTF-8 >>"$STACK/log/postgres.log" 2>&1
     as_postgres rm "$POSTGRES/password"
-    printf '%s\n' "$password" >"$STACK/postgres.password"
+    printf '%s\n' "$password" >"$STACK/secrets/postgres-password"
   fi
-  password=$(cat "$STACK/postgres.password")
+  password=$(cat "$STACK/secrets/postgres-password")
   for try in $(seq "$PORT_TRIES"); do
     port=$(free_port)
     local server=("$programs/postgres" -D "$POSTGRES/data" -c listen_addresses=127.0.0.1 -c "port=$port"

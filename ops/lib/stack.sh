@@ -7,7 +7,7 @@ readonly WORKERS=(ingest scheduler monitor signer)
 # How long a worker may take to be ready, in seconds.
 readonly PATIENCE_TO_START=60
 
-# A fresh folder, readable by this user alone.
+# The stack's folder. Others may pass through it, as PostgreSQL's user must, and read nothing.
 make_stack_folder() {
   mkdir -p "$STACK/pids" "$STACK/log" "$STACK/secrets"
   chmod 711 "$STACK"
@@ -28,7 +28,10 @@ default_secret() {
   local key=$1 file=$STACK/secrets/$2
   shift 2
   ! is_given "$key" || return 0
-  [ -e "$file" ] || (umask 077 && "$@" >"$file")
+  if [ ! -e "$file" ]; then
+    "$@" >"$file.new"
+    mv "$file.new" "$file"
+  fi
   export "${key}_FILE=$file"
 }
 
@@ -151,6 +154,8 @@ start_workers() {
 
 # Everything from nothing to a working installation, with what the environment brings.
 start_stack() {
+  # What is made from here on holds secrets, or data of payouts.
+  umask 077
   export LUCID_ENV=${LUCID_ENV:-dev}
   is_given REDIS_URL || start_redis
   is_given DATABASE_URL || start_postgres
@@ -184,22 +189,19 @@ stack_is_running() {
 # What a program or a person needs to use the stack, as lines for a shell.
 write_environment() {
   local key file
-  (
-    umask 077
-    {
-      printf 'API_URL=%q\nAPI_TOKEN=%q\n' "$API_URL" "$(bearer_token operator admin)"
-      [ -z "$WALLET" ] || printf 'WALLET_ADDRESS=%q\n' "$WALLET"
-      for key in LUCID_ENV DATABASE_URL REDIS_URL TRON_RPC_URL TRON_SOLIDITY_URL TRON_NETWORK TRON_GENESIS_BLOCK_ID \
-        USDT_CONTRACT_ADDRESS REQUIRED_CONFIRMATIONS TRON_KEYSTORE_FILE TRON_KEYSTORE_PASSPHRASE SIGNER_NAME \
-        SIGNER_STATE_DIR; do
-        file=${key}_FILE
-        [ -z "${!key:-}" ] || printf '%s=%q\n' "$key" "${!key}"
-        [ -z "${!file:-}" ] || printf '%s=%q\n' "$file" "${!file}"
-      done
-      for key in "${WORKERS[@]}"; do
-        printf '%s_HEALTH_URL=http://127.0.0.1:%s\n' "${key^^}" "$(port_in_log "$key" "Health endpoints listen")"
-      done
-      printf 'LOG_FOLDER=%q\n' "$STACK/log"
-    } >"$1"
-  )
+  {
+    printf 'API_URL=%q\nAPI_TOKEN=%q\n' "$API_URL" "$(bearer_token operator admin)"
+    [ -z "$WALLET" ] || printf 'WALLET_ADDRESS=%q\n' "$WALLET"
+    for key in LUCID_ENV DATABASE_URL REDIS_URL TRON_RPC_URL TRON_SOLIDITY_URL TRON_NETWORK TRON_GENESIS_BLOCK_ID \
+      USDT_CONTRACT_ADDRESS REQUIRED_CONFIRMATIONS TRON_KEYSTORE_FILE TRON_KEYSTORE_PASSPHRASE SIGNER_NAME \
+      SIGNER_STATE_DIR; do
+      file=${key}_FILE
+      [ -z "${!key:-}" ] || printf '%s=%q\n' "$key" "${!key}"
+      [ -z "${!file:-}" ] || printf '%s=%q\n' "$file" "${!file}"
+    done
+    for key in "${WORKERS[@]}"; do
+      printf '%s_HEALTH_URL=http://127.0.0.1:%s\n' "${key^^}" "$(port_in_log "$key" "Health endpoints listen")"
+    done
+    printf 'LOG_FOLDER=%q\n' "$STACK/log"
+  } >"$1"
 }

@@ -40,7 +40,7 @@ extension EncryptedKey {
     }
     self.init(
       derivation: try file.crypto.derivation(),
-      iv: try KeystoreJSON.bytes(file.crypto.cipherparams.iv, "iv", count: 16...16),
+      iv: try KeystoreJSON.initializationVector(file.crypto.cipherparams.iv),
       ciphertext: try KeystoreJSON.bytes(file.crypto.ciphertext, "ciphertext", count: 32...32),
       mac: try KeystoreJSON.bytes(file.crypto.mac, "mac", count: 32...32),
       address: try file.address.map(KeystoreJSON.address))
@@ -117,6 +117,12 @@ private struct KeystoreJSON: Codable {
       throw KeystoreError(.malformed, "\(field): expected \(expected) bytes in hexadecimal")
     }
     return bytes
+  }
+
+  /// 16 bytes. Writers that keep it as a number drop the zero bytes at its front; here they are put back.
+  static func initializationVector(_ text: String) throws(KeystoreError) -> [UInt8] {
+    let bytes = try bytes(text, "iv", count: 1...16)
+    return [UInt8](repeating: 0, count: 16 - bytes.count) + bytes
   }
 
   /// TRON's text, its 21 bytes in hexadecimal, or the 20 bytes that Ethereum's writers put there; an empty text is none.

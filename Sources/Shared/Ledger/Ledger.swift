@@ -44,7 +44,8 @@ public struct Ledger: Sendable {
       triesLeft -= 1
       do {
         return try await body()
-      } catch let error as PostgresError where error.isRetriable && triesLeft > 0 {
+      } catch let error as PostgresError where error.isRetriable && error.code != .acquireTimeout && triesLeft > 0 {
+        // The pool has tried to connect for as long as a caller may wait: only what failed on the way is run again.
         logger.debug("a transaction lost a race and is run again", metadata: ["error": "\(error.code)"])
       } catch let error as PostgresError {
         throw LedgerError(error)
