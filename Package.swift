@@ -113,6 +113,13 @@ let package = Package(
     .executableTarget(
       name: "WorkerProbe", dependencies: ["Worker", lifecycle], path: "Tests/WorkerProbe", swiftSettings: strict),
     tests("LayoutTests", of: []),
+    tests(
+      "EndToEnd",
+      of: [
+        "IngestMain", "SchedulerMain", "SignerMain", "MonitorMain", "PayoutctlMain", "DevnetMain", "Keystore",
+        "Payouts",
+        "Worker", httpClient, nioCore, crypto,
+      ]),
     tests("PayoutsTests", of: ["Payouts", crypto]),
     tests("PostgresTests", of: ["Postgres", nioCore, nioPosix, logging, lifecycle]),
     tests("RedisTests", of: ["Redis", nioCore, logging]),

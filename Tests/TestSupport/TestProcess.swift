@@ -63,6 +63,9 @@ public final class TestProcess: Sendable {
     return try FileHandle(forWritingTo: file)
   }
 
+  /// The process's id, for a watcher that ends it when this process is gone.
+  public var processIdentifier: Int32 { process.processIdentifier }
+
   /// What stands on stdout by now.
   public var output: String { text("stdout") }
 

@@ -1,0 +1,179 @@
+import Foundation
+import Payouts
+import TestSupport
+import Testing
+
+/// The built executables, real Redis, real PostgreSQL and a simulated network, seen from outside: by what the client
+/// asked for and what the chain says.
+@Suite(.serialized) struct EndToEndTests {
+  private static func wishes(_ count: Int, _ name: String) throws -> [PayoutClient.Wish] {
+    var random = SeededGenerator(printedFor: name)
+    let recipients = (0..<20).map { _ in Address(account: random.bytes(20)) }
+    return try (0..<count).map { number in
+      PayoutClient.Wish(
+        key: "\(name)-\(number)", recipient: recipients[number % recipients.count],
+        amount: try Amount(microUSDT: Int64.random(in: 10_000...50_000_000, using: &random)))
+    }
+  }
+
+  private static func withStack(_ body: @Sendable (Stack, PayoutClient) async throws -> Void) async throws {
+    let stack = try await Stack()
+    let outcome: Result<Void, any Error>
+    do {
+      outcome = .success(try await body(stack, PayoutClient(url: await stack.apiURL)))
+    } catch {
+      for role in Stack.Role.allCases { print("end of the log of \(role):\n\(await stack.log(of: role))") }
+      outcome = .failure(error)
+    }
+    try await stack.stop()
+    try outcome.get()
+  }
+
+  private static func waitUntilConfirmed(_ ids: [String], _ client: PayoutClient) async throws {
+    for id in ids {
+      try await eventually("payout \(id) is confirmed", within: .seconds(120)) {
+        try await client.status(of: id) == "confirmed"
+      }
+    }
+  }
+
+  /// Balances and Transfers of the chain against the client's own list, to the last micro-USDT.
+  private static func expectExactlyOnce(_ wishes: [PayoutClient.Wish], _ stack: Stack) async throws {
+    let wallet = stack.wallet
+    let chain = stack.chain
+    var owed: [Address: Int64] = [:]
+    for wish in wishes { owed[wish.recipient, default: 0] += wish.amount.microUSDT }
+    for (recipient, amount) in owed { #expect(try await chain.balance(of: recipient) == amount) }
+    #expect(try await chain.balance(of: wallet) == 1_000_000_000_000 - owed.values.reduce(0, +))
+    let expected = wishes.map {
+      DevnetOracle.Transfer(from: wallet, to: $0.recipient, microUSDT: $0.amount.microUSDT)
+    }
+    let seen = try await chain.transfers(from: wallet)
+    #expect(seen.count == expected.count)
+    #expect(
+      Dictionary(grouping: seen) { $0 }.mapValues(\.count) == Dictionary(grouping: expected) { $0 }.mapValues(\.count))
+  }
+
+  @Test func `200 payouts are each paid exactly once while every worker is killed with work in its stage`() async throws
+  {
+    try await Self.withStack { stack, client in
+      try await stack.start()
+      let before = try await stack.chain.requests()
+      let wishes = try Self.wishes(200, "kills")
+      let account = Account()
+
+      // One wave for each worker: frozen until its stage is seen to have work, then killed.
+      let stages: [(Stack.Role, String)] = [
+        (.scheduler, "status = 'queued'"), (.signer, "status = 'scheduled'"),
+        (.monitor, "status IN ('broadcast', 'confirming')"),
+      ]
+      for (wave, (role, hasWork)) in stages.enumerated() {
+        await stack.signal(SIGSTOP, to: role)
+        try await client.pay(Array(wishes[(wave * 40)..<(wave * 40 + 40)])) { await account.record($0, $1) }
+        try await eventually("\(role) has work") {
+          try await stack.sql("SELECT count(*) > 0 FROM payouts WHERE \(hasWork)") == "t"
+        }
+        try await stack.killAndRestart(role)
+      }
+      // Ingest dies while requests are under way: some of this wave are answered, others are not.
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await client.pay(Array(wishes[120...])) { await account.record($0, $1) } }
+        try await eventually("Ingest has answered some of its wave") { await account.count >= 130 }
+        #expect(await account.count < 200)
+        try await stack.killAndRestart(.ingest)
+        try await group.waitForAll()
+      }
+
+      let ids = await account.ids
+      #expect(Set(ids.values).count == 200)
+      try await Self.waitUntilConfirmed(Array(ids.values), client)
+      let after = try await stack.chain.requests()
+      try await Self.expectExactlyOnce(wishes, stack)
+      #expect(try await stack.sql("SELECT state FROM breaker") == "closed")
+
+      // However many payouts wait: broadcasts apart, requests grow with blocks alone.
+      let asked =
+        after.byPath.filter { $0.key != "/wallet/broadcasthex" }.values.reduce(0, +)
+        - before.byPath.values.reduce(0, +)
+      let perBlock = Double(asked) / Double(after.blocks - before.blocks)
+      print("node requests a block, broadcasts apart: \(perBlock) (\(asked) in \(after.blocks - before.blocks) blocks)")
+      #expect(perBlock <= 8)
+      #expect(after.byPath.keys.allSatisfy { !$0.contains("gettransactionbyid") && !$0.contains("infobyid") })
+    }
+  }
+
+  @Test func `A transaction that the database lost is put back before anything is signed, and pays once`() async throws
+  {
+    try await Self.withStack { stack, client in
+      try await stack.start()
+      let wishes = try Self.wishes(3, "put-back")
+      let kept = try await client.pay(wishes[0])
+      let resigned = try await client.pay(wishes[1])
+      try await eventually("both are sent") {
+        try await stack.sql("SELECT count(*) FROM transactions WHERE status <> 'signed'") == "2"
+      }
+      #expect(try await stack.end() == [.ingest: 0, .scheduler: 0, .signer: 0, .monitor: 0])
+
+      // As an older backup would have it: both transactions are gone, and one payout looks as if it was never signed.
+      try await stack.sql(
+        """
+        SET session_replication_role = replica;
+        DELETE FROM attempts; DELETE FROM transactions;
+        UPDATE payouts SET status = 'scheduled' WHERE id = '\(resigned)';
+        """)
+      try await stack.postgres.restart(mode: .fast)
+      #expect(try await stack.sql("SELECT continuous()") == "f")
+
+      try await stack.start()
+      let new = try await client.pay(wishes[2])
+      try await Self.waitUntilConfirmed([kept, resigned, new], client)
+      #expect(try await stack.sql("SELECT count(*) FROM put_backs") == "2")
+      // The one new signature came after both were back.
+      #expect(try await stack.sql("SELECT count(*) FROM transactions") == "3")
+      #expect(
+        try await stack.sql(
+          """
+          SELECT (SELECT max(at) FROM put_backs) < (SELECT signed_at FROM transactions JOIN attempts USING (txid)
+                                                    WHERE payout_id = '\(new)')
+          """) == "t")
+      try await Self.expectExactlyOnce(wishes, stack)
+    }
+  }
+
+  @Test func `Redis losing its data and PostgreSQL crashing cost no payout`() async throws {
+    try await Self.withStack { stack, client in
+      try await stack.start()
+      let wishes = try Self.wishes(60, "losses")
+      let account = Account()
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await client.pay(wishes, concurrently: 4) { await account.record($0, $1) } }
+        try await eventually("some are accepted") { await account.count >= 10 }
+        try await stack.redis.kill()
+        try await stack.postgres.restart(mode: .immediate)
+        try await stack.redis.restart()
+        _ = try await ChildProcess.require("/usr/bin/env", ["redis-cli", "-p", "\(stack.redis.port)", "FLUSHALL"])
+        try await group.waitForAll()
+      }
+      try await Self.waitUntilConfirmed(Array(await account.ids.values), client)
+      try await Self.expectExactlyOnce(wishes, stack)
+    }
+  }
+
+  @Test(arguments: ["ingest", "scheduler", "signer", "monitor"])
+  func `A wrong configuration names every problem, shows no secret, and ends with exit code 78`(
+    program: String
+  ) async throws {
+    let outcome = try await TestProcess.run(
+      try TestProcess.builtExecutable(program),
+      environment: [
+        "LUCID_ENV": "production", "DATABASE_URL": "mysql://user:hunter2secret@nowhere", "LOG_LEVEL": "loud",
+        "JWT_SECRET_KEY": "hunter2secret", "TRON_PRIVATE_KEY": "hunter2secret", "TRON_NETWORK": "moon",
+      ], within: .seconds(30))
+    #expect(outcome.exitCode == 78)
+    for key in ["LUCID_ENV", "DATABASE_URL", "REDIS_URL", "LOG_LEVEL", "TRON_NETWORK"] {
+      #expect(outcome.errors.contains(key), "\(key) is not named: \(outcome.errors)")
+    }
+    #expect(!(outcome.output + outcome.errors).contains("hunter2secret"))
+    #expect(!outcome.errors.contains("Fatal error"))
+  }
+}

@@ -1,0 +1,82 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import Payouts
+
+/// A client as the documents ask for: an idempotency key for each payout, and the same again until there is an answer.
+struct PayoutClient: Sendable {
+  /// One payout that the client wants.
+  struct Wish: Hashable, Sendable {
+    let key: String
+    let recipient: Address
+    let amount: Amount
+  }
+
+  let url: String
+
+  /// Asks until the payout is accepted, and returns its id.
+  func pay(_ wish: Wish) async throws -> String {
+    let body = """
+      {"recipient_address":"\(wish.recipient)","amount_usdt":"\(wish.amount)","reason":"custom","router_type":"v0"}
+      """
+    let deadline = ContinuousClock.now + .seconds(90)
+    while ContinuousClock.now < deadline {
+      var request = HTTPClientRequest(url: url + "/payouts")
+      request.method = .POST
+      request.headers.add(name: "Authorization", value: "Bearer \(Stack.token())")
+      request.headers.add(name: "Content-Type", value: "application/json")
+      request.headers.add(name: "Idempotency-Key", value: wish.key)
+      request.body = .bytes(ByteBuffer(string: body))
+      do {
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(15))
+        let answer = Data(buffer: try await response.body.collect(upTo: 1 << 20))
+        if response.status.code == 201 {
+          let fields = try JSONSerialization.jsonObject(with: answer) as? [String: Any]
+          if let id = fields?["payout_id"] as? String { return id }
+        }
+        guard response.status.code == 503 else {
+          throw Stack.Failure("\(wish.key): \(response.status.code) \(String(decoding: answer, as: UTF8.self))")
+        }
+      } catch let failure as Stack.Failure {
+        throw failure
+      } catch {
+        // No answer: nobody knows. The same key finds out.
+      }
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    throw Stack.Failure("\(wish.key) was not accepted in time")
+  }
+
+  /// All fields of a payout as its owner reads them.
+  func status(of id: String) async throws -> String? {
+    var request = HTTPClientRequest(url: url + "/payouts/\(id)")
+    request.headers.add(name: "Authorization", value: "Bearer \(Stack.token())")
+    let response = try await HTTPClient.shared.execute(request, timeout: .seconds(15))
+    let answer = Data(buffer: try await response.body.collect(upTo: 1 << 20))
+    return (try JSONSerialization.jsonObject(with: answer) as? [String: Any])?["status"] as? String
+  }
+
+  /// Pays many, a few at a time; tells after each.
+  func pay(
+    _ wishes: [Wish], concurrently: Int = 8, accepted: @escaping @Sendable (Wish, String) async -> Void
+  ) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      var rest = wishes[...]
+      func next() {
+        guard let wish = rest.popFirst() else { return }
+        group.addTask { await accepted(wish, try await pay(wish)) }
+      }
+      for _ in 0..<concurrently { next() }
+      while try await group.next() != nil { next() }
+    }
+  }
+}
+
+/// What the client knows: what it asked for and was told. The ledger's word is not asked.
+actor Account {
+  private(set) var ids: [PayoutClient.Wish: String] = [:]
+
+  var count: Int { ids.count }
+
+  func record(_ wish: PayoutClient.Wish, _ id: String) { ids[wish] = id }
+}
