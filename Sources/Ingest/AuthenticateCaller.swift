@@ -45,11 +45,11 @@ struct Caller: Sendable, Hashable {
     role == .admin || id == owner || id == beneficiary
   }
 
-  /// Whether a payout may be created for this node. A node operator speaks for its own nodes only; a payout that names
-  /// no node is for none.
+  /// Whether a payout may be created for this node. A node operator creates for its own nodes only, so that its payouts
+  /// must name one of them.
   func mayCreate(forNode node: String?) -> Bool {
-    guard role == .nodeOperator, let node else { return true }
-    return nodeIDs.contains(node)
+    guard role == .nodeOperator else { return true }
+    return node.map(nodeIDs.contains) ?? false
   }
 }
 

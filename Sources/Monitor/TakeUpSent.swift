@@ -29,6 +29,11 @@ struct TakeUpSent: Sendable {
 
   private func take(_ entries: [StreamEntry]) async throws -> [StreamEntry] {
     let txids = entries.compactMap { entry in entry.fields[StreamField.txid].flatMap { try? TxID(hex: $0) } }
+    if txids.count < entries.count {
+      logger.warning(
+        "Entries name no transaction; they are dropped",
+        metadata: [LogKey.streamEntryCount: "\(entries.count - txids.count)"])
+    }
     let known = Set(try await ledger.known(txids).map(\.txid))
     metrics?.count(sent: known.count)
     for txid in Set(txids).subtracting(known).sorted() {

@@ -24,10 +24,7 @@ struct SignerInitConfiguration: SettingsReadable, Sendable {
     tron = TronConfiguration(from: &settings)
     nodes = NodeConfiguration(from: &settings)
     wallet = WalletSource(from: &settings)
-    signer = settings.text("SIGNER_NAME", default: "signer")
-    if signer.contains("/"), !settings.hasProblem("SIGNER_NAME") {
-      settings.note("SIGNER_NAME", "expected letters, digits, dots, dashes and underscores: it names a file")
-    }
+    signer = settings.signerName()
     stateDirectory = settings.text("SIGNER_STATE_DIR")
   }
 }

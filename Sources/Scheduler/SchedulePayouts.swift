@@ -62,7 +62,7 @@ struct SchedulePayouts: Sendable {
       try await schedule([payout])
       try await streams.acknowledge([entry], group: .scheduler)
       return "done at last"
-    } catch let error as LedgerError where error.code.blamesThePayout {
+    } catch let error as LedgerError where error.code.blamesTheRows {
       let note = "it could not be put into a settlement batch: \(error.code)"
       let isHeld = try await ledger.holdQueued(payout, note: note)
       metrics?.entriesGivenUp.increment()
@@ -122,15 +122,5 @@ struct SchedulePayouts: Sendable {
   private func payout(in entry: StreamEntry) -> PayoutID? {
     // A text that is no id says all there is to know; the reason would be told to nobody.
     entry.fields[StreamField.payoutID].flatMap { try? PayoutID($0) }
-  }
-}
-
-extension LedgerError.Code {
-  /// Whether the ledger refused because of the payout itself, so that trying again cannot help; everything else passes.
-  fileprivate var blamesThePayout: Bool {
-    switch self {
-    case .illegalChange, .refused, .corrupt: true
-    case .historyNotTrusted, .outcomeUnknown, .unavailable, .misconfigured: false
-    }
   }
 }

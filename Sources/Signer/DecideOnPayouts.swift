@@ -102,15 +102,21 @@ struct DecideOnPayouts<Signer: TransactionSigner>: Sendable {
     return Timestamp(milliseconds: expiration)
   }
 
+  /// What the energy of one transfer may cost, with a margin.
+  /// - Throws: `ImpossibleEnergyPrice` for a price that is not above zero or would allow a fortune.
+  func feeLimit(at price: Sun) throws -> Sun {
+    let energy = Self.energyOfOneTransfer * (100 + Self.energyMarginPercent) / 100
+    guard price > Sun(0), price.count <= Self.feeLimitMaximum.count / energy else {
+      throw ImpossibleEnergyPrice(price: price)
+    }
+    return Sun(price.count * energy)
+  }
+
   private func sign(
     _ candidate: SigningCandidate, expiration: Timestamp, timestamp: Timestamp, outlook: ChainOutlook.Outlook
   ) throws -> SignedPayout {
     let terms = candidate.payout.terms
-    let energy = Self.energyOfOneTransfer * (100 + Self.energyMarginPercent) / 100
-    guard outlook.energyPrice > Sun(0), outlook.energyPrice.count <= Self.feeLimitMaximum.count / energy else {
-      throw ImpossibleEnergyPrice(price: outlook.energyPrice)
-    }
-    let feeLimit = Sun(outlook.energyPrice.count * energy)
+    let feeLimit = try feeLimit(at: outlook.energyPrice)
     let unsigned = try UnsignedTransaction.tokenTransfer(
       owner: signer.address, token: token, to: terms.recipient, amount: terms.amount,
       referenceBlock: outlook.solid.id, expiration: expiration, timestamp: timestamp, feeLimit: feeLimit)

@@ -18,7 +18,12 @@ struct ProveEarlierAttempts: Sendable {
   /// Proves what is wanted, one window after the other.
   func step() async throws -> StepOutcome {
     var read: [Int64: ReadBlock] = [:]
-    for attempt in earlierAttempts.wanted { try await prove(attempt, sharing: &read) }
+    var firstError: (any Error)?
+    for attempt in earlierAttempts.wanted {
+      // One that cannot be proven now does not keep the others waiting.
+      do { try await prove(attempt, sharing: &read) } catch { firstError = firstError ?? error }
+    }
+    if let firstError { throw firstError }
     return .idle(milliseconds: Self.pauseMilliseconds)
   }
 

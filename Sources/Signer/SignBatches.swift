@@ -46,7 +46,7 @@ struct SignBatches<Signer: TransactionSigner>: Sendable {
     return isFenceFresh
   }
 
-  /// A look at the chain whose time agrees with our own clock: a new one is judged anew, each time.
+  /// A look at the chain whose time agrees with our own clock and whose price is possible: each one is judged anew.
   private func trustedLook() async throws -> ChainOutlook.Outlook {
     let look = try await outlook.look()
     let difference = abs(look.head.time.milliseconds(since: look.askedAt))
@@ -54,6 +54,7 @@ struct SignBatches<Signer: TransactionSigner>: Sendable {
       metrics?.show(mayAct: false)
       throw ClocksDiffer(milliseconds: difference, boundMilliseconds: clockBoundMilliseconds)
     }
+    _ = try decide.feeLimit(at: look.energyPrice)
     return look
   }
 
@@ -150,7 +151,7 @@ extension SignBatches {
     return try StreamConsumer(
       transport: transport, configuration: configuration, now: { clock.now().milliseconds },
       handle: { entries in try await handle(entries, transport) },
-      giveUp: { entry in try await giveUp(entry) })
+      giveUp: { entry in try await giveUp(entry, transport) })
   }
 
   private func handle(_ entries: [StreamEntry], _ transport: any StreamTransport) async throws -> [StreamEntry] {
@@ -165,16 +166,23 @@ extension SignBatches {
     return entries
   }
 
-  private func giveUp(_ entry: StreamEntry) async throws -> String {
-    let reason = "signing the batch failed \(entry.deliveries) times"
-    if let batch = SignBatches.batch(of: entry) {
-      let held = try await ledger.holdScheduled(batch: batch, note: reason)
+  /// The failures may have been the database's, the node's or the disk's: the batch is tried once more, alone, and only
+  /// where the ledger refuses its very rows a person must decide. Anything else throws, and the entry stays.
+  private func giveUp(_ entry: StreamEntry, _ transport: any StreamTransport) async throws -> String {
+    guard let batch = SignBatches.batch(of: entry) else { return "the entry names no batch" }
+    do {
+      if try await sign(batch) { try await transport.append([entry.fields], to: .batchesReady) }
+      try await transport.acknowledge([entry], group: .signer)
+      return "done at last"
+    } catch let error as LedgerError where error.code.blamesTheRows {
+      let note = "the batch could not be signed: \(error.code)"
+      let held = try await ledger.holdScheduled(batch: batch, note: note)
       logger.critical(
-        "Gave a batch up; its payouts are held",
+        "Gave a batch up; its payouts are held", error: error,
         metadata: [LogKey.batchID: "\(batch)", LogKey.payoutCount: "\(held.count)"])
-      try await ledger.raiseAlarm(kind: "dead_letter", subject: "batch \(batch)", message: reason)
+      try await ledger.raiseAlarm(kind: "dead_letter", subject: "batch \(batch)", message: note)
+      return note
     }
-    return reason
   }
 
   private static func batch(of entry: StreamEntry) -> BatchID? {

@@ -36,14 +36,11 @@ public struct SignerConfiguration: SettingsReadable, Sendable {
     tron = TronConfiguration(from: &settings)
     nodes = NodeConfiguration(from: &settings)
     key = SigningKeySource(from: &settings)
-    let name = settings.text("SIGNER_NAME", default: "signer")
+    let name = settings.signerName()
     self.name = name
     names = settings.list("SIGNER_NAMES", default: [name])
     if !names.contains(name), !settings.hasProblem("SIGNER_NAMES") {
       settings.note("SIGNER_NAMES", "does not name this Signer, \(name)")
-    }
-    if !name.utf8.allSatisfy(SignerConfiguration.isPlain) {
-      settings.note("SIGNER_NAME", "expected letters, digits, dots, dashes and underscores: it names a file")
     }
     stateDirectory = settings.text("SIGNER_STATE_DIR")
     sealKeys = settings.value(
@@ -62,15 +59,6 @@ public struct SignerConfiguration: SettingsReadable, Sendable {
 
   private static func limit(_ key: String, isRequired: Bool, _ settings: inout Settings) -> Amount? {
     isRequired || settings.isSet(key) ? settings.usdtAmount(key) : nil
-  }
-
-  private static func isPlain(_ character: UInt8) -> Bool {
-    switch character {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"):
-      true
-    default: false
-    }
   }
 }
 

@@ -30,7 +30,11 @@ public enum SignerService {
     let ledger = configuration.stores.databaseURL.withText {
       Ledger(url: $0, actor: "signer/\(configuration.name)", logger: context.logger)
     }
-    try await ledger.prepare(configuration.tron.installation(stage: context.configuration.stage))
+    do {
+      try await ledger.prepare(configuration.tron.installation(stage: context.configuration.stage))
+    } catch let error as LedgerError where error.code == .misconfigured {
+      throw WorkerError(.configuration, error.message)
+    }
     let streams = try configuration.stores.redisURL.withText { try RedisStreams(url: $0, logger: context.logger) }
     let connection = try configuration.nodes.connection()
     let parts = SignerParts(

@@ -78,5 +78,13 @@ actor Account {
 
   var count: Int { ids.count }
 
+  /// Why something done while paying failed, if it did.
+  private(set) var failure: (any Error)?
+
+  /// Does something once; its failure is kept for the end.
+  func attempt(_ body: @Sendable () async throws -> Void) async {
+    do { try await body() } catch { failure = error }
+  }
+
   func record(_ wish: PayoutClient.Wish, _ id: String) { ids[wish] = id }
 }

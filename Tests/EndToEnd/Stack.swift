@@ -73,12 +73,9 @@ actor Stack {
   /// Starts workers and returns when each says that it is ready.
   func start(_ roles: [Role] = Role.allCases) async throws {
     for role in roles {
-      var environment = environment
-      environment["SERVICE_NAME"] = role.rawValue
-      environment["PORT"] = "\(ports[role]?.api ?? 0)"
-      environment["METRICS_PORT"] = "\(ports[role]?.health ?? 0)"
       let process = try TestProcess(
-        "/usr/bin/env", ["--default-signal", TestProcess.builtExecutable(role.rawValue)], environment: environment)
+        "/usr/bin/env", ["--default-signal", TestProcess.builtExecutable(role.rawValue)],
+        environment: environment(of: role))
       try Self.remember(process, in: folder)
       workers[role] = process
     }
@@ -89,8 +86,43 @@ actor Stack {
     }
   }
 
+  /// Runs a worker, with some variables changed, up to its own end.
+  func run(_ role: Role, changing variables: [String: String]) async throws -> TestProcess.Outcome {
+    try await TestProcess.run(
+      TestProcess.builtExecutable(role.rawValue), environment: environment(of: role).merging(variables) { $1 },
+      within: Self.patience)
+  }
+
+  private func environment(of role: Role) -> [String: String] {
+    var environment = environment
+    environment["SERVICE_NAME"] = role.rawValue
+    environment["PORT"] = "\(ports[role]?.api ?? 0)"
+    environment["METRICS_PORT"] = "\(ports[role]?.health ?? 0)"
+    return environment
+  }
+
   /// Sends a signal to a worker: SIGSTOP freezes it at whatever instruction it is.
   func signal(_ number: Int32, to role: Role) { workers[role]?.signal(number) }
+
+  /// Freezes a worker, at whatever instruction it is, at a moment when the condition holds; it goes on between looks.
+  func freeze(_ role: Role, when condition: @Sendable () async throws -> Bool) async throws {
+    try await eventually("\(role) is frozen with work in its stage") {
+      await self.signal(SIGSTOP, to: role)
+      if try await condition() { return true }
+      await self.signal(SIGCONT, to: role)
+      return false
+    }
+  }
+
+  /// Whether the ledger has such rows.
+  func has(_ rows: String) async throws -> Bool { try await sql("SELECT count(*) > 0 FROM \(rows)") == "t" }
+
+  /// How many entries a group's consumers took from a stream and have not acknowledged.
+  func pendingEntries(_ stream: String, group: String) async throws -> Int {
+    let answer = try await ChildProcess.require(
+      "/usr/bin/env", ["redis-cli", "-p", "\(redis.port)", "XPENDING", stream, group])
+    return answer.split(separator: "\n").first.flatMap { Int($0) } ?? 0
+  }
 
   /// Kills a worker as a power cut would, and starts it again.
   func killAndRestart(_ role: Role) async throws {

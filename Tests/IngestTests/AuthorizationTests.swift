@@ -14,8 +14,8 @@ struct AuthorizationTests {
     try await scene.serving { ingest async throws in
       for role in Caller.Role.allCases {
         let name = "caller-\(role.rawValue)"
-        let token = ingest.token(name, role: role.rawValue)
-        let created = try await ingest.post(payoutBody(), key: "k", token: token)
+        let token = ingest.token(name, role: role.rawValue, nodes: ["node-1"])
+        let created = try await ingest.post(payoutBody(["node_id": "\"node-1\""]), key: "k", token: token)
         #expect(created.status == (role == .endUser ? 403 : 201), "\(role) creates")
         if role == .endUser { #expect(created.problem == "forbidden") }
         for relation in Relation.allCases {
@@ -64,7 +64,7 @@ struct AuthorizationTests {
       let token = ingest.token("operator", role: "node_operator", nodes: ["node-1", "node-2"])
       #expect(try await ingest.post(payoutBody(["node_id": "\"node-2\""]), token: token).status == 201)
       #expect(try await ingest.post(payoutBody(["node_id": "\"node-3\""]), token: token).problem == "forbidden")
-      #expect(try await ingest.post(payoutBody(), token: token).status == 201)
+      #expect(try await ingest.post(payoutBody(), token: token).problem == "forbidden")
       let bare = ingest.token("operator", role: "node_operator")
       #expect(try await ingest.post(payoutBody(["node_id": "\"node-1\""]), token: bare).status == 403)
       let service = ingest.token("service")

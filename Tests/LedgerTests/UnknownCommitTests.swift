@@ -17,7 +17,7 @@ import Testing
       let cutter = try await CommitCutter.start(serverPort: server.port, cutting: cuts)
       let pool = TestLedger.pool(
         "postgresql://\(PrivatePostgres.user)@127.0.0.1:\(cutter.port)/\(TestLedger.name(of: test.url))",
-        acquireTimeoutMilliseconds: 300)
+        acquireTimeoutMilliseconds: 3_000)
       let result: Result<Value, any Error>
       do {
         result = .success(try await body(test, TestLedger.ledger(pool), cutter))

@@ -115,6 +115,21 @@ struct InitSignerTests {
     #expect(!FileManager.default.fileExists(atPath: "\(scene.folder.path)/state"))
   }
 
+  @Test(arguments: ["../signer", "a/b", ".hidden", "a b", "ü", String(repeating: "n", count: 65)])
+  func `a name that Signer would refuse is refused before anything is made`(name: String) async throws {
+    // A declared name stands in the ledger for ever: one that no Signer can bear would keep all from vouching.
+    let scene = try await CommandLineScene()
+    let outcome = try await initialize([
+      "LUCID_ENV": "dev", "DATABASE_URL": scene.url, "TRON_NETWORK": "devnet",
+      "TRON_GENESIS_BLOCK_ID": String(repeating: "ab", count: 32), "TRON_RPC_URL": "http://127.0.0.1:1",
+      "TRON_PRIVATE_KEY": String(repeating: "77", count: 32), "SIGNER_NAME": name,
+      "SIGNER_STATE_DIR": "\(scene.folder.path)/state",
+    ])
+    #expect(outcome.exitCode == 78 && outcome.errors.contains("SIGNER_NAME"), "\(outcome.errors)")
+    #expect(!FileManager.default.fileExists(atPath: "\(scene.folder.path)/state"))
+    #expect(try await scene.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == "0")
+  }
+
   @Test func `a wrong passphrase is found before anything is made`() async throws {
     let scene = try await CommandLineScene()
     let devnet = try await RunningDevnet()

@@ -150,7 +150,7 @@ import Tron
     // The first process dies with the transaction committed and in no journal; a new one finds it.
     try await PayingScene.run { scene in
       try await scene.follow()
-      let doomed = try scene.signer(ledger: WatchedLedger(ledger: scene.ledger) { throw Crash() })
+      let doomed = try scene.signer(ledger: WatchedLedger(ledger: scene.ledger, afterTake: { throw Crash() }))
       try await scene.run(doomed.vouch)
       try await scene.schedule(numbers: 1...1)
       try await scene.run(doomed.sign)
@@ -207,15 +207,17 @@ import Tron
       try await scene.follow()
       let vouching = try scene.signer(run: 1)
       let isFirst = Mutex(true)
-      let watched = WatchedLedger(ledger: scene.ledger) {
-        guard
-          isFirst.withLock({ first in
-            defer { first = false }; return first
-          })
-        else { return }
-        try await server.restart(mode: .fast)
-        try await scene.run(vouching.vouch)
-      }
+      let watched = WatchedLedger(
+        ledger: scene.ledger,
+        afterTake: {
+          guard
+            isFirst.withLock({ first in
+              defer { first = false }; return first
+            })
+          else { return }
+          try await server.restart(mode: .fast)
+          try await scene.run(vouching.vouch)
+        })
       let signer = try scene.signer(run: 1, ledger: watched)
       try await scene.run(signer.vouch)
       try await scene.schedule(numbers: 1...1)

@@ -1,15 +1,19 @@
 import Ledger
 import Payouts
 
-/// A ledger that lets something happen just after transactions were taken for broadcast: where a crash or a restart of
-/// the server would hurt most.
+/// A ledger that lets something happen before a batch is signed, or just after transactions were taken for broadcast:
+/// where a crash or a restart of the server would hurt most.
 struct WatchedLedger: SignerLedger {
   let ledger: any SignerLedger
-  let afterTake: @Sendable () async throws -> Void
+  var beforeSign: @Sendable (BatchID) async throws -> Void = { _ in }
+  var afterTake: @Sendable () async throws -> Void = {}
 
   func sign(
     _ order: SigningOrder, decide: @escaping @Sendable (SigningBatch) throws -> [SigningDecision]
-  ) async throws -> SigningOutcome { try await ledger.sign(order, decide: decide) }
+  ) async throws -> SigningOutcome {
+    try await beforeSign(order.batch)
+    return try await ledger.sign(order, decide: decide)
+  }
 
   func takeForBroadcast(
     wallet: Address, headTime: Timestamp, leaseMilliseconds: Int64, atMost count: Int

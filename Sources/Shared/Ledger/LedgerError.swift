@@ -19,6 +19,14 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
     case misconfigured
     /// A row does not hold what it must; somebody wrote in the database.
     case corrupt
+
+    /// Whether the ledger refused because of the rows themselves, so that trying again cannot help; all else passes.
+    public var blamesTheRows: Bool {
+      switch self {
+      case .illegalChange, .refused, .corrupt: true
+      case .historyNotTrusted, .outcomeUnknown, .unavailable, .misconfigured: false
+      }
+    }
   }
 
   /// What a caller can do about it.

@@ -85,7 +85,7 @@ public struct ConsumerName: Hashable, Sendable, CustomStringConvertible {
       throw StreamError(
         code: .invalidArgument, outcome: .notDone,
         message: "a consumer's name must have 1 to \(Self.maximumBytes) bytes without control characters; "
-          + "it has \(text.utf8.count) bytes: set SERVICE_NAME to such a name")
+          + "it has \(text.utf8.count) bytes: set SERVICE_NAME (Signer: SIGNER_NAME) to such a name")
     }
     self.text = text
   }

@@ -90,6 +90,6 @@ struct JournalIndex: Sendable {
       let (total, overflow) = sum.addingReportingOverflow(signed.amount.microUSDT)
       return overflow ? .max : total
     }
-    return (try? Amount(microUSDT: sum)) ?? .zero
+    return (try? Amount(microUSDT: max(0, sum))) ?? .zero
   }
 }

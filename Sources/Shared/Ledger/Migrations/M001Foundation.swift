@@ -34,7 +34,7 @@ enum M001Foundation {
 
     -- Which journal a Signer's name stands for. Another id under a known name is a lost journal.
     CREATE TABLE journals (
-      signer text PRIMARY KEY CHECK (signer <> ''),
+      signer text PRIMARY KEY CHECK (signer ~ '^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$'),
       wallet bytea NOT NULL REFERENCES wallets,
       journal_id bytea NOT NULL UNIQUE CHECK (octet_length(journal_id) = 16),
       declared_at timestamptz NOT NULL DEFAULT ledger_now()
