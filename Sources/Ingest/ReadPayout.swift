@@ -54,7 +54,8 @@ struct ReadPayout: Sendable {
     switch error.code {
     // A question that was not answered changed nothing, whatever became of it.
     case .unavailable, .outcomeUnknown: return .ledgerUnavailable.because(error)
-    case .refused, .illegalChange, .historyNotTrusted, .misconfigured, .corrupt: return .mistake.because(error)
+    case .refused, .illegalChange, .historyNotTrusted, .misconfigured, .livesTooLong, .corrupt:
+      return .mistake.because(error)
     }
   }
 }

@@ -38,7 +38,7 @@ struct FollowHead: Sendable {
       return try await compare(latest, with: cursor)
     }
     guard let block = try await node.readBlock(cursor.number + 1, .head, known: latest) else {
-      return .idle(milliseconds: Self.pauseMinimumMilliseconds)
+      throw ChainReadError.absent(cursor.number + 1)
     }
     guard block.parentID == cursor.id else {
       try await undo(from: cursor)
@@ -80,6 +80,8 @@ struct FollowHead: Sendable {
       guard let theirs = try await node.block(place.number, .head)?.header.id else { continue }
       isNodeBehind = false
       guard theirs == place.id else { continue }
+      // Its next block is no child of ours, and yet ours is still its own: two branches answer in turn.
+      guard place.number < cursor.number else { throw ChainReadError.gap(above: cursor.number) }
       let payouts = try await ledger.undoHead(above: place.number)
       metrics?.countFork()
       logger.warning(

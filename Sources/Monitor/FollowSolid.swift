@@ -26,9 +26,10 @@ struct FollowSolid: Sendable {
       return .worked
     }
     let latest = try await node.latestBlock(.solid)
-    guard latest.header.number > cursor.number,
-      let block = try await node.readBlock(cursor.number + 1, .solid, known: latest)
-    else { return idle }
+    guard latest.header.number > cursor.number else { return idle }
+    guard let block = try await node.readBlock(cursor.number + 1, .solid, known: latest) else {
+      throw ChainReadError.absent(cursor.number + 1)
+    }
     guard block.parentID == cursor.id else {
       let message = "solid block \(block.place.number) is not the child of the solid block \(cursor.id)"
       try await ledger.raiseAlarm(kind: "solid_chain_changed", subject: "block \(block.place.number)", message: message)
@@ -40,10 +41,13 @@ struct FollowSolid: Sendable {
 
   private func apply(_ block: ReadBlock, after cursor: BlockPlace) async throws {
     var verdicts: [TxID: TransactionVerdict] = [:]
-    let entries = Dictionary(block.entries.map { ($0.transaction.txid, $0) }) { first, _ in first }
     for known in try await ledger.known(block.entries.map(\.transaction.txid)) {
-      guard let entry = entries[known.txid] else { continue }
-      verdicts[known.txid] = TransactionVerdict.judge(entry, at: block.place, expected: known.transfers)
+      do {
+        verdicts[known.txid] = try TransactionVerdict.judge(known.txid, expected: known.transfers, in: block)
+      } catch {
+        // The reading goes on; the transaction stays live, and `JudgeLate` reads its window again and tells of it.
+        logger.warning("A block gives no verdict", error: error, metadata: [LogKey.txID: "\(known.txid)"])
+      }
     }
     guard
       try await ledger.apply(

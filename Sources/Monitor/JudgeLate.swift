@@ -18,6 +18,9 @@ struct JudgeLate: Sendable {
   /// can make it clear, and its other callers need its answers too.
   static let anomalousEveryMilliseconds: Int64 = 60_000
 
+  /// After its expiration a transaction without a verdict is an alarm, in milliseconds: solid blocks come within a minute.
+  static let overdueMilliseconds: Int64 = 600_000
+
   let ledger: any MonitorLedger
   let node: any TronNode
   let retryDelayMilliseconds: Int64
@@ -26,33 +29,88 @@ struct JudgeLate: Sendable {
   let metrics: MonitorMetrics?
   let logger: Logger
 
-  /// Judges what there is.
+  /// Judges what there is. One that cannot be judged now does not keep the others waiting.
   func step() async throws -> StepOutcome {
-    let unjudged = try await ledger.unjudged(atMost: Self.atOnce)
-    let hasAnomalies = unjudged.contains { $0.transaction.status == .anomalous }
-    let looksAgain =
-      hasAnomalies && anomalies.isDue(at: clock.now(), everyMilliseconds: Self.anomalousEveryMilliseconds)
-    let candidates = unjudged.filter { looksAgain || $0.transaction.status != .anomalous }
-    var read: [Int64: ReadBlock] = [:]
+    let candidates = try await candidates()
+    guard !candidates.isEmpty, let cursor = try await ledger.cursor(.solid) else {
+      return .idle(milliseconds: Self.pauseMilliseconds)
+    }
+    var read = [cursor.number: try await blockThatWasFollowed(cursor)]
     var verdicts: [TxID: TransactionVerdict] = [:]
+    var firstError: (any Error)?
     for candidate in candidates {
-      // Nil where the node that answers now is behind the one that told us the solid head.
-      guard
-        let window = try await node.readWindow(
-          above: candidate.referenceBlockNumber, through: candidate.expiration, sharing: &read)
-      else { continue }
-      let transaction = candidate.transaction
-      let verdict = TransactionVerdict.judge(
-        transaction.txid, expected: transaction.transfers, window: window)
-      // What stays anomalous is known as such; it is read again until it is clear.
-      if transaction.status == .anomalous, case .anomalous = verdict { continue }
-      verdicts[transaction.txid] = verdict
+      do {
+        verdicts[candidate.transaction.txid] = try await judge(candidate, sharing: &read)
+      } catch {
+        firstError = firstError ?? error
+        try await callIfOverdue(candidate, error)
+      }
     }
     if !verdicts.isEmpty {
       try await ledger.settle(verdicts, retryDelayMilliseconds: retryDelayMilliseconds)
       report(verdicts, metrics: metrics, logger: logger)
     }
+    if let firstError { throw firstError }
     return verdicts.count == Self.atOnce ? .worked : .idle(milliseconds: Self.pauseMilliseconds)
+  }
+
+  private func candidates() async throws -> [UnjudgedTransaction] {
+    let unjudged = try await ledger.unjudged(atMost: Self.atOnce)
+    let hasAnomalies = unjudged.contains { $0.transaction.status == .anomalous }
+    let looksAgain =
+      hasAnomalies && anomalies.isDue(at: clock.now(), everyMilliseconds: Self.anomalousEveryMilliseconds)
+    return unjudged.filter { looksAgain || $0.transaction.status != .anomalous }
+  }
+
+  /// What is read for a verdict must be the chain that was followed: the node's block at our solid place is ours.
+  private func blockThatWasFollowed(_ cursor: BlockPlace) async throws -> ReadBlock {
+    guard let block = try await node.readBlock(cursor.number, .solid) else {
+      throw ChainReadError.absent(cursor.number)
+    }
+    guard block.place.id == cursor.id else {
+      throw ChainContradiction("solid block \(cursor.number) is \(block.place.id), and was \(cursor.id)")
+    }
+    return block
+  }
+
+  /// - Returns: nil where nothing is new: what stays anomalous is known as such, and is read again until it is clear.
+  private func judge(
+    _ candidate: UnjudgedTransaction, sharing read: inout [Int64: ReadBlock]
+  ) async throws -> TransactionVerdict? {
+    let transaction = candidate.transaction
+    guard
+      let window = try await node.readWindow(
+        above: candidate.referenceBlockNumber, through: candidate.expiration, sharing: &read)
+    else {
+      throw ChainReadError.absent(
+        sequence(first: candidate.referenceBlockNumber + 1) { $0 + 1 }.first { read[$0] == nil } ?? 0)
+    }
+    guard let first = window.first, candidate.refers(to: first.parentID) else {
+      throw ChainContradiction("the blocks read for \(transaction.txid) do not follow the one that it refers to")
+    }
+    let verdict = try TransactionVerdict.judge(
+      transaction.txid, expected: transaction.transfers, window: window)
+    switch (transaction.status, verdict) {
+    case (.anomalous, .anomalous): return nil
+    case (.included, .dead), (.anomalous, .dead):
+      throw ChainContradiction("a block held \(transaction.txid), and none of the solid ones does that could")
+    default: return verdict
+    }
+  }
+
+  /// A payout must not wait for ever with nobody told.
+  private func callIfOverdue(_ candidate: UnjudgedTransaction, _ error: any Error) async throws {
+    guard clock.now().milliseconds(since: candidate.expiration) >= Self.overdueMilliseconds else { return }
+    try await ledger.raiseAlarm(
+      kind: "unjudged_transaction", subject: "transaction \(candidate.transaction.txid)",
+      message: "it has long expired, and its end cannot be told: \(error)")
+  }
+}
+
+extension UnjudgedTransaction {
+  /// Whether its signed bytes name this block: windows of another chain prove nothing.
+  fileprivate func refers(to block: BlockID) -> Bool {
+    (try? SignedTransaction(bytes: signedBytes))?.contents.refers(to: block) ?? false
   }
 }
 

@@ -41,16 +41,16 @@ struct Farewell {
 
   private static func told(_ error: LedgerError) -> (texts: [String], exitCode: Int32) {
     switch error.code {
-    case .misconfigured: ([error.message], configuration)
-    case .unavailable: (["the database cannot be asked, try again later: \(error.message)"], failure)
-    case .refused:
+    case .misconfigured:
       (
         [
-          "the database refused: \(error.message)",
+          error.message,
           "is DATABASE_URL this installation's, and has a worker or 'payoutctl signer init' run on it once?",
-        ], failure
+        ], configuration
       )
-    case .illegalChange, .historyNotTrusted, .outcomeUnknown, .corrupt: (["\(error)"], failure)
+    case .unavailable: (["the database cannot be asked, try again later: \(error.message)"], failure)
+    case .refused: (["the database refused: \(error.message)"], failure)
+    case .illegalChange, .historyNotTrusted, .outcomeUnknown, .livesTooLong, .corrupt: (["\(error)"], failure)
     }
   }
 }

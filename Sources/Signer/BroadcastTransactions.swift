@@ -27,6 +27,7 @@ struct BroadcastTransactions: Sendable {
   let outlook: ChainOutlook
   let streams: any StreamTransport
   let state: SignerState
+  let signerName: String
   let earlierAttempts: EarlierAttempts
   let metrics: SignerMetrics?
   let logger: Logger
@@ -42,7 +43,7 @@ struct BroadcastTransactions: Sendable {
     // Another life: what was read now may be history that a restore brought back. Vouch first, then take it again.
     guard lot.isContinuous, lot.life == life else { return .idle(milliseconds: Self.pauseMilliseconds) }
     let intact = try await intactTransactions(lot.transactions)
-    try await journal.append(intact, under: lot.life)
+    try await write(intact, under: lot.life)
     earlierAttempts.journaled(intact)
     let answers = await send(intact)
     let taken = answers.filter(\.isTaken).count
@@ -51,6 +52,20 @@ struct BroadcastTransactions: Sendable {
     try await ledger.record(answers)
     try await tellMonitor(answers)
     return .worked
+  }
+
+  /// What cannot be journaled is not sent; while nothing can be, no more is signed than while no node accepts.
+  private func write(_ entries: [JournalEntry], under life: ServerLife) async throws {
+    do {
+      try await journal.append(entries, under: life)
+    } catch let error as JournalError where error != .anotherLife {
+      state.record(taken: 0, refused: entries.count)
+      try await ledger.raiseAlarm(
+        kind: "journal_failed", subject: "signer \(signerName)", message: "nothing is sent while this lasts: \(error)")
+      // Only opening it anew tells what it holds: the next process does.
+      if case .unusable = error { throw FatalStepError("the journal cannot be written", underlying: error) }
+      throw error
+    }
   }
 
   /// The paired assertion to the one made before they were stored: what comes back from the database is a transfer of

@@ -13,6 +13,9 @@ struct DecideOnPayouts<Signer: TransactionSigner>: Sendable {
   static var energyMarginPercent: Int64 { 20 }
   /// The most that TRON lets a transaction's energy cost (reference §5.1, getMaxFeeLimit): 15,000 TRX.
   static var feeLimitMaximum: Sun { Sun(15_000_000_000) }
+  /// How long a payout waits that finds no room in Signer's own limits, in milliseconds: operators may raise them at any
+  /// time, and a new window begins.
+  static var limitPauseMilliseconds: Int64 { 60_000 }
   /// A transaction must still be valid for so long when it is signed, or it is not worth its risk.
   static var shortestLifeMilliseconds: Int64 { 15_000 }
 
@@ -49,7 +52,8 @@ struct DecideOnPayouts<Signer: TransactionSigner>: Sendable {
           opensBreaker: true)
       }
     }
-    var limits = OwnLimits(hourly: hourlyLimit, daily: dailyLimit, batch: batch, journal: journal)
+    var limits = OwnLimits(
+      hourly: hourlyLimit, daily: dailyLimit, batch: batch, journal: journal, unpaid: earlierAttempts.unpaid)
     var decisions: [SigningDecision] = []
     for candidate in batch.candidates {
       if let hold = hold(candidate) {
@@ -59,9 +63,14 @@ struct DecideOnPayouts<Signer: TransactionSigner>: Sendable {
           .hold(candidate.payout.id, .signerLimit, note: "it exceeds Signer's own limit", opensBreaker: false))
       } else if earlierAttempts.areProvenUnpaid(
         journal.attempts(of: candidate.payout.terms.reference), of: candidate.payout.terms.reference),
-        let expiration = expiration(of: candidate.payout.terms, outlook: outlook),
-        try limits.reserve(candidate.payout.terms.amount)
+        let expiration = expiration(of: candidate.payout.terms, outlook: outlook)
       {
+        if let full = try limits.reserve(candidate.payout.terms.amount) {
+          decisions.append(
+            .postpone(
+              candidate.payout.id, milliseconds: Self.limitPauseMilliseconds, note: "\(full) has no room for it"))
+          continue
+        }
         let second = now.milliseconds / 1_000 + batch.secondsLater
         let timestamp = Timestamp(milliseconds: second * 1_000 + candidate.payout.terms.reference.milliseconds)
         decisions.append(
@@ -138,21 +147,22 @@ struct ImpossibleEnergyPrice: Error, CustomStringConvertible {
   }
 }
 
-/// Signer's own limits: counted in the ledger and in its journal, whichever says more, since a database may forget.
+/// Signer's own limits: counted in the ledger and in its journal, whichever says more, since a database may forget. What
+/// this process has itself proven to have moved nothing does not count in the journal either.
 struct OwnLimits {
   private let hourly: Amount?
   private let daily: Amount?
   private var usedThisHour: Amount
   private var usedThisDay: Amount
 
-  init(hourly: Amount?, daily: Amount?, batch: SigningBatch, journal: any Journal) {
+  init(hourly: Amount?, daily: Amount?, batch: SigningBatch, journal: any Journal, unpaid: Set<TxID>) {
     self.hourly = hourly
     self.daily = daily
     func start(_ span: LimitSpan) -> Timestamp {
       Timestamp(milliseconds: batch.now.milliseconds / span.milliseconds * span.milliseconds)
     }
-    usedThisHour = max(batch.signedThisHour, journal.amountSigned(since: start(.hour)))
-    usedThisDay = max(batch.signedThisDay, journal.amountSigned(since: start(.day)))
+    usedThisHour = max(batch.signedThisHour, journal.amountSigned(since: start(.hour), except: unpaid))
+    usedThisDay = max(batch.signedThisDay, journal.amountSigned(since: start(.day), except: unpaid))
   }
 
   /// False for an amount that no empty window could take: a person must decide.
@@ -160,14 +170,15 @@ struct OwnLimits {
     hourly.map { amount <= $0 } ?? true && daily.map { amount <= $0 } ?? true
   }
 
-  /// Takes the amount where both windows have room; a payout that finds none waits for the next window.
-  mutating func reserve(_ amount: Amount) throws -> Bool {
+  /// Takes the amount where both windows have room.
+  /// - Returns: which limit has none, in words; nil where it was taken.
+  mutating func reserve(_ amount: Amount) throws -> String? {
     let hour = try usedThisHour.adding(amount)
     let day = try usedThisDay.adding(amount)
-    if let hourly, hour > hourly { return false }
-    if let daily, day > daily { return false }
+    if let hourly, hour > hourly { return "Signer's own limit of \(hourly) USDT an hour" }
+    if let daily, day > daily { return "Signer's own limit of \(daily) USDT a day" }
     usedThisHour = hour
     usedThisDay = day
-    return true
+    return nil
   }
 }

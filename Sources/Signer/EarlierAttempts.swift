@@ -46,6 +46,9 @@ final class EarlierAttempts: Sendable {
     }
   }
 
+  /// What was proven to have moved nothing.
+  var unpaid: Set<TxID> { state.withLock { $0.unpaid } }
+
   /// What waits for proof.
   var wanted: [JournalEntry] { state.withLock { $0.wanted.values.sorted { $0.txid < $1.txid } } }
 

@@ -44,7 +44,7 @@ struct ProveEarlierAttempts: Sendable {
     let expected = attempt.payouts.map {
       ExpectedTransfer(token: $0.token, from: attempt.wallet, to: $0.recipient, amount: $0.amount)
     }
-    switch TransactionVerdict.judge(attempt.txid, expected: expected, window: window) {
+    switch try TransactionVerdict.judge(attempt.txid, expected: expected, window: window) {
     case .dead, .failedOnChain: earlierAttempts.proveUnpaid(attempt.txid)
     case .paid(let place, _), .anomalous(let place, _):
       earlierAttempts.forget(attempt.txid)

@@ -8,6 +8,8 @@ final class SignerState: Sendable {
     var doesNodeAccept = true
     var lastTrialBlock: Int64?
     var wasBlocked = false
+    var lastSwept: BatchID?
+    var hasToldUnlisted = false
   }
 
   private let state = Mutex(State())
@@ -16,6 +18,18 @@ final class SignerState: Sendable {
   var vouchedLife: ServerLife? {
     get { state.withLock { $0.vouchedLife } }
     set { state.withLock { $0.vouchedLife = newValue } }
+  }
+
+  /// Whether operators were called about Signers that `SIGNER_NAMES` does not list.
+  var hasToldUnlisted: Bool {
+    get { state.withLock { $0.hasToldUnlisted } }
+    set { state.withLock { $0.hasToldUnlisted = newValue } }
+  }
+
+  /// Where the sweeper stands on its way through all batches; nil at the beginning.
+  var lastSwept: BatchID? {
+    get { state.withLock { $0.lastSwept } }
+    set { state.withLock { $0.lastSwept = newValue } }
   }
 
   /// Remembers whether a round of broadcasts found a node that takes anything.

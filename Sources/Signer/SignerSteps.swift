@@ -116,10 +116,10 @@ public struct SignerSteps: Sendable {
     let consumer = try signing.consumer(parts.streams, name: ConsumerName(policy.name))
     let broadcasting = BroadcastTransactions(
       ledger: parts.ledger, journal: parts.journal, node: parts.node, outlook: outlook, streams: parts.streams,
-      state: state, earlierAttempts: earlierAttempts, metrics: metrics, logger: logger)
+      state: state, signerName: policy.name, earlierAttempts: earlierAttempts, metrics: metrics, logger: logger)
     let proving = ProveEarlierAttempts(
       node: parts.node, ledger: parts.ledger, earlierAttempts: earlierAttempts, logger: logger)
-    let sweeping = SweepBatches(ledger: parts.ledger, streams: parts.streams)
+    let sweeping = SweepBatches(ledger: parts.ledger, streams: parts.streams, state: state)
 
     vouch = Step("vouch", stateWhenFailing: .failed) { try await vouching.step() }
     sign = Step("sign") {

@@ -15,12 +15,15 @@ struct SweepBatches: Sendable {
 
   let ledger: any SignerLedger
   let streams: any StreamTransport
+  let state: SignerState
 
-  /// One look.
+  /// One look, going round through all batches: those that cannot be signed now must not hide the others.
   func step() async throws -> StepOutcome {
     let idle = StepOutcome.idle(milliseconds: Self.pauseMilliseconds)
     guard try await streams.length(of: .batchesReady) < Self.streamLengthMaximum else { return idle }
-    let batches = try await ledger.batchesToSign(waitingFor: Self.lostAfterMilliseconds, atMost: Self.atOnce)
+    let batches = try await ledger.batchesToSign(
+      waitingFor: Self.lostAfterMilliseconds, after: state.lastSwept, atMost: Self.atOnce)
+    state.lastSwept = batches.count < Self.atOnce ? nil : batches.last
     guard !batches.isEmpty else { return idle }
     try await streams.append(batches.map { [StreamField.batchID: "\($0)"] }, to: .batchesReady)
     return idle

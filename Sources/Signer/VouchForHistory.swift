@@ -24,6 +24,7 @@ struct VouchForHistory: Sendable {
   /// One look, and a vouching where one is due.
   func step() async throws -> StepOutcome {
     let found = try await ledger.vouchingState(signer: signer)
+    try await callAboutUnlisted(found.declaredNames)
     if found.hasVouched, state.vouchedLife == found.life { return .idle(milliseconds: Self.pauseMilliseconds) }
     guard let declared = found.declared else {
       throw VouchingRefusal("this Signer is not declared: run 'payoutctl signer init' once")
@@ -69,6 +70,15 @@ struct VouchForHistory: Sendable {
     }
   }
 
+  /// A restore may lose a declaration: then only the configured list knows whom to wait for, so it must be whole.
+  private func callAboutUnlisted(_ declared: [String]) async throws {
+    let unlisted = declared.filter { !names.contains($0) }
+    guard !unlisted.isEmpty, !state.hasToldUnlisted else { return }
+    try await alarm(
+      "unlisted_signer", "SIGNER_NAMES does not list \(unlisted.joined(separator: ", ")): list every declared Signer")
+    state.hasToldUnlisted = true
+  }
+
   private func report(_ putBack: [TxID]) {
     metrics?.count(putBack: putBack.count)
     for txid in putBack {
@@ -77,7 +87,8 @@ struct VouchForHistory: Sendable {
   }
 
   private func alarm(_ kind: String, _ message: String) async throws {
-    logger.critical("Signer cannot vouch", metadata: [LogKey.alarmKind: "\(kind)", "detail": "\(message)"])
+    logger.critical(
+      "Signer's vouching needs a person", metadata: [LogKey.alarmKind: "\(kind)", "detail": "\(message)"])
     try await ledger.raiseAlarm(kind: kind, subject: "signer \(signer)", message: message)
   }
 }

@@ -87,8 +87,8 @@ struct LostServersTests {
   }
 
   @Test func `accepting goes on while Redis is lost, and comes back to the stream by itself`() async throws {
-    // Proves that Redis is only the transport: with the real server killed, 201s go on without waiting for it, health
-    // says degraded, what was left is counted; with the server back, new payouts reach the stream.
+    // Proves that Redis is only the transport: with the real server killed, 201s go on (the test below shows that none waits
+    // for it), health says degraded, what was left is counted; with the server back, new payouts reach the stream.
     let redis = try await PrivateRedis.start()
     let scene = try await IngestScene()
     let logger = Logger(label: "tests", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -97,9 +97,7 @@ struct LostServersTests {
       #expect(try await ingest.post(payoutBody()).status == 201)
       try await until("the first is enqueued") { try await streams.length(of: .payoutsImmediate) == 1 }
       try await redis.kill()
-      let began = ContinuousClock.now
       for _ in 0..<20 { #expect(try await ingest.post(payoutBody()).status == 201) }
-      #expect(ContinuousClock.now - began < .seconds(10))
       try await until("health says degraded") {
         let health = try await ingest.ask("GET", "/health", token: nil)
         return try health.status == 200 && health.member("dependencies")?["redis"]?["state"] == .text("degraded")

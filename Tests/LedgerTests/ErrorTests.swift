@@ -11,9 +11,10 @@ import Testing
     let cases: [(PostgresError.Code, String?, LedgerError.Code)] = [
       (.commitUnknown, nil, .outcomeUnknown), (.commitUnknown, "57P01", .outcomeUnknown),
       (.server, "TP001", .illegalChange), (.server, "TP002", .illegalChange), (.server, "TP003", .historyNotTrusted),
-      (.server, "TP004", .illegalChange), (.server, "TP005", .illegalChange), (.server, "TP006", .illegalChange),
+      (.server, "TP004", .illegalChange), (.server, "TP005", .illegalChange), (.server, "TP006", .livesTooLong),
       (.transactionRolledBack, "TP003", .historyNotTrusted), (.transactionRolledBack, "23505", .refused),
-      (.server, "23505", .refused), (.server, "22P02", .refused), (.server, "42P01", .refused),
+      (.server, "23505", .refused), (.server, "22P02", .refused), (.server, "42P01", .misconfigured),
+      (.server, "42501", .misconfigured),
       (.invalidParameter, nil, .refused), (.decoding, nil, .corrupt), (.configuration, nil, .misconfigured),
       (.connectionFailed, nil, .unavailable), (.connectionLost, nil, .unavailable), (.timeout, nil, .unavailable),
       (.cancelled, nil, .unavailable), (.acquireTimeout, nil, .unavailable), (.tooManyWaiters, nil, .unavailable),

@@ -149,7 +149,7 @@ import Testing
   @Test func `a failed migration leaves nothing behind`() async throws {
     let url = try await PrivatePostgres.shared().createDatabase()
     try await PrivatePostgres.shared().query("CREATE TABLE attempts (x int)", database: TestLedger.name(of: url))
-    #expect(try await refusal(url)?.code == .refused)
+    #expect(try await refusal(url)?.code == .misconfigured)
     try await withLedger(at: url) { test async throws in
       #expect(
         try await test.rows("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'") == ["attempts"])

@@ -248,7 +248,7 @@ import Testing
     try await withLedger { test async throws in
       try await test.schedule(2)
       let error = try await ledgerError { try await test.sign(lifeMilliseconds: 600_001) }
-      #expect(error.code == .illegalChange)
+      #expect(error.code == .livesTooLong)
       #expect(try await test.value("SELECT count(*) FROM transactions") == "0")
       #expect(try await test.sign(lifeMilliseconds: 600_000) == .done(signed: 2, held: 0, waiting: 0))
     }

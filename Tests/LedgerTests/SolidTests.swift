@@ -41,6 +41,10 @@ import Testing
           #expect(attempt.outcome == .failedOnChain && attempt.status == .failedOnChain)
           #expect(attempt.result == "OUT_OF_ENERGY" && attempt.block == place && attempt.cost == Sample.cost)
           expectFreed(payout, stage, note: "txid \(test.txid(1)) failed on chain: OUT_OF_ENERGY", test)
+        case .dead where stage == .confirming || stage == .held:
+          // A block held it: first a fork must undo that block.
+          #expect(attempt.outcome == nil && attempt.status == .included)
+          #expect(payout.status.rawValue == stage.rawValue)
         case .dead:
           #expect(attempt.outcome == .dead && attempt.status == .dead)
           #expect(attempt.block == nil && attempt.result == nil && attempt.cost == nil)
@@ -110,6 +114,29 @@ import Testing
     }
   }
 
+  // Proves that nothing is dead that a block held: neither what the head's branch includes, before a fork has undone that
+  // block, nor what a solid block held without a clear end; nor can a program with SQL make it so.
+  @Test func `what a block held is not dead`() async throws {
+    try await withLedger { test async throws in
+      try await test.signed(3)
+      try await test.broadcast()
+      try await test.head(101, [test.txid(1)])
+      try await test.ledger.settle(
+        [test.txid(2): .anomalous(test.place(101), finding: "odd")], retryDelayMilliseconds: 0)
+      try await test.ledger.settle(
+        [test.txid(1): .dead, test.txid(2): .dead, test.txid(3): .dead], retryDelayMilliseconds: 0)
+      #expect(
+        try await test.rows("SELECT status FROM transactions ORDER BY signed_at, txid").sorted()
+          == ["anomalous", "dead", "included"])
+      #expect(try await test.rows("SELECT count(*) FROM attempts WHERE outcome IS NULL") == ["2"])
+      for number in 1...2 {
+        #expect(
+          try await test.refusal(
+            "UPDATE transactions SET status = 'dead' WHERE txid = \(Sample.sql(test.txid(number).bytes))") == "TP001")
+      }
+    }
+  }
+
   // Proves that a person who closed the breaker over an anomaly is not overruled when it is read again, and that its
   // clear end is taken once it is known; the payout stays with the person.
   @Test func `an anomaly is told once and ends when it is clear`() async throws {
@@ -129,8 +156,11 @@ import Testing
         try await test.refusal("UPDATE payouts SET status = 'scheduled', held_from = NULL, hold_reason = NULL")
           == "TP004")
       try await test.ledger.settle(
-        [test.txid(1): .paid(test.place(101), Sample.cost), test.txid(2): .dead], retryDelayMilliseconds: 0)
-      #expect(try await test.rows("SELECT outcome FROM attempts ORDER BY txid") == ["paid", "dead"])
+        [
+          test.txid(1): .paid(test.place(101), Sample.cost),
+          test.txid(2): .failedOnChain(test.place(101), Sample.cost, result: "REVERT"),
+        ], retryDelayMilliseconds: 0)
+      #expect(try await test.rows("SELECT outcome FROM attempts ORDER BY txid") == ["paid", "failed_on_chain"])
       #expect(try await test.rows("SELECT status FROM payouts") == ["held", "held"])
       // The exits of a person: adoption where it paid, scheduled where it did not.
       let release = "held_from = NULL, hold_reason = NULL WHERE id ="

@@ -90,17 +90,17 @@ import Testing
       INSERT INTO payouts (id, reference, owner, network, token, asset, recipient, amount, router, batch_type,
         created_at, seal_version, seal_key_id, seal_signature, priority, reason, request_id, accepted_status,
         hour_window, day_window, status, held_from, hold_reason, settlement_batch_id)
-      VALUES (target, reference, 'o', 'devnet', substr(reference, 1, 21), 'USDT', substr(reference, 1, 21), 5, 'v0',
+      VALUES (target, reference, 'o', 'devnet', decode('41', 'hex') || substr(reference, 1, 20), 'USDT', decode('41', 'hex') || substr(reference, 1, 20), 5, 'v0',
         'immediate', now(), 1, 'k', reference, 'normal', 'custom', 'r', 'queued', window_start('hour', now()),
         window_start('day', now()), was::payout_status, origin::payout_status,
         CASE WHEN origin IS NOT NULL THEN 'test' END, target);
       IF attempt <> 'none' THEN
         INSERT INTO transactions (txid, wallet, signer, signed_bytes, reference_block_number, head_time_ms,
           expiration_ms, fee_limit_sun, signed_at, status, block_number)
-        VALUES (reference, substr(reference, 1, 21), 's', decode(repeat('ab', 100), 'hex'), 1, 1, 2, 0, ledger_now(),
+        VALUES (reference, decode('41', 'hex') || substr(reference, 1, 20), 's', decode(repeat('ab', 100), 'hex'), 1, 1, 2, 0, ledger_now(),
           (CASE attempt WHEN 'live' THEN 'signed' WHEN 'paid' THEN 'solid' ELSE attempt END)::transaction_status, 1);
         INSERT INTO attempts (reference, payout_id, number, txid, token, recipient, amount, outcome, ended_at)
-        VALUES (reference, target, 1, reference, substr(reference, 1, 21), substr(reference, 1, 21), 5,
+        VALUES (reference, target, 1, reference, decode('41', 'hex') || substr(reference, 1, 20), decode('41', 'hex') || substr(reference, 1, 20), 5,
           nullif(attempt, 'live')::attempt_outcome, CASE WHEN attempt <> 'live' THEN now() END);
       END IF;
       IF put_back THEN

@@ -284,30 +284,6 @@ import Testing
     }
   }
 
-  // Proves that a finding that a put-back explains is closed, and one that nothing explains stays and blocks.
-  @Test func `findings that the journal explains are closed`() async throws {
-    try await withLedger { test async throws in
-      try await test.signed(1)
-      let journal = try await test.broadcast()
-      try await test.forget(test.txid(1))
-      try await test.loseContinuity()
-      let finding = ChainFinding(
-        kind: .ownedTransaction, txid: test.txid(1), logIndex: -1, wallet: Sample.wallet, recipient: nil,
-        amountText: nil, referenceBits: 5, timestamp: test.now)
-      try await test.head(101, [test.txid(1)], suspects: [finding])
-      #expect(try await test.ledger.conditions().openFindings == 1)
-      // Before the Signers have vouched it is not judged: it may be what the restore took.
-      #expect(try await test.ledger.judgeFindings() == 0)
-      #expect(try await test.vouch(journal) == .vouched(putBack: [test.txid(1)], missing: []))
-      #expect(try await test.ledger.conditions().openFindings == 0)
-      #expect(try await test.ledger.judgeFindings() == 0)
-      try await test.addFinding()
-      #expect(try await test.vouch(journal) == .vouched(putBack: [], missing: []))
-      #expect(try await test.ledger.conditions().openFindings == 1)
-      #expect(try await test.sign() == .blocked(.openFinding))
-    }
-  }
-
   // Proves that a long journal is compared in parts, none of it twice and none left out.
   @Test func `a journal longer than one comparison is compared whole`() async throws {
     try await withLedger { test async throws in

@@ -122,11 +122,11 @@ struct ShowPayoutTests {
     #expect(attempts.first?["explorer_url"] as? String == "https://nile.tronscan.org/#/transaction/\(txid)")
   }
 
-  @Test func `an unknown payout and an empty database are told with exit code 1`() async throws {
+  @Test func `an unknown payout is told with exit code 1, an empty database with 78`() async throws {
     let scene = try await CommandLineScene()
     let id = PayoutID(at: Timestamp(milliseconds: 1), randomness: [UInt8](repeating: 1, count: 10))
     let empty = try await show(id, scene)
-    #expect(empty.exitCode == 1 && empty.errors.contains("is DATABASE_URL this installation's"), "\(empty.errors)")
+    #expect(empty.exitCode == 78 && empty.errors.contains("is DATABASE_URL this installation's"), "\(empty.errors)")
 
     try await scene.ledger.prepare(Self.installation)
     let unknown = try await show(id, scene)

@@ -44,6 +44,18 @@ import Testing
     }
   }
 
+  // Proves that a commit that is answered is on disk, whatever the server's default becomes, and that more is kept.
+  @Test(arguments: [("off", "on"), ("local", "on"), ("remote_write", "on"), ("remote_apply", "remote_apply")])
+  func `no default of the server weakens a commit`(value: String, expected: String) async throws {
+    let url = try await PrivatePostgres.shared().createDatabase()
+    let name = String(url.split(separator: "/").last ?? "")
+    try await PrivatePostgres.shared().query("ALTER DATABASE \(name) SET synchronous_commit = \(value)")
+    try await withPool(url: url) { pool in
+      let row = try await pool.execute("SELECT current_setting('synchronous_commit') AS v").rows[0]
+      #expect(try row.text("v") == expected)
+    }
+  }
+
   // Proves that cancelling the caller ends the call at once, that the server stops the statement, and that
   // the connection is not used again.
   @Test func `a cancelled caller ends its statement, here and on the server`() async throws {

@@ -30,21 +30,49 @@ import Tron
     }
   }
 
-  @Test(arguments: [MemoryJournal.Fault.notDone, .unknown])
-  func `where the journal fails nothing is sent, and later everything is`(fault: MemoryJournal.Fault) async throws {
-    // "Nothing is sent that is not journaled", also where the journal only says so.
+  @Test func `while the journal fails nothing is sent and next to nothing signed, and later everything is`()
+    async throws
+  {
+    // "Only then broadcast": on a full disk. What is signed meanwhile could only die.
     try await PayingScene.run { scene in
       let signer = try await scene.vouchedSigner()
       try await scene.schedule(numbers: 1...2)
       try await scene.run(signer.sign)
-      scene.journal.setFault { _ in fault }
+      scene.journal.setFault { _ in .notDone }
       _ = try await scene.failure(of: signer.broadcast)
       #expect(await scene.node.broadcasts.isEmpty)
+      #expect(try await scene.alarms() == ["journal_failed"])
+      try await scene.schedule(numbers: 3...12)
+      for _ in 0..<3 { try await scene.run(signer.sign) }
+      #expect(try await scene.count("SELECT count(*) FROM transactions") == 3)
       scene.journal.setFault(nil)
       try await scene.wait(milliseconds: 15_000)
       try await scene.run(signer.broadcast)
+      #expect(await scene.node.broadcasts.count == 3)
+      #expect(scene.journal.held.count == 3)
+      try await scene.run(signer.sign)
+      #expect(try await scene.count("SELECT count(*) FROM transactions") == 12)
+    }
+  }
+
+  @Test func `a journal that may or may not be on disk ends the process, and the next one sends`() async throws {
+    // After a failed fsync only opening the file anew tells what it holds.
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      try await scene.schedule(numbers: 1...2)
+      try await scene.run(signer.sign)
+      scene.journal.setFault { _ in .unknown }
+      _ = try await scene.failure(of: signer.broadcast)
+      scene.journal.setFault(nil)
+      try await scene.wait(milliseconds: 15_000)
+      let last = try await scene.failure(of: signer.broadcast)
+      #expect(signer.broadcast.isFatal(last))
+      #expect(await scene.node.broadcasts.isEmpty)
+      let next = try scene.signer(run: 2, journal: scene.journal.reopened())
+      try await scene.run(next.vouch)
+      try await scene.wait(milliseconds: 15_000)
+      try await scene.run(next.broadcast)
       #expect(await scene.node.broadcasts.count == 2)
-      #expect(scene.journal.held.count == 2)
     }
   }
 

@@ -105,6 +105,18 @@ import Tron
     }
   }
 
+  @Test func `the sweeper goes round through all batches`() async throws {
+    // Those that cannot be signed now must not hide the others for ever.
+    try await PayingScene.run { scene in
+      var batches: Set<BatchID> = []
+      for number in 1...3 { batches.insert(try await scene.schedule(numbers: number...number)) }
+      let first = try await scene.ledger.batchesToSign(waitingFor: 0, atMost: 2)
+      let rest = try await scene.ledger.batchesToSign(waitingFor: 0, after: first.last, atMost: 2)
+      #expect(first.count == 2 && rest.count == 1)
+      #expect(Set(first + rest) == batches)
+    }
+  }
+
   @Test func `a node of another network is asked for nothing`() async throws {
     // "A node counts only if its genesis block id is that of TRON_NETWORK."
     try await PayingScene.run { scene in

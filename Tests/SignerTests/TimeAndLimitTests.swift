@@ -105,6 +105,13 @@ import Tron
       #expect(try await scene.status(2) == .signed)
       #expect(try await scene.status(3) == .scheduled)
       #expect(try await scene.status(4) == .signed)
+      // Whoever asks is told, operators are called, and the sweeper does not bring it up all the time.
+      #expect(try await scene.record(3).note?.contains("limit of 10") == true)
+      #expect(try await scene.alarms() == ["signer_limit", "signer_limit"])
+      try await scene.wait(milliseconds: 30_000)
+      #expect(try await scene.ledger.batchesToSign(waitingFor: 0, atMost: 10).isEmpty)
+      try await scene.wait(milliseconds: 30_000)
+      #expect(try await scene.ledger.batchesToSign(waitingFor: 0, atMost: 10) == [batch])
       // The next hour has room for it, but the day does not.
       for (milliseconds, expected) in [(3_600_000, PayoutStatus.scheduled), (86_400_000, .signed)] {
         try await scene.wait(milliseconds: Int64(milliseconds))
@@ -114,6 +121,33 @@ import Tron
         try await scene.run(signer.sign)
         #expect(try await scene.status(3) == expected)
       }
+    }
+  }
+
+  @Test func `what moved nothing counts in neither limit once Signer has proven it`() async throws {
+    // An outage must not use up the day's limit with attempts that died.
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner(hourlyLimit: 10_000_000)
+      let batch = try await scene.schedule([try scene.payout(1, amount: 10_000_000)])
+      try await scene.run(signer.sign)
+      try await scene.run(signer.broadcast)
+      await scene.node.dropPending()
+      // In the same hour: expired, and the solid chain has passed it.
+      try await scene.produce(65)
+      try await scene.follow()
+      try await scene.pool.executeScript(
+        """
+        UPDATE transactions SET status = 'dead';
+        UPDATE attempts SET outcome = 'dead';
+        UPDATE payouts SET status = 'scheduled';
+        """)
+      for _ in 0..<3 {
+        try await scene.announce(batch)
+        try await scene.run(signer.sign)
+        try await scene.run(signer.prove)
+      }
+      #expect(try await scene.attempts(1).map(\.outcome) == [.dead, nil])
+      #expect(try await scene.status(1) == .signed)
     }
   }
 

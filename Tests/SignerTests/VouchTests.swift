@@ -122,6 +122,22 @@ import Tron
     }
   }
 
+  @Test func `a declared Signer that the configuration does not list is told at once`() async throws {
+    // "The database may forget one": then only SIGNER_NAMES knows that it must vouch.
+    try await PayingScene.run { scene in
+      _ = try await scene.ledger.declare(
+        wallet: scene.wallet, signer: "signer-2", journalID: [UInt8](repeating: 0x4b, count: 16),
+        begin: await scene.node.headPlace)
+      let listing = try scene.signer(names: [PayingScene.signerName, "signer-2"])
+      try await scene.run(listing.vouch)
+      #expect(try await scene.alarms().isEmpty)
+      let silent = try scene.signer()
+      for _ in 0..<3 { try await scene.run(silent.vouch) }
+      #expect(try await scene.alarms() == ["unlisted_signer"])
+      #expect(try await scene.count("SELECT sum(count) FROM alarms") == 1)
+    }
+  }
+
   @Test(arguments: [false, true])
   func `outside dev a Signer does not vouch where it and the server have both started since`(
     isDevelopment: Bool

@@ -39,8 +39,10 @@ struct WatchedLedger: SignerLedger {
   func raiseAlarm(kind: String, subject: String, message: String) async throws {
     try await ledger.raiseAlarm(kind: kind, subject: subject, message: message)
   }
-  func batchesToSign(waitingFor milliseconds: Int64, atMost count: Int) async throws -> [BatchID] {
-    try await ledger.batchesToSign(waitingFor: milliseconds, atMost: count)
+  func batchesToSign(
+    waitingFor milliseconds: Int64, after last: BatchID?, atMost count: Int
+  ) async throws -> [BatchID] {
+    try await ledger.batchesToSign(waitingFor: milliseconds, after: last, atMost: count)
   }
 }
 

@@ -8,7 +8,7 @@ public final class MemoryJournal: Journal {
   public enum Fault: Sendable, Hashable {
     /// Nothing was written.
     case notDone
-    /// All was written, and the caller is told that it failed.
+    /// All was written, and the caller is told that it failed: from then on only opening it anew helps.
     case unknown
   }
 
@@ -16,6 +16,7 @@ public final class MemoryJournal: Journal {
     var entries: [JournalEntry] = []
     var life: ServerLife?
     var fault: (@Sendable ([JournalEntry]) -> Fault?)?
+    var isUnusable = false
   }
 
   /// See `Journal`.
@@ -36,6 +37,9 @@ public final class MemoryJournal: Journal {
   /// Lets appends fail as `fault` says from now on; nil ends that.
   public func setFault(_ fault: (@Sendable ([JournalEntry]) -> Fault?)?) { state.withLock { $0.fault = fault } }
 
+  /// What the next process finds: the same journal, opened anew.
+  public func reopened() -> MemoryJournal { MemoryJournal(id: id, wallet: wallet, entries: held) }
+
   /// All that it holds, at once.
   public var held: [JournalEntry] { state.withLock { $0.entries } }
 
@@ -52,7 +56,9 @@ public final class MemoryJournal: Journal {
   public func append(_ entries: [JournalEntry], under life: ServerLife) async throws {
     try state.withLock { state in
       guard life == state.life else { throw JournalError.anotherLife }
+      guard !state.isUnusable else { throw JournalError.unusable(path: "memory") }
       let fault = state.fault?(entries)
+      state.isUnusable = fault == .unknown
       if fault != .notDone {
         let known = Set(state.entries.map(\.txid))
         var added: Set<TxID> = []
@@ -68,8 +74,9 @@ public final class MemoryJournal: Journal {
   }
 
   /// See `Journal`.
-  public func amountSigned(since time: Timestamp) -> Amount {
-    let sum = held.filter { $0.signedAt >= time }.flatMap(\.payouts).reduce(Int64(0)) { sum, payout in
+  public func amountSigned(since time: Timestamp, except unpaid: Set<TxID>) -> Amount {
+    let sum = held.filter { $0.signedAt >= time && !unpaid.contains($0.txid) }.flatMap(\.payouts).reduce(Int64(0)) {
+      sum, payout in
       let (total, overflow) = sum.addingReportingOverflow(payout.amount.microUSDT)
       return overflow ? .max : total
     }

@@ -368,7 +368,8 @@ public actor ScriptedNode: TronNode {
       number: number, id: id, parentID: parent, timestamp: time, transactionRoot: root, witness: nil)
     let receipts = all.map { receipt(of: $0.0, $0.1, number: number, time: time) }
     return Produced(
-      block: Block(header: header, transactions: all.map(\.0)), receipts: receipts, ours: ours.map(\.0))
+      block: Block(header: header, transactions: all.map(\.0), isBodyProven: true), receipts: receipts,
+      ours: ours.map(\.0))
   }
 
   private static func receipt(

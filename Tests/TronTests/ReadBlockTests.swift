@@ -8,12 +8,14 @@ import Tron
   static let start = Timestamp(milliseconds: 2_000_000_000_000)
 
   /// A foreign transfer that expires so many milliseconds after the start.
-  static func transfer(expiresAfter milliseconds: Int64, amount: Int64 = 5) throws -> ScriptedNode.Foreign {
+  static func transfer(
+    expiresAfter milliseconds: Int64, amount: Int64 = 5, _ execution: ScriptedNode.Execution = .success
+  ) throws -> ScriptedNode.Foreign {
     let unsigned = try UnsignedTransaction.tokenTransfer(
       owner: VerdictTests.wallet, token: VerdictTests.token, to: VerdictTests.recipient,
       amount: VerdictTests.amount(amount), referenceBlock: Chain.genesis,
       expiration: start.advanced(byMilliseconds: milliseconds), timestamp: start, feeLimit: Sun(1))
-    return try ScriptedNode.Foreign(rawData: unsigned.rawData)
+    return try ScriptedNode.Foreign(rawData: unsigned.rawData, execution)
   }
 
   func window(
@@ -37,7 +39,7 @@ import Tron
     await node.setSolid(44)
     let window = try #require(try await window(node, through: 7_000))
     #expect(window.map(\.place.number) == [41, 42, 43])
-    let verdict = TransactionVerdict.judge(transfer.txid, expected: [VerdictTests.expected], window: window)
+    let verdict = try TransactionVerdict.judge(transfer.txid, expected: [VerdictTests.expected], window: window)
     guard case .paid(let place, _) = verdict else { return #expect(Bool(false), "\(verdict)") }
     #expect(place.number == 43)
   }
@@ -59,7 +61,48 @@ import Tron
     await node.produce()
     await node.setSolid(42)
     let window = try #require(try await window(node, through: 6_000))
-    #expect(TransactionVerdict.judge(transfer.txid, expected: [VerdictTests.expected], window: window) == .dead)
+    #expect(try TransactionVerdict.judge(transfer.txid, expected: [VerdictTests.expected], window: window) == .dead)
+  }
+
+  @Test(arguments: [ChainView.head, .solid])
+  func `a block whose body was left out is no empty block`(view: ChainView) async throws {
+    // `{}` and absent lists are what nodes and caches say that have lost something (reference §0): taken for an empty
+    // block, a paid transaction would be dead, and a stolen key unseen.
+    let node = ScriptedNode(headTime: Self.start)
+    await node.produce(foreign: [try Self.transfer(expiresAfter: 6_000)])
+    await node.setSolid(41)
+    await node.setBlockTampering { block, _ in
+      Block(header: block.header, transactions: [], isBodyProven: block.isBodyProven)
+    }
+    await #expect(throws: ChainReadError.self) { _ = try await node.readBlock(41, view) }
+    let known = try await node.latestBlock(view)
+    await #expect(throws: ChainReadError.self) { _ = try await node.readBlock(41, view, known: known) }
+    #expect(try await node.readBlock(40, view)?.entries.isEmpty == true)
+  }
+
+  @Test func `a body that does not hash to its header frees nothing, and may confirm`() async throws {
+    // "A block's body counts only if its transactions hash to the txTrieRoot": what is not in it may have been left out,
+    // and the result in it may be another. That somebody was paid is shown by its receipt.
+    let node = ScriptedNode(headTime: Self.start)
+    let ours = try Self.transfer(expiresAfter: 6_000)
+    let failed = try Self.transfer(expiresAfter: 6_000, amount: 6, .failure(.outOfEnergy))
+    await node.produce(foreign: [ours, failed, try Self.transfer(expiresAfter: 6_000, amount: 7)])
+    await node.produce()
+    await node.setSolid(42)
+    await node.setBlockTampering { block, _ in
+      block.header.number == 41 ? Block(header: block.header, transactions: block.transactions) : block
+    }
+    let window = try #require(try await window(node, through: 6_000))
+    func verdict(_ txid: TxID) throws(ChainReadError) -> TransactionVerdict {
+      try TransactionVerdict.judge(txid, expected: [VerdictTests.expected], window: window)
+    }
+    guard case .paid = try verdict(ours.txid) else { return #expect(Bool(false)) }
+    #expect(throws: ChainReadError.self) { _ = try verdict(failed.txid) }
+    let absent = try Self.transfer(expiresAfter: 6_000, amount: 8)
+    #expect(throws: ChainReadError.self) { _ = try verdict(absent.txid) }
+    await node.setBlockTampering(nil)
+    let honest = try #require(try await self.window(node, through: 6_000))
+    #expect(try TransactionVerdict.judge(absent.txid, expected: [VerdictTests.expected], window: honest) == .dead)
   }
 
   @Test func `while the window's last block is not solid there is no window`() async throws {

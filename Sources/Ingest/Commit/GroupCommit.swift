@@ -101,7 +101,8 @@ struct GroupCommit: Service {
     switch error.code {
     case .unavailable: return .ledgerUnavailable.because(error)
     case .outcomeUnknown: return .unknownOutcome.because(error)
-    case .refused, .illegalChange, .historyNotTrusted, .misconfigured, .corrupt: return .mistake.because(error)
+    case .refused, .illegalChange, .historyNotTrusted, .misconfigured, .livesTooLong, .corrupt:
+      return .mistake.because(error)
     }
   }
 }

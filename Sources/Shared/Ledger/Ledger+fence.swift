@@ -28,14 +28,26 @@ extension Ledger {
       ])
   }
 
+  /// What a Signer has put back is no finding.
+  static func closeExplainedFindings(on connection: PostgresConnection) async throws {
+    _ = try await connection.execute(
+      """
+      UPDATE unclaimed_transfers u SET explained_at = ledger_now()
+      WHERE explained_at IS NULL AND EXISTS (SELECT FROM transactions t WHERE t.txid = u.txid)
+      """, [])
+  }
+
   /// See `MonitorLedger.judgeFindings`. Before the Signers have vouched, a finding may be a transaction that a restore
   /// lost; afterwards it means that somebody else holds the key.
   public func judgeFindings() async throws -> Int {
     let result = try await transaction { connection in
+      // A block that was read while its transaction was being put back: neither saw the other.
+      try await Ledger.closeExplainedFindings(on: connection)
       let judged = try await connection.execute(
         """
-        UPDATE unclaimed_transfers SET judged_at = ledger_now()
+        UPDATE unclaimed_transfers u SET judged_at = ledger_now()
         WHERE judged_at IS NULL AND explained_at IS NULL AND acknowledged_at IS NULL AND continuous()
+          AND NOT EXISTS (SELECT FROM transactions t WHERE t.txid = u.txid)
         RETURNING txid, kind, block_number
         """, [])
       for row in judged.rows {

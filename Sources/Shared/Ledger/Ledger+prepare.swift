@@ -16,7 +16,8 @@ extension Ledger {
   private func refuseUnsafeServer() async throws {
     let row = try await read(
       """
-      SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit,
+      SELECT current_setting('fsync') AS fsync,
+        (SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit') AS synchronous_commit,
         current_setting('full_page_writes') AS full_page_writes, pg_is_in_recovery() AS in_recovery
       """
     ).single()

@@ -84,6 +84,7 @@ extension Ledger {
       ),
       (endAttemptsAsTheirTransaction, [txid]),
       (setSigned, [references, .text(vouching.signer)]),
+      (holdOthers, [references]),
     ]
   }
 
@@ -115,6 +116,22 @@ extension Ledger {
       note = 'put back from the journal of ' || $2
     FROM attempts a
     WHERE p.reference = ANY ($1::bytea[]) AND a.reference = p.reference AND a.outcome IS NULL
+      AND (p.token, p.recipient, p.amount) = (a.token, a.recipient, a.amount)
       AND p.status IN ('kyc_pending', 'compliance_pending', 'queued', 'scheduled', 'held')
     """
+  /// The row and its fingerprint were lost, and the key came again with another request before this put-back: what was
+  /// signed is not that payout, and must not be told as it.
+  private static let holdOthers = PostgresStatement(
+    """
+    WITH held AS (
+      UPDATE payouts p SET status = 'held', held_from = p.status, hold_reason = '\(HoldReason.referenceInUse.rawValue)',
+        note = 'its reference was signed with another recipient or amount, txid ' || encode(a.txid, 'hex')
+      FROM attempts a
+      WHERE p.reference = ANY ($1::bytea[]) AND a.reference = p.reference AND a.outcome IS NULL
+        AND (p.token, p.recipient, p.amount) <> (a.token, a.recipient, a.amount)
+        AND p.status IN ('kyc_pending', 'compliance_pending', 'queued', 'scheduled')
+      RETURNING p.id, p.note
+    )
+    SELECT raise_alarm('\(HoldReason.referenceInUse.rawValue)', 'payout ' || id, note) FROM held
+    """)
 }

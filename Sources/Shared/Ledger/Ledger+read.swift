@@ -4,12 +4,18 @@ import Postgres
 /// Questions that change nothing.
 extension Ledger: IngestLedger {
   /// What was accepted under a reference.
+  ///
+  /// It is answered with 201, so the row is locked, which is a write: a row whose own COMMIT was not clean (a standby that
+  /// was not waited for) is told only after a later one that was (DESIGN.md §3 point 1).
   public func accepted(under reference: Reference) async throws -> AcceptedRequest? {
-    let result = try await read(
-      """
-      SELECT r.request_fingerprint, \(PayoutRecord.columns)
-      FROM payout_references r JOIN payouts p ON p.id = r.payout_id WHERE r.reference = $1
-      """, [.bytes(reference.bytes)])
+    let result = try await transaction { connection in
+      try await connection.execute(
+        PostgresStatement(
+          """
+          SELECT r.request_fingerprint, \(PayoutRecord.columns)
+          FROM payout_references r JOIN payouts p ON p.id = r.payout_id WHERE r.reference = $1 FOR SHARE OF r
+          """), [.bytes(reference.bytes)])
+    }
     return try result.rows.first.map { row in
       AcceptedRequest(record: try PayoutRecord(row), fingerprint: try row.bytesOrNil("request_fingerprint"))
     }
@@ -35,13 +41,16 @@ extension Ledger: IngestLedger {
     }
   }
 
-  /// The attempts of a payout, oldest first.
+  /// The attempts of a payout, oldest first: those of its reference, also where a restore lost the row that they were made
+  /// for and the client submitted it again.
   public func attempts(of id: PayoutID) async throws -> [AttemptRecord] {
     let result = try await read(
       """
       SELECT a.number, a.txid, a.outcome, t.status, t.signed_at, t.expiration_ms, t.block_number, t.block_id,
         t.block_time_ms, t.result, t.fee_sun, t.energy_used, t.bandwidth_used, t.last_answer
-      FROM attempts a JOIN transactions t USING (txid) WHERE a.payout_id = $1 ORDER BY a.number, t.signed_at
+      FROM attempts a JOIN transactions t USING (txid)
+      WHERE a.payout_id = $1 OR a.reference = (SELECT reference FROM payouts WHERE id = $1)
+      ORDER BY a.number, t.signed_at
       """, [.uuid(id.bytes)])
     return try result.rows.map(AttemptRecord.init)
   }

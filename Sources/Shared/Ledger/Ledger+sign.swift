@@ -40,7 +40,10 @@ extension Ledger {
       let held = decisions.filter { if case .hold = $0 { true } else { false } }
       try await Ledger.store(signed, order: order, on: connection)
       try await Ledger.hold(held, on: connection)
-      return .done(signed: signed.count, held: held.count, waiting: locked.rows.count - signed.count - held.count)
+      let postponed = try await Ledger.postpone(decisions, on: connection)
+      return .done(
+        signed: signed.count, held: held.count,
+        waiting: locked.rows.count - signed.count - held.count - postponed)
     }
   }
 
@@ -75,7 +78,7 @@ extension Ledger {
     for decision in decisions {
       switch decision {
       case .hold(_, _, _, opensBreaker: true): return []
-      case .hold: continue
+      case .hold, .postpone: continue
       case .sign(let payout): if seen.insert(payout.txid).inserted { signed.append(payout) }
       }
     }
@@ -184,6 +187,25 @@ extension Ledger {
     }
   }
 
+  /// - Returns: how many wait longer now.
+  private static func postpone(_ decisions: [SigningDecision], on connection: PostgresConnection) async throws -> Int {
+    var commands: [(PostgresStatement, [PostgresParameter])] = []
+    for decision in decisions {
+      guard case .postpone(let payout, let milliseconds, let note) = decision else { continue }
+      commands.append(
+        (
+          """
+          UPDATE payouts SET not_before = ledger_now() + $2 * interval '1 millisecond', note = $3
+          WHERE id = $1 AND status = 'scheduled'
+          """, [.uuid(payout.bytes), .int8(milliseconds), .text(note)]
+        ))
+    }
+    guard case .text(let note)? = commands.first?.1.last else { return 0 }
+    _ = try await connection.pipeline(
+      commands + [("SELECT raise_alarm('signer_limit', 'signer', $1)", [.text(note)])])
+    return commands.count
+  }
+
   /// See `SignerLedger.holdScheduled`.
   public func holdScheduled(batch: BatchID, note: String) async throws -> [PayoutID] {
     let result = try await execute(
@@ -195,15 +217,18 @@ extension Ledger {
   }
 
   /// See `SignerLedger.batchesToSign`.
-  public func batchesToSign(waitingFor milliseconds: Int64, atMost count: Int) async throws -> [BatchID] {
+  public func batchesToSign(
+    waitingFor milliseconds: Int64, after last: BatchID? = nil, atMost count: Int
+  ) async throws -> [BatchID] {
     let result = try await read(
       """
       SELECT DISTINCT settlement_batch_id FROM payouts
       WHERE status = 'scheduled' AND (expires_at IS NULL OR expires_at > ledger_now())
         AND CASE WHEN not_before IS NULL THEN status_since <= ledger_now() - $1 * interval '1 millisecond'
                  ELSE not_before <= ledger_now() END
-      LIMIT $2
-      """, [.int8(milliseconds), .int8(Int64(count))])
+        AND ($3::uuid IS NULL OR settlement_batch_id > $3)
+      ORDER BY settlement_batch_id LIMIT $2
+      """, [.int8(milliseconds), .int8(Int64(count)), last.map { .uuid($0.bytes) } ?? .null])
     return try result.rows.map { try BatchID(bytes: $0.uuid("settlement_batch_id")) }
   }
 }

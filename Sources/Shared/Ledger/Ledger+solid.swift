@@ -83,7 +83,7 @@ extension Ledger {
   public func unjudged(atMost count: Int) async throws -> [UnjudgedTransaction] {
     let result = try await read(
       """
-      SELECT \(KnownTransaction.columns)
+      SELECT \(KnownTransaction.columns), t.signed_bytes
       FROM (
         SELECT t.* FROM transactions t, chain_cursors c
         WHERE c.view = 'solid' AND t.status IN ('signed', 'sent', 'included', 'anomalous')
@@ -91,15 +91,13 @@ extension Ledger {
         ORDER BY t.status = 'anomalous', t.expiration_ms, t.txid LIMIT $1
       ) t JOIN attempts a USING (txid) ORDER BY t.txid, a.reference
       """, [.int8(Int64(count))])
-    var windows: [TxID: (Int64, Timestamp)] = [:]
-    for row in result.rows {
-      windows[try TxID(row.bytes("txid"))] = (
-        try row.int8("reference_block_number"), Timestamp(milliseconds: try row.int8("expiration_ms"))
-      )
-    }
+    let rows = try Dictionary(result.rows.map { (try TxID($0.bytes("txid")), $0) }) { first, _ in first }
     return try KnownTransaction.group(result.rows).compactMap { transaction in
-      windows[transaction.txid].map {
-        UnjudgedTransaction(transaction: transaction, referenceBlockNumber: $0.0, expiration: $0.1)
+      try rows[transaction.txid].map { row in
+        UnjudgedTransaction(
+          transaction: transaction, referenceBlockNumber: try row.int8("reference_block_number"),
+          expiration: Timestamp(milliseconds: try row.int8("expiration_ms")),
+          signedBytes: try row.bytes("signed_bytes"))
       }
     }
   }
@@ -148,7 +146,7 @@ private struct EndedTransactions {
     bandwidths.append(cost?.bandwidthUsed)
   }
 
-  /// Ends those that have not ended, and tells which.
+  /// Ends those that have not ended, and tells which. What a block held is not dead: first a fork undoes that block.
   var command: (PostgresStatement, [PostgresParameter]) {
     (
       """
@@ -159,6 +157,7 @@ private struct EndedTransactions {
           $8::bigint[], $9::bigint[])
         AS n (txid, status, number, id, time, result, fee, energy, bandwidth)
       WHERE t.txid = n.txid AND t.status IN ('signed', 'sent', 'included', 'anomalous')
+        AND NOT (n.status = 'dead' AND t.status IN ('included', 'anomalous'))
       RETURNING t.txid
       """,
       [

@@ -14,7 +14,8 @@ extension Ledger: SignerLedger {
       SELECT s.*, continuous() AS continuous, j.wallet, j.journal_id, v.run_id, v.server_start AS vouched_start,
         coalesce((v.system_identifier, v.timeline, v.server_start, v.transactions_oid, v.transactions_file_node)
           = (s.system_identifier, s.timeline, s.server_start, s.transactions_oid, s.transactions_file_node), false)
-          AS vouched
+          AS vouched,
+        (SELECT coalesce(array_agg(signer ORDER BY signer), '{}') FROM journals) AS declared_names
       FROM server_life() s
         LEFT JOIN journals j ON j.signer = $1
         LEFT JOIN LATERAL (SELECT * FROM vouchings WHERE signer = $1 ORDER BY id DESC LIMIT 1) v ON true
@@ -24,6 +25,7 @@ extension Ledger: SignerLedger {
     let runID = try row.bytesOrNil("run_id")
     return VouchingState(
       life: try ServerLife(row), isContinuous: try row.bool("continuous"), hasVouched: try row.bool("vouched"),
+      declaredNames: try row.textArray("declared_names"),
       declared: try journalID.map {
         DeclaredJournal(wallet: try Address(bytes: row.bytes("wallet")), journalID: $0)
       },
@@ -72,14 +74,6 @@ extension Ledger: SignerLedger {
       missing += part.filter { txids.contains($0.txid) }
     }
     return missing
-  }
-
-  private static func closeExplainedFindings(on connection: PostgresConnection) async throws {
-    _ = try await connection.execute(
-      """
-      UPDATE unclaimed_transfers u SET explained_at = ledger_now()
-      WHERE explained_at IS NULL AND EXISTS (SELECT FROM transactions t WHERE t.txid = u.txid)
-      """, [])
   }
 
   private static func store(

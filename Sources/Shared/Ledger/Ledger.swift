@@ -1,4 +1,5 @@
 public import Logging
+import Payouts
 public import Postgres
 
 /// The one truth: payouts, transactions, attempts and how far the chain was read, in PostgreSQL.
@@ -49,6 +50,8 @@ public struct Ledger: Sendable {
         logger.debug("a transaction lost a race and is run again", metadata: ["error": "\(error.code)"])
       } catch let error as PostgresError {
         throw LedgerError(error)
+      } catch let error as MalformedValue {
+        throw LedgerError(.corrupt, "a row holds what nothing of ours writes: \(error)")
       }
     }
   }

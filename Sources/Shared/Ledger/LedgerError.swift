@@ -15,8 +15,11 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
     case unavailable
     /// It did not happen; the database refused the statement for another reason.
     case refused
-    /// The database belongs to another installation, or is set up so that it may lose commits.
+    /// The database belongs to another installation, is set up so that it may lose commits, or lacks a table or right.
     case misconfigured
+    /// It did not happen; the transaction would live longer than the ledger allows by its own clock: a clock is wrong, or
+    /// the expiration is set too far.
+    case livesTooLong
     /// A row does not hold what it must; somebody wrote in the database.
     case corrupt
 
@@ -24,7 +27,7 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
     public var blamesTheRows: Bool {
       switch self {
       case .illegalChange, .refused, .corrupt: true
-      case .historyNotTrusted, .outcomeUnknown, .unavailable, .misconfigured: false
+      case .historyNotTrusted, .outcomeUnknown, .unavailable, .misconfigured, .livesTooLong: false
       }
     }
   }
@@ -52,12 +55,18 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
       switch (error.code, error.sqlState) {
       case (.commitUnknown, _): .outcomeUnknown
       case (_, "TP003"): .historyNotTrusted
+      case (_, "TP006"): .livesTooLong
       case (_, let state?) where state.hasPrefix("TP"): .illegalChange
       case (.decoding, _): .corrupt
       case (.configuration, _): .misconfigured
       case (.invalidParameter, _): .refused
       case (.server, let state?), (.transactionRolledBack, let state?):
-        error.isRetriable || LedgerError.isServersOwnTrouble(state) ? .unavailable : .refused
+        if error.isRetriable || LedgerError.isServersOwnTrouble(state) {
+          .unavailable
+        } else {
+          // Class 42: no such table, no right to it.
+          state.hasPrefix("42") ? .misconfigured : .refused
+        }
       default: .unavailable
       }
     self.init(code, error.description, constraint: error.constraint)

@@ -72,6 +72,8 @@ public struct UnjudgedTransaction: Sendable, Hashable {
   public let referenceBlockNumber: Int64
   /// Its window ends with the first solid block whose time is at or after this.
   public let expiration: Timestamp
+  /// Its bytes as they were signed: they name the block that they refer to.
+  public let signedBytes: [UInt8]
 }
 
 /// A block of the head's branch as Monitor read it.

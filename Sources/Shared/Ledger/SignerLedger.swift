@@ -42,7 +42,9 @@ public protocol SignerLedger: Sendable {
   func raiseAlarm(kind: String, subject: String, message: String) async throws
 
   /// Batches with payouts that wait to be signed and whose stream entry may be lost, or whose retry delay is over.
-  func batchesToSign(waitingFor milliseconds: Int64, atMost count: Int) async throws -> [BatchID]
+  func batchesToSign(
+    waitingFor milliseconds: Int64, after last: BatchID?, atMost count: Int
+  ) async throws -> [BatchID]
 }
 
 /// What is to be signed, and what the chain looks like.
@@ -112,6 +114,8 @@ public enum SigningDecision: Sendable, Hashable {
   case sign(SignedPayout)
   /// Hold it; where `opensBreaker`, nothing else is signed until an operator closes the breaker.
   case hold(PayoutID, HoldReason, note: String, opensBreaker: Bool)
+  /// Leave it and look again in so many milliseconds: Signer's own limit has no room now.
+  case postpone(PayoutID, milliseconds: Int64, note: String)
 }
 
 /// One signed transaction with the payout it pays.
@@ -217,6 +221,8 @@ public struct VouchingState: Sendable, Hashable {
   public let isContinuous: Bool
   /// Whether this Signer has vouched for this life.
   public let hasVouched: Bool
+  /// All Signers ever declared.
+  public let declaredNames: [String]
   /// The wallet and journal that stand under this Signer's name; nil before `payoutctl signer init`.
   public let declared: DeclaredJournal?
   /// The process that vouched last under this name, and the server's start then.

@@ -58,12 +58,15 @@ public actor PostgresConnection: PostgresSession {
   // MARK: - Opening and closing
 
   /// Settings of every session that the server should have and may lack: a client that vanished is noticed
-  /// while its statement runs, and an abandoned transaction ends. (A server that does not know one is left
+  /// while its statement runs, an abandoned transaction ends, and a commit that is answered is on disk, also
+  /// where the server's default is changed while it runs. (A server that does not know one is left
   /// as it is.)
   private var sessionSettings: String {
     """
     SELECT set_config(wanted.name, wanted.value, false)
     FROM (VALUES ('client_connection_check_interval', '1000'),
+                 ('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'remote_apply'
+                                             THEN 'remote_apply' ELSE 'on' END),
                  ('idle_in_transaction_session_timeout', '\(configuration.idleTransactionTimeoutMilliseconds)'))
          AS wanted (name, value)
     JOIN pg_catalog.pg_settings USING (name)

@@ -89,6 +89,9 @@ public enum ReceiptsCheck: Sendable, Hashable {
 }
 
 extension Block {
+  /// Whether the header says that there are no transactions (reference §1.6).
+  var hasEmptyRoot: Bool { header.transactionRoot.allSatisfy { $0 == 0 } }
+
   /// Compares receipts with this block's transactions by txid, number of the block and its time.
   public func checkReceipts(_ receipts: [TransactionReceipt]) -> ReceiptsCheck {
     guard receipts.count == transactions.count else {

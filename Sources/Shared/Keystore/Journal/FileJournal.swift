@@ -37,8 +37,14 @@ public actor FileJournal: Journal {
   /// was never acknowledged, so nothing was broadcast for it.
   /// - Throws: `JournalError`.
   public static func open(directory: String, signer: String) throws -> FileJournal {
+    try open(directory: directory, signer: signer, fsync: { Glibc.fsync($0) })
+  }
+
+  /// The same, with another way to ask the disk.
+  static func open(directory: String, signer: String, fsync: @escaping JournalFile.Sync) throws -> FileJournal {
     let path = path(directory: directory, signer: signer)
-    let file = try JournalFile(path)
+    let file = try JournalFile(path, fsync: fsync)
+    try file.harden()
     let (header, entries) = try file.read()
     guard header.signer == signer else {
       throw JournalError.another(path: path, detail: "it belongs to the Signer \(header.signer)")
@@ -77,7 +83,7 @@ public actor FileJournal: Journal {
   }
 
   /// See `Journal.amountSigned`.
-  public nonisolated func amountSigned(since time: Timestamp) -> Amount {
-    index.withLock { $0.amountSigned(since: time) }
+  public nonisolated func amountSigned(since time: Timestamp, except unpaid: Set<TxID>) -> Amount {
+    index.withLock { $0.amountSigned(since: time, except: unpaid) }
   }
 }

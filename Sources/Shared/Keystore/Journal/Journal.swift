@@ -26,7 +26,8 @@ public protocol Journal: Sendable {
   /// What it holds about a reference, oldest first.
   nonisolated func attempts(of reference: Reference) -> [JournalEntry]
   /// What was signed at or after a point in time: Signer's limits are counted here too, since a database may forget.
-  nonisolated func amountSigned(since time: Timestamp) -> Amount
+  /// - Parameter unpaid: transactions that moved nothing; they do not count.
+  nonisolated func amountSigned(since time: Timestamp, except unpaid: Set<TxID>) -> Amount
 }
 
 /// What is wrong with a journal.
@@ -69,7 +70,7 @@ public enum JournalError: Error, Equatable, Sendable, CustomStringConvertible {
 struct JournalIndex: Sendable {
   private var byReference: [Reference: [JournalEntry]] = [:]
   private var txids: Set<TxID> = []
-  private var amounts: [(at: Timestamp, amount: Amount)] = []
+  private var amounts: [(txid: TxID, at: Timestamp, amount: Amount)] = []
 
   func holds(_ txid: TxID) -> Bool { txids.contains(txid) }
 
@@ -77,16 +78,16 @@ struct JournalIndex: Sendable {
     guard txids.insert(entry.txid).inserted else { return }
     for payout in entry.payouts {
       byReference[payout.reference, default: []].append(entry)
-      amounts.append((entry.signedAt, payout.amount))
+      amounts.append((entry.txid, entry.signedAt, payout.amount))
     }
   }
 
   func attempts(of reference: Reference) -> [JournalEntry] { byReference[reference] ?? [] }
 
   /// A sum that does not fit is beyond any limit.
-  func amountSigned(since time: Timestamp) -> Amount {
+  func amountSigned(since time: Timestamp, except unpaid: Set<TxID>) -> Amount {
     let sum = amounts.reduce(Int64(0)) { sum, signed in
-      guard signed.at >= time else { return sum }
+      guard signed.at >= time, !unpaid.contains(signed.txid) else { return sum }
       let (total, overflow) = sum.addingReportingOverflow(signed.amount.microUSDT)
       return overflow ? .max : total
     }

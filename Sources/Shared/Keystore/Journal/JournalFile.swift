@@ -3,14 +3,18 @@ import Payouts
 
 /// The open, locked file of a journal. Every call blocks; its owner runs on a thread of its own.
 struct JournalFile: ~Copyable {
+  /// Asks the disk; a test may stand in between. Returns 0, or another number with `errno` set.
+  typealias Sync = @Sendable (Int32) -> Int32
+
   private let descriptor: Int32
   private let path: String
+  private let fsync: Sync
   /// Whether an append failed in such a way that only opening the file anew can tell what it holds.
   private var isBroken = false
 
   /// Opens the file and takes its lock, which ends with the process.
-  init(_ path: String) throws(JournalError) {
-    let descriptor = open(path, O_RDWR | O_APPEND | O_CLOEXEC)
+  init(_ path: String, fsync: @escaping Sync = { Glibc.fsync($0) }) throws(JournalError) {
+    let descriptor = open(path, O_RDWR | O_CLOEXEC)
     guard descriptor >= 0 else {
       throw errno == ENOENT ? .missing(path: path) : .io(operation: "open", path: path, errno: errno)
     }
@@ -21,24 +25,43 @@ struct JournalFile: ~Copyable {
     }
     self.descriptor = descriptor
     self.path = path
+    self.fsync = fsync
   }
 
   deinit { close(descriptor) }
 
-  /// Makes the file with its first line, readable by its owner alone, and syncs both it and the folder's entry.
+  /// Writes over the whole file with what it holds, and syncs it: to be done once before what it holds is trusted.
+  ///
+  /// What is read is not yet on disk: a process killed between write and fsync leaves its lines in the kernel's memory
+  /// alone, and after a failed fsync the kernel takes its pages for clean, so that a second fsync proves nothing. The same
+  /// bytes in the same place make them dirty again, and harm nothing if this is cut short.
+  func harden() throws(JournalError) {
+    try write(contents(), at: 0)
+    try sync()
+  }
+
+  /// Makes the file with its first line, readable by its owner alone, and syncs both it and the folder's entry. It gets
+  /// its name when it is whole: a crash leaves no journal, or one that can be opened.
   static func create(_ path: String, header: [UInt8]) throws(JournalError) {
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else {
+    let draft = "\(path).\(getpid()).new"
+    let descriptor = open(draft, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw .io(operation: "create", path: draft, errno: errno) }
+    defer {
+      close(descriptor)
+      unlink(draft)
+    }
+    try write(header, to: descriptor, at: 0, path: draft)
+    guard Glibc.fsync(descriptor) == 0 else { throw .io(operation: "fsync", path: draft, errno: errno) }
+    guard link(draft, path) == 0 else {
       throw errno == EEXIST ? .exists(path: path) : .io(operation: "create", path: path, errno: errno)
     }
-    defer { close(descriptor) }
-    try write(header, to: descriptor, path: path)
-    try sync(descriptor, path: path)
     let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
     let folderDescriptor = open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folderDescriptor >= 0 else { throw .io(operation: "open the folder", path: path, errno: errno) }
     defer { close(folderDescriptor) }
-    try sync(folderDescriptor, path: path)
+    guard Glibc.fsync(folderDescriptor) == 0 else {
+      throw .io(operation: "fsync of the folder", path: path, errno: errno)
+    }
   }
 
   /// Appends whole lines and returns when they are on disk.
@@ -51,12 +74,12 @@ struct JournalFile: ~Copyable {
     guard length >= 0 else { throw .io(operation: "seek", path: path, errno: errno) }
     isBroken = true
     do throws(JournalError) {
-      try JournalFile.write(bytes, to: descriptor, path: path)
+      try write(bytes, at: length)
     } catch {
       if ftruncate(descriptor, length) == 0, fsync(descriptor) == 0 { isBroken = false }
       throw error
     }
-    try JournalFile.sync(descriptor, path: path)
+    try sync()
     isBroken = false
   }
 
@@ -85,7 +108,7 @@ struct JournalFile: ~Copyable {
       guard ftruncate(descriptor, off_t(valid)) == 0 else {
         throw JournalError.io(operation: "truncate", path: path, errno: errno)
       }
-      try JournalFile.sync(descriptor, path: path)
+      try sync()
     }
     return (header, entries)
   }
@@ -104,10 +127,18 @@ struct JournalFile: ~Copyable {
     }
   }
 
-  private static func write(_ bytes: [UInt8], to descriptor: Int32, path: String) throws(JournalError) {
+  private func write(_ bytes: [UInt8], at start: off_t) throws(JournalError) {
+    try JournalFile.write(bytes, to: descriptor, at: start, path: path)
+  }
+
+  private static func write(
+    _ bytes: [UInt8], to descriptor: Int32, at start: off_t, path: String
+  ) throws(JournalError) {
     var written = 0
     while written < bytes.count {
-      let count = bytes[written...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      let count = bytes[written...].withUnsafeBytes {
+        pwrite(descriptor, $0.baseAddress, $0.count, start + off_t(written))
+      }
       if count >= 0 {
         written += count
       } else if errno != EINTR {
@@ -117,7 +148,7 @@ struct JournalFile: ~Copyable {
   }
 
   /// After a failed fsync the kernel may have dropped the pages: the caller must not go on with this file.
-  private static func sync(_ descriptor: Int32, path: String) throws(JournalError) {
+  private func sync() throws(JournalError) {
     while fsync(descriptor) != 0 {
       guard errno == EINTR else { throw .io(operation: "fsync", path: path, errno: errno) }
     }

@@ -8,7 +8,7 @@ enum M003Transactions {
 
     CREATE TABLE transactions (
       txid bytea PRIMARY KEY CHECK (octet_length(txid) = 32),
-      wallet bytea NOT NULL CHECK (octet_length(wallet) = 21),
+      wallet bytea NOT NULL CHECK (octet_length(wallet) = 21 AND get_byte(wallet, 0) = 65),
       signer text NOT NULL,
       signed_bytes bytea NOT NULL CHECK (octet_length(signed_bytes) BETWEEN 66 AND 511872),
       reference_block_number bigint NOT NULL CHECK (reference_block_number >= 0),
@@ -41,8 +41,8 @@ enum M003Transactions {
       payout_id uuid NOT NULL,
       number integer NOT NULL CHECK (number >= 1),
       txid bytea NOT NULL REFERENCES transactions,
-      token bytea NOT NULL CHECK (octet_length(token) = 21),
-      recipient bytea NOT NULL CHECK (octet_length(recipient) = 21),
+      token bytea NOT NULL CHECK (octet_length(token) = 21 AND get_byte(token, 0) = 65),
+      recipient bytea NOT NULL CHECK (octet_length(recipient) = 21 AND get_byte(recipient, 0) = 65),
       amount bigint NOT NULL CHECK (amount > 0),
       outcome attempt_outcome,
       ended_at timestamptz,

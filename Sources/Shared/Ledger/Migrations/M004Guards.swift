@@ -175,8 +175,8 @@ enum M004Guards {
       IF NOT (CASE OLD.status
           WHEN 'signed' THEN NEW.status IN ('sent', 'included', 'solid', 'failed_on_chain', 'dead', 'anomalous')
           WHEN 'sent' THEN NEW.status IN ('included', 'solid', 'failed_on_chain', 'dead', 'anomalous')
-          WHEN 'included' THEN NEW.status IN ('sent', 'solid', 'failed_on_chain', 'dead', 'anomalous')
-          WHEN 'anomalous' THEN NEW.status IN ('solid', 'failed_on_chain', 'dead')
+          WHEN 'included' THEN NEW.status IN ('sent', 'solid', 'failed_on_chain', 'anomalous')
+          WHEN 'anomalous' THEN NEW.status IN ('solid', 'failed_on_chain')
           ELSE false END) THEN
         RAISE EXCEPTION 'transaction %: % cannot become %', encode(OLD.txid, 'hex'), OLD.status, NEW.status
           USING ERRCODE = 'TP001';

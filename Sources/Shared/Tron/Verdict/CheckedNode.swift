@@ -2,7 +2,8 @@ public import Payouts
 
 /// A node that is asked nothing before its genesis block was seen to be the right one (DESIGN.md §3 point 7).
 ///
-/// Checked once for each value: a node that answers for another network is refused on every call until it does not.
+/// Checked once for each value, on the view of the head: a node that answers for another network is refused on every call
+/// until it does not. Verdicts are anchored by themselves: their windows begin above the block that was referred to.
 public actor CheckedNode: TronNode {
   private let node: any TronNode
   private let genesis: BlockID

@@ -16,11 +16,14 @@ public struct ReadBlock: Sendable {
   public let parentID: BlockID
   /// In the block's order.
   public let entries: [Entry]
+  /// See `Block.isBodyProven`.
+  public let isBodyProven: Bool
 
   /// A block whose receipts are those of its transactions, one for one.
   public init(_ block: Block, receipts: [TransactionReceipt]) {
     place = BlockPlace(number: block.header.number, id: block.header.id, time: block.header.timestamp)
     parentID = block.header.parentID
+    isBodyProven = block.isBodyProven
     entries = zip(block.transactions, receipts).map { Entry(transaction: $0, receipt: $1) }
   }
 }
@@ -32,12 +35,20 @@ public enum ChainReadError: Error, Sendable, CustomStringConvertible {
   case node(TronNodeError)
   /// Two blocks in a row are not parent and child.
   case gap(above: Int64)
+  /// The node has none at this number, although it must: it pruned it, or another node answers that is behind.
+  case absent(Int64)
+  /// The body of this block could not be shown to be its header's, so that what is not in it may be in the block: it
+  /// frees no payout (DESIGN.md §3 point 5).
+  case unproven(Int64)
 
   /// What happened.
   public var description: String {
     switch self {
     case .node(let error): "\(error)"
     case .gap(let number): "the block after \(number) is not its child: the node changed its branch"
+    case .absent(let number): "the node does not give block \(number), which is there: it pruned it, or is behind"
+    case .unproven(let number):
+      "the transactions of block \(number) do not hash to its header's root: what they leave out proves nothing"
     }
   }
 }
@@ -57,6 +68,12 @@ extension TronNode {
         block = found
       } else {
         return nil
+      }
+      // A body that was left out looks like an empty block, for which no receipts would be asked.
+      guard block.transactions.isEmpty == block.hasEmptyRoot else {
+        throw TronNodeError(
+          .inconsistent, call: "block \(number)",
+          reason: "it came with \(block.transactions.count) transactions, and its header says otherwise")
       }
       if block.transactions.isEmpty { return ReadBlock(block, receipts: []) }
       let receipts = try await self.receipts(ofBlock: number, view)

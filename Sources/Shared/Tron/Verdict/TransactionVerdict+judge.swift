@@ -39,16 +39,29 @@ extension TransactionVerdict {
     return .paid(place, cost)
   }
 
+  /// What a solid block says of a transaction, or nil where it does not hold it.
+  ///
+  /// - Throws: `.unproven` where the payout would be freed by a body that is not proven.
+  public static func judge(
+    _ txid: TxID, expected: [ExpectedTransfer], in block: ReadBlock
+  ) throws(ChainReadError) -> TransactionVerdict? {
+    guard let entry = block.entries.first(where: { $0.transaction.txid == txid }) else { return nil }
+    let verdict = judge(entry, at: block.place, expected: expected)
+    if case .failedOnChain = verdict, !block.isBodyProven { throw .unproven(block.place.number) }
+    return verdict
+  }
+
   /// The verdict on a transaction by the whole window in which it could be.
   ///
   /// - Parameter window: solid blocks from one above its reference block through the first at or after its expiration.
+  /// - Throws: `.unproven` where the payout would be freed by a body that is not proven.
   public static func judge(
     _ txid: TxID, expected: [ExpectedTransfer], window: [ReadBlock]
-  ) -> TransactionVerdict {
+  ) throws(ChainReadError) -> TransactionVerdict {
     for block in window {
-      guard let entry = block.entries.first(where: { $0.transaction.txid == txid }) else { continue }
-      return judge(entry, at: block.place, expected: expected)
+      if let verdict = try judge(txid, expected: expected, in: block) { return verdict }
     }
+    if let unproven = window.first(where: { !$0.isBodyProven }) { throw .unproven(unproven.place.number) }
     return .dead
   }
 
