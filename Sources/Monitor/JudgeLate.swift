@@ -35,7 +35,13 @@ struct JudgeLate: Sendable {
     guard !candidates.isEmpty, let cursor = try await ledger.cursor(.solid) else {
       return .idle(milliseconds: Self.pauseMilliseconds)
     }
-    var read = [cursor.number: try await blockThatWasFollowed(cursor)]
+    var read: [Int64: ReadBlock] = [:]
+    do {
+      read[cursor.number] = try await blockThatWasFollowed(cursor)
+    } catch {
+      for candidate in candidates { try await callIfOverdue(candidate, error) }
+      throw error
+    }
     var verdicts: [TxID: TransactionVerdict] = [:]
     var firstError: (any Error)?
     for candidate in candidates {
@@ -50,7 +56,7 @@ struct JudgeLate: Sendable {
       try await ledger.settle(verdicts, retryDelayMilliseconds: retryDelayMilliseconds)
       report(verdicts, metrics: metrics, logger: logger)
     }
-    if let firstError { throw firstError }
+    if let firstError, verdicts.isEmpty { throw firstError }
     return verdicts.count == Self.atOnce ? .worked : .idle(milliseconds: Self.pauseMilliseconds)
   }
 
@@ -62,7 +68,7 @@ struct JudgeLate: Sendable {
     return unjudged.filter { looksAgain || $0.transaction.status != .anomalous }
   }
 
-  /// What is read for a verdict must be the chain that was followed: the node's block at our solid place is ours.
+  /// What is read for a verdict is to be the chain that was followed: the node's block at our solid place must be ours.
   private func blockThatWasFollowed(_ cursor: BlockPlace) async throws -> ReadBlock {
     guard let block = try await node.readBlock(cursor.number, .solid) else {
       throw ChainReadError.absent(cursor.number)

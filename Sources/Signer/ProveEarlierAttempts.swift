@@ -9,6 +9,8 @@ import Worker
 struct ProveEarlierAttempts: Sendable {
   /// How long to wait where nothing wants proof, in milliseconds.
   static let pauseMilliseconds: Int64 = 1_000
+  /// So long after its expiration, in the solid chain's time, an attempt without a proof is an alarm, in milliseconds.
+  static let overdueMilliseconds: Int64 = 600_000
 
   let node: any TronNode
   let ledger: any SignerLedger
@@ -21,17 +23,36 @@ struct ProveEarlierAttempts: Sendable {
     var firstError: (any Error)?
     for attempt in earlierAttempts.wanted {
       // One that cannot be proven now does not keep the others waiting.
-      do { try await prove(attempt, sharing: &read) } catch { firstError = firstError ?? error }
+      do {
+        try await prove(attempt, sharing: &read)
+      } catch {
+        firstError = firstError ?? error
+        try await callIfOverdue(attempt, error)
+      }
     }
     if let firstError { throw firstError }
     return .idle(milliseconds: Self.pauseMilliseconds)
+  }
+
+  /// Its payout must not wait for ever with nobody told.
+  private func callIfOverdue(_ attempt: JournalEntry, _ error: any Error) async throws {
+    let solid = try await node.latestBlock(.solid).header.timestamp
+    guard solid.milliseconds(since: attempt.expiration) >= Self.overdueMilliseconds else { return }
+    try await ledger.raiseAlarm(
+      kind: "unproven_attempt", subject: "transaction \(attempt.txid)",
+      message: "its payout waits to be signed again, and that it moved nothing cannot be read: \(error)")
   }
 
   private func prove(_ attempt: JournalEntry, sharing read: inout [Int64: ReadBlock]) async throws {
     guard
       let window = try await node.readWindow(
         above: attempt.referenceBlockNumber, through: attempt.expiration, sharing: &read)
-    else { return }
+    else {
+      // Not solid yet, or the node has lost what it must have.
+      guard try await node.latestBlock(.solid).header.timestamp >= attempt.expiration else { return }
+      throw ChainReadError.absent(
+        sequence(first: attempt.referenceBlockNumber + 1) { $0 + 1 }.first { read[$0] == nil } ?? 0)
+    }
     // The window is read between bounds that came through the database: the signed bytes name them too.
     guard let signed = try? SignedTransaction(bytes: attempt.signedBytes), signed.txid == attempt.txid,
       signed.expiration == attempt.expiration, let first = window.first, signed.contents.refers(to: first.parentID)

@@ -180,8 +180,10 @@ extension SignBatches {
       logger.critical(
         "Gave a batch up; its payouts are held", error: error,
         metadata: [LogKey.batchID: "\(batch)", LogKey.payoutCount: "\(held.count)"])
-      try await ledger.raiseAlarm(kind: "dead_letter", subject: "batch \(batch)", message: note)
       return note
+    } catch let error as LedgerError where error.code == .livesTooLong || error.code == .misconfigured {
+      try await ledger.raiseAlarm(kind: "signing_refused", subject: "signer \(signerName)", message: error.message)
+      throw error
     }
   }
 

@@ -76,6 +76,8 @@ import Testing
       try await test.ledger.settle(Dictionary(uniqueKeysWithValues: verdicts), retryDelayMilliseconds: 0)
       #expect(
         try await test.rows("SELECT status FROM payouts ORDER BY amount DESC") == ["held", "confirming"])
+      let held = try #require(try await test.value("SELECT id FROM payouts WHERE status = 'held'"))
+      #expect(try await test.ledger.attempts(of: PayoutID(held)).isEmpty)
       // Asked by its new name, the other shows the attempt that pays it.
       let name = try #require(try await test.value("SELECT id FROM payouts WHERE status = 'confirming'"))
       #expect(try await test.ledger.attempts(of: PayoutID(name)).map(\.txid) == [test.txid(2)])

@@ -115,8 +115,9 @@ import Tron
         try await scene.run(monitor.followHead)
         try await scene.run(monitor.followSolid)
       }
-      #expect(try await scene.failure(of: monitor.judgeLate) is ChainReadError)
+      try await scene.run(monitor.judgeLate)
       #expect(try await scene.attempts(2).map(\.outcome) == [.dead])
+      #expect(try await scene.failure(of: monitor.judgeLate) is ChainReadError)
       #expect(try await scene.attempts(1).map(\.outcome) == [nil])
       await scene.node.setFault(nil)
       try await scene.run(monitor.judgeLate)
@@ -142,6 +143,9 @@ import Tron
         _ = try await scene.failure(of: monitor.judgeLate)
         #expect(try await scene.attempts(1).map(\.outcome) == [nil])
         #expect(try await scene.txid(1) == txid)
+        try await scene.wait(milliseconds: 600_000)
+        _ = try await scene.failure(of: monitor.judgeLate)
+        #expect(try await scene.alarms().contains("unjudged_transaction"))
       }
     }
   }

@@ -239,4 +239,30 @@ import Tron
       #expect(try await scene.breaker() == nil)
     }
   }
+
+  @Test func `a proof that a pruned node cannot give is told to somebody`() async throws {
+    // "{}" below the solid head: the payout would wait for ever with every step healthy.
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      let batch = try await scene.schedule(numbers: 1...1)
+      try await scene.run(signer.sign)
+      try await scene.run(signer.broadcast)
+      await scene.node.dropPending()
+      let reference = await scene.node.solidNumber
+      try await scene.produce(60)
+      try await scene.follow()
+      try await scene.freeByForce(1)
+      try await scene.announce(batch)
+      try await scene.run(signer.sign)
+      await scene.node.setFault { call in
+        if case .block(let number, .solid) = call, number <= reference + 5 { .apiClosed } else { nil }
+      }
+      #expect(try await scene.failure(of: signer.prove) is ChainReadError)
+      #expect(try await scene.alarms().isEmpty)
+      try await scene.produce(240)
+      #expect(try await scene.failure(of: signer.prove) is ChainReadError)
+      #expect(try await scene.alarms() == ["unproven_attempt"])
+      #expect(try await scene.status(1) == .scheduled)
+    }
+  }
 }

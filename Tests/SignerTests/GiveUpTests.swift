@@ -78,6 +78,21 @@ import Tron
     }
   }
 
+  @Test func `a clock that keeps everything from being signed holds no payout and calls somebody`() async throws {
+    try await PayingScene.run { scene in
+      _ = try await scene.vouchedSigner()
+      let failing = WatchedLedger(
+        ledger: scene.ledger, beforeSign: { _ in throw LedgerError(.livesTooLong, "the test's clock is wrong") })
+      let signer = try scene.signer(ledger: failing)
+      try await scene.run(signer.vouch)
+      try await scene.schedule(numbers: 1...1)
+      try await keepTrying(scene, signer)
+      #expect(try await scene.status(1) == .scheduled)
+      #expect(try await scene.alarms() == ["signing_refused"])
+      #expect(try await deadLetters(scene) == 0)
+    }
+  }
+
   @Test(arguments: [Sun(0), Sun(-1), Sun(1_000_000), Sun(.max)])
   func `a node that tells an impossible energy price delays payouts and holds none`(price: Sun) async throws {
     // A price of nothing would let every transfer burn its limit in vain; one without bound would burn the wallet.

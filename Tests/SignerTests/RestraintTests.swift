@@ -1,5 +1,6 @@
 import Ledger
 import Payouts
+import Streams
 import TestSupport
 import Testing
 import Tron
@@ -105,15 +106,26 @@ import Tron
     }
   }
 
-  @Test func `the sweeper goes round through all batches`() async throws {
-    // Those that cannot be signed now must not hide the others for ever.
+  @Test func `the sweeper goes round through all batches, and begins again`() async throws {
+    // Those that cannot be signed now must not hide the others for ever. It takes 200 at once.
     try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
       var batches: Set<BatchID> = []
-      for number in 1...3 { batches.insert(try await scene.schedule(numbers: number...number)) }
-      let first = try await scene.ledger.batchesToSign(waitingFor: 0, atMost: 2)
-      let rest = try await scene.ledger.batchesToSign(waitingFor: 0, after: first.last, atMost: 2)
-      #expect(first.count == 2 && rest.count == 1)
-      #expect(Set(first + rest) == batches)
+      for number in 1...205 {
+        scene.clock.advance(byMilliseconds: 1)
+        batches.insert(try await scene.schedule(numbers: number...number))
+      }
+      #expect(batches.count == 205)
+      await scene.streams.flushAll()
+      try await scene.wait(milliseconds: 15_000)
+      try await scene.run(signer.sweep)
+      #expect(try await scene.streams.length(of: .batchesReady) == 200)
+      try await scene.run(signer.sweep)
+      #expect(try await scene.streams.length(of: .batchesReady) == 205)
+      let swept = try await scene.streams.readNew(205)
+      #expect(swept == batches)
+      try await scene.run(signer.sweep)
+      #expect(try await scene.streams.length(of: .batchesReady) == 405)
     }
   }
 
@@ -125,6 +137,15 @@ import Tron
       await #expect(throws: TronNodeError.self) { _ = try await stranger.broadcast([1]) }
       #expect(await scene.node.takeCalls() == [.genesis, .genesis])
     }
+  }
+}
+
+extension MemoryStreams {
+  /// The batches named by the first entries that nobody has read.
+  fileprivate func readNew(_ count: Int) async throws -> Set<BatchID> {
+    let entries = try await read(
+      [.batchesReady], group: .signer, consumer: ConsumerName("looker"), count: count, blockMilliseconds: 0)
+    return Set(try entries.map { try BatchID($0.fields[StreamField.batchID] ?? "") })
   }
 }
 

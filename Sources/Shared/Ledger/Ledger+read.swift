@@ -42,14 +42,15 @@ extension Ledger: IngestLedger {
   }
 
   /// The attempts of a payout, oldest first: those of its reference, also where a restore lost the row that they were made
-  /// for and the client submitted it again.
+  /// for and the client submitted it again; not those that pay somebody else.
   public func attempts(of id: PayoutID) async throws -> [AttemptRecord] {
     let result = try await read(
       """
       SELECT a.number, a.txid, a.outcome, t.status, t.signed_at, t.expiration_ms, t.block_number, t.block_id,
         t.block_time_ms, t.result, t.fee_sun, t.energy_used, t.bandwidth_used, t.last_answer
       FROM attempts a JOIN transactions t USING (txid)
-      WHERE a.payout_id = $1 OR a.reference = (SELECT reference FROM payouts WHERE id = $1)
+      WHERE a.payout_id = $1 OR (a.reference, a.token, a.recipient, a.amount)
+        = (SELECT reference, token, recipient, amount FROM payouts WHERE id = $1)
       ORDER BY a.number, t.signed_at
       """, [.uuid(id.bytes)])
     return try result.rows.map(AttemptRecord.init)

@@ -208,11 +208,18 @@ extension Ledger {
 
   /// See `SignerLedger.holdScheduled`.
   public func holdScheduled(batch: BatchID, note: String) async throws -> [PayoutID] {
-    let result = try await execute(
-      """
-      UPDATE payouts SET status = 'held', held_from = status, hold_reason = $2, note = $3
-      WHERE settlement_batch_id = $1 AND status = 'scheduled' RETURNING id
-      """, [.uuid(batch.bytes), .text(HoldReason.deadLetter.rawValue), .text(note)])
+    let result = try await transaction { connection in
+      let held = try await connection.execute(
+        """
+        UPDATE payouts SET status = 'held', held_from = status, hold_reason = $2, note = $3
+        WHERE settlement_batch_id = $1 AND status = 'scheduled' RETURNING id
+        """, [.uuid(batch.bytes), .text(HoldReason.deadLetter.rawValue), .text(note)])
+      if !held.rows.isEmpty {
+        _ = try await connection.execute(
+          "SELECT raise_alarm('dead_letter', $1, $2)", [.text("batch \(batch)"), .text(note)])
+      }
+      return held
+    }
     return try result.rows.map { try PayoutID(bytes: $0.uuid("id")) }
   }
 
