@@ -96,7 +96,7 @@ let package = Package(
     role(
       "Signer", ["Worker", "Ledger", "Streams", "Tron", "Keystore", "Payouts", logging, metrics, lifecycle, crypto]),
     role("Monitor", ["Worker", "Ledger", "Streams", "Tron", "Payouts", logging, metrics, lifecycle]),
-    role("Payoutctl", ["Worker", "Ledger", "Tron", "Keystore", "Payouts", argumentParser, logging]),
+    role("Payoutctl", ["Worker", "Ledger", "Streams", "Tron", "Keystore", "Payouts", argumentParser, logging]),
     role("Devnet", ["CSecp256k1", hummingbird, crypto, logging, lifecycle]),
 
     executable("ingest", starts: "Ingest"),
@@ -139,7 +139,8 @@ let package = Package(
     tests(
       "PayoutctlTests",
       of: [
-        "Payoutctl", "PayoutctlMain", "DevnetMain", "Keystore", "Ledger", "Payouts", "Tron", "Worker", logging,
+        "Payoutctl", "PayoutctlMain", "DevnetMain", "Keystore", "Ledger", "Payouts", "Streams", "Tron", "Worker",
+        logging,
       ]),
     tests(
       "SignerTests",

@@ -1,6 +1,7 @@
 import Keystore
 import Ledger
 import Payouts
+import Streams
 import Tron
 import Worker
 
@@ -29,6 +30,7 @@ struct Farewell {
     case let error as WorkerError: ([error.text], error.exitCode)
     case let error as Refusal: ([error.text], failure)
     case let error as LedgerError: told(error)
+    case let error as StreamError: (["Redis cannot be asked: \(error.message)"], failure)
     case let error as TronNodeError:
       (["the node's answer cannot be used: \(error)"], error.code == .wrongNetwork ? configuration : failure)
     case let error as KeystoreError: (["keystore: \(error)"], failure)

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Ledger
 import Payouts
 import Tron
@@ -88,10 +87,7 @@ extension PayoutReport {
 extension PayoutReport {
   /// One JSON object; what is not known is left out. Times in RFC 3339, amounts as decimal text.
   func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    return String(decoding: try encoder.encode(PayoutJSON(self)), as: UTF8.self)
+    try PayoutJSON(self).json()
   }
 }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Ledger
 import Logging
+import Streams
 import Worker
 
 /// The operator's command line, as a program.
@@ -37,22 +38,40 @@ public enum PayoutctlProgram {
 /// The root of all commands.
 struct Payoutctl: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "payoutctl", abstract: "Sets up and looks into an installation of tron-payouts.",
+    commandName: "payoutctl", abstract: "Sets up, looks into and steers an installation of tron-payouts.",
     discussion: "Settings come from the environment, as for the workers; each KEY also as KEY_FILE.",
-    subcommands: [KeystoreCommands.self, SignerCommands.self, ShowPayout.self])
+    subcommands: [
+      KeystoreCommands.self, SignerCommands.self, ShowPayout.self, ListHeld.self, ReleasePayout.self, RejectPayout.self,
+      SettlePayout.self, BreakerCommands.self, PausePayments.self, ResumePayments.self, AlarmCommands.self,
+      ShowQueues.self, DeadLetterCommands.self,
+    ])
 
   /// How long one try waits for the database, in milliseconds: a person waits for the answer. The ledger tries a few
   /// times.
   static let databaseWaitMilliseconds = 3_000
 
+  /// The ledger that `DATABASE_URL` names.
+  static func ledger() throws -> Ledger { ledger(at: try Settings.read { $0.url("DATABASE_URL", .postgres) }) }
+
   /// The ledger, silent: what goes wrong is thrown and told once.
   static func ledger(at url: ServiceURL) -> Ledger {
     url.withText {
       Ledger(
-        url: $0, actor: "payoutctl", logger: Logger(label: "payoutctl", factory: { _ in SwiftLogNoOpLogHandler() }),
+        url: $0, actor: Operator.actor, logger: silent,
         acquireTimeoutMilliseconds: databaseWaitMilliseconds)
     }
   }
+
+  /// The streams, silent too. Nothing is connected yet.
+  static func streams(at url: ServiceURL) throws -> RedisStreams {
+    do {
+      return try url.withText { try RedisStreams(url: $0, logger: silent) }
+    } catch {
+      throw WorkerError(.configuration, "REDIS_URL: is no URL that can be used: \(error)")
+    }
+  }
+
+  private static let silent = Logger(label: "payoutctl", factory: { _ in SwiftLogNoOpLogHandler() })
 }
 
 /// Commands about the file that holds the hot wallet's key.
@@ -65,4 +84,25 @@ struct KeystoreCommands: AsyncParsableCommand {
 struct SignerCommands: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "signer", abstract: "A Signer, its journal and its wallet.", subcommands: [InitSigner.self])
+}
+
+/// Commands about the breaker.
+struct BreakerCommands: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "breaker", abstract: "The breaker that stops all signing, and what the fence found.",
+    subcommands: [ShowBreaker.self, OpenBreaker.self, CloseBreaker.self], defaultSubcommand: ShowBreaker.self)
+}
+
+/// Commands about alarms.
+struct AlarmCommands: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "alarms", abstract: "The alarms that nobody has acknowledged.",
+    subcommands: [ListAlarms.self, AcknowledgeAlarm.self], defaultSubcommand: ListAlarms.self)
+}
+
+/// Commands about stream entries that were given up.
+struct DeadLetterCommands: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "dead-letters", abstract: "Stream entries that were delivered in vain too often.",
+    subcommands: [ListDeadLetters.self, RetryDeadLetter.self], defaultSubcommand: ListDeadLetters.self)
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Payouts
 import Worker
 
 /// `payoutctl show`: a payout, what it waits for, its history and its attempts. Changes nothing.
@@ -11,8 +10,7 @@ struct ShowPayout: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "show", abstract: "Shows a payout: its state, what it waits for, its history and attempts.")
 
-  @Argument(help: "The payout's id.", transform: ShowPayout.payoutID)
-  var payout: PayoutID
+  @OptionGroup var target: PayoutArgument
 
   @Flag(name: .long, help: "As JSON, for programs.")
   var json = false
@@ -25,13 +23,9 @@ struct ShowPayout: AsyncParsableCommand {
       )
     }
     let ledger = Payoutctl.ledger(at: database)
-    guard let report = try await PayoutReport.read(payout, from: ledger, requiredConfirmations: required) else {
-      throw Refusal(text: "there is no payout \(payout) in this ledger")
+    guard let report = try await PayoutReport.read(target.payout, from: ledger, requiredConfirmations: required) else {
+      throw Refusal(text: "there is no payout \(target.payout) in this ledger")
     }
     print(json ? try report.json() : report.text)
-  }
-
-  private static func payoutID(_ text: String) throws -> PayoutID {
-    do { return try PayoutID(text) } catch { throw ValidationError(error.reason) }
   }
 }

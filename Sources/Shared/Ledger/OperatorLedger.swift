@@ -10,6 +10,45 @@ public protocol OperatorLedger: Sendable {
   ///
   /// - Returns: what came of it; committed.
   func declare(wallet: Address, signer: String, journalID: [UInt8], begin: BlockPlace) async throws -> WalletDeclaration
+
+  /// Payouts that wait for a person, the one that has waited longest first.
+  func heldPayouts(atMost count: Int) async throws -> [PayoutRecord]
+  /// Carries out a person's decision about a held payout, as one guarded change (DESIGN.md §2).
+  ///
+  /// - Parameters:
+  ///   - reason: why, in the person's words; stands in the payout's history.
+  ///   - requiredConfirmations: `REQUIRED_CONFIRMATIONS`, for a payout whose attempt has paid meanwhile.
+  /// - Returns: where the payout is now, committed; or why nothing was changed.
+  func decide(
+    _ payout: PayoutID, _ decision: HeldDecision, reason: String, requiredConfirmations: Int64
+  ) async throws -> HeldOutcome
+
+  /// The breaker, and what the fence has found and nobody explained or acknowledged.
+  func breaker() async throws -> BreakerReport
+  /// Opens the breaker until an operator closes it, and raises the alarm that says who and why.
+  ///
+  /// - Returns: the cause for which it was open already until an operator closes it; nil where this call opened it.
+  func openBreaker(reason: String) async throws -> String?
+  /// Closes the breaker and acknowledges the findings of the fence that were judged (DESIGN.md §3 "The fence").
+  ///
+  /// - Returns: what was closed and acknowledged; nil where there was nothing to close or acknowledge.
+  func closeBreaker(reason: String) async throws -> ClosedBreaker?
+  /// Stops all signing until it is resumed. False where it is paused already; nothing is changed then.
+  func pause(reason: String) async throws -> Bool
+  /// Ends the pause. False where nothing is paused.
+  func resume(reason: String) async throws -> Bool
+  /// What may keep payouts from being paid just now.
+  func conditions() async throws -> PayingConditions
+
+  /// Alarms that nobody has acknowledged, the oldest first.
+  func standingAlarms(atMost count: Int) async throws -> [AlarmRecord]
+  /// Ends an alarm; the same cause raises a new one.
+  ///
+  /// - Returns: the alarm; nil where none stands under this id.
+  func acknowledgeAlarm(_ id: Int64, reason: String) async throws -> AlarmRecord?
+
+  /// How many payouts are in each stage and since when the oldest one is, in the order of their way.
+  func stageDepths() async throws -> [StageDepth]
 }
 
 /// What came of a declaration.

@@ -84,7 +84,8 @@ enum RedisStreamReplies {
       message: "the server's answer to \(command) is not \(expected): is it Redis 7 or later?")
   }
 
-  private static func entries(
+  /// Entries of a reply to `command`, each an id and its fields.
+  static func entries(
     _ values: [RedisValue], stream: StreamName, command: String
   ) throws(StreamError) -> [Entry] {
     var result: [Entry] = []

@@ -59,6 +59,8 @@ public struct StreamEntry: Hashable, Sendable {
 ///
 /// They all begin with `dead.`; a field of the entry with such a name gives way.
 public enum DeadLetterField {
+  /// How all their names begin.
+  static let prefix = "dead."
   /// Why the entry was given up.
   public static let error = "dead.error"
   /// The stream it came from.

@@ -1,0 +1,175 @@
+public import Payouts
+import Postgres
+
+/// The exits of `held`: a person's decisions, each one guarded change (DESIGN.md §2).
+extension Ledger {
+  /// See `OperatorLedger.heldPayouts`.
+  public func heldPayouts(atMost count: Int) async throws -> [PayoutRecord] {
+    try await read(
+      "SELECT \(PayoutRecord.columns) FROM payouts p WHERE p.status = 'held' ORDER BY p.status_since, p.id LIMIT $1",
+      [.int8(Int64(count))]
+    ).rows.map(PayoutRecord.init)
+  }
+
+  /// See `OperatorLedger.decide`.
+  public func decide(
+    _ payout: PayoutID, _ decision: HeldDecision, reason: String, requiredConfirmations: Int64
+  ) async throws -> HeldOutcome {
+    try await transaction { connection in
+      switch try await HeldPayout.lock(payout, on: connection) {
+      case .failure(let refusal): return .refused(refusal)
+      case .success(let held):
+        switch decision {
+        case .release:
+          return try await held.release(reason, requiredConfirmations: requiredConfirmations, on: connection)
+        case .reject: return try await held.end(as: .rejected, note: reason, on: connection)
+        case .settle(let proof):
+          return try await held.end(as: .settledExternally, note: "\(reason) (proof: \(proof))", on: connection)
+        }
+      }
+    }
+  }
+}
+
+extension HeldRefusal: Error {}
+
+/// A held payout whose row is locked, with what counts of its attempts.
+private struct HeldPayout {
+  /// The attempt of its reference that is live or has paid: there is at most one.
+  struct Attempt {
+    let txid: TxID
+    let status: TransactionStatus
+    let hasPaid: Bool
+    /// Whether it was signed to pay this very payout: a reference may have come again with other terms.
+    let isOfSameTerms: Bool
+    /// How deep its block lies; nil where it is in none.
+    let confirmations: Int64?
+  }
+
+  let id: PayoutID
+  let heldFrom: PayoutStatus
+  let attempt: Attempt?
+
+  /// Locks transactions first, then the payout: the order in which everybody locks. Read after the locks are held.
+  static func lock(
+    _ id: PayoutID, on connection: PostgresConnection
+  ) async throws -> Result<HeldPayout, HeldRefusal> {
+    _ = try await connection.execute(
+      """
+      SELECT FROM transactions WHERE txid IN (
+        SELECT a.txid FROM payouts p JOIN attempts a ON a.reference = p.reference WHERE p.id = $1)
+      ORDER BY txid FOR UPDATE
+      """, [.uuid(id.bytes)])
+    let locked = try await connection.execute(
+      "SELECT status, held_from FROM payouts WHERE id = $1 FOR UPDATE", [.uuid(id.bytes)])
+    guard let row = locked.rows.first else { return .failure(.unknownPayout) }
+    let status: PayoutStatus = try row.named("status")
+    guard status == .held else { return .failure(.notHeld(status)) }
+    let attempts = try await connection.execute(
+      """
+      SELECT a.txid, t.status, a.outcome IS NOT NULL AS has_paid,
+        (p.token, p.recipient, p.amount) = (a.token, a.recipient, a.amount) AS is_of_same_terms,
+        (SELECT number FROM chain_cursors WHERE view = 'head') - t.block_number + 1 AS confirmations
+      FROM payouts p JOIN attempts a ON a.reference = p.reference AND (a.outcome IS NULL OR a.outcome = 'paid')
+        JOIN transactions t USING (txid)
+      WHERE p.id = $1
+      """, [.uuid(id.bytes)])
+    let attempt = try attempts.rows.first.map { row in
+      Attempt(
+        txid: try TxID(row.bytes("txid")), status: try row.named("status"), hasPaid: try row.bool("has_paid"),
+        isOfSameTerms: try row.bool("is_of_same_terms"), confirmations: try row.int8OrNil("confirmations"))
+    }
+    return .success(HeldPayout(id: id, heldFrom: try row.named("held_from"), attempt: attempt))
+  }
+
+  /// Ends it unpaid; the limits it took go back by the database's own rule.
+  func end(as end: PayoutStatus, note: String, on connection: PostgresConnection) async throws -> HeldOutcome {
+    if let attempt {
+      return .refused(
+        attempt.hasPaid ? .attemptHasPaid(attempt.txid) : .attemptIsLive(attempt.txid, attempt.status))
+    }
+    let trust = try await connection.execute("SELECT history_is_trusted() AS is_trusted", []).single()
+    guard try trust.bool("is_trusted") else { return .refused(.historyNotTrusted) }
+    return try await leave(to: end, note, on: connection)
+  }
+
+  /// Lets it go on. Signer holds it again by itself where its own rules forbid it.
+  func release(
+    _ reason: String, requiredConfirmations: Int64, on connection: PostgresConnection
+  ) async throws -> HeldOutcome {
+    let wasSigned = [PayoutStatus.signed, .broadcast, .confirming].contains(heldFrom)
+    guard let attempt else {
+      return wasSigned
+        ? try await scheduleAgain(reason, on: connection) : try await leave(to: heldFrom, reason, on: connection)
+    }
+    if attempt.hasPaid {
+      guard wasSigned, attempt.isOfSameTerms else { return .refused(.attemptHasPaid(attempt.txid)) }
+      if heldFrom == .confirming { return try await leave(to: .confirming, reason, on: connection) }
+      // It was paid while it was held, and the table knows no other way on than to the end.
+      let confirmations = attempt.confirmations ?? 0
+      guard confirmations >= requiredConfirmations else {
+        return .refused(.confirmationsAreMissing(attempt.txid, confirmations: confirmations))
+      }
+      return try await leave(to: .confirmed, reason, on: connection)
+    }
+    // What is anomalous proves nothing yet: it is read again until it is clear, and only then there is a way on.
+    guard wasSigned, attempt.isOfSameTerms, attempt.status != .anomalous else {
+      return .refused(.attemptIsLive(attempt.txid, attempt.status))
+    }
+    let released = try await leave(to: heldFrom, reason, on: connection)
+    return try await followTransaction(attempt, on: connection).map { .done($0) } ?? released
+  }
+
+  private func leave(
+    to status: PayoutStatus, _ note: String, on connection: PostgresConnection
+  ) async throws -> HeldOutcome {
+    let changed = try await connection.execute(
+      """
+      UPDATE payouts SET status = $2::payout_status, held_from = NULL, hold_reason = NULL, note = $3
+      WHERE id = $1 AND status = 'held' AND held_from = $4::payout_status
+      """, [.uuid(id.bytes), .text(status.rawValue), .text(note), .text(heldFrom.rawValue)])
+    guard changed.affectedRows == 1 else {
+      throw LedgerError(.corrupt, "payout \(id) changed while its row was locked; nothing was committed")
+    }
+    return .done(status)
+  }
+
+  /// Its attempt has ended unpaid while it was held: it is signed again, without a delay, since a person has looked. A
+  /// payout that was put back before it was ever in a batch gets one of its own, as when it is freed.
+  private func scheduleAgain(_ reason: String, on connection: PostgresConnection) async throws -> HeldOutcome {
+    _ = try await connection.execute(
+      """
+      INSERT INTO settlement_batches (
+        id, router, batch_type, priority, window_end, payout_count, total_amount, released_at)
+      SELECT id, router, batch_type, priority, ledger_now(), 1, amount, ledger_now()
+      FROM payouts WHERE id = $1 AND settlement_batch_id IS NULL
+      ON CONFLICT DO NOTHING
+      """, [.uuid(id.bytes)])
+    _ = try await connection.execute(
+      """
+      UPDATE payouts SET settlement_batch_id = id WHERE id = $1 AND status = 'held' AND settlement_batch_id IS NULL
+      """, [.uuid(id.bytes)])
+    return try await leave(to: .scheduled, reason, on: connection)
+  }
+
+  /// Takes it to where its transaction went while it was held: nobody else will, since the news was told once.
+  ///
+  /// - Returns: where it is now; nil where it is there already.
+  private func followTransaction(
+    _ attempt: Attempt, on connection: PostgresConnection
+  ) async throws -> PayoutStatus? {
+    let now: PayoutStatus? =
+      switch attempt.status {
+      case .sent: .broadcast
+      case .included: .confirming
+      case .signed, .solid, .failedOnChain, .dead, .anomalous: nil
+      }
+    guard let now, heldFrom.successors.contains(now) else { return nil }
+    _ = try await connection.execute(
+      """
+      UPDATE payouts SET status = $2::payout_status, note = 'its transaction went on while it was held'
+      WHERE id = $1 AND status = $3::payout_status
+      """, [.uuid(id.bytes), .text(now.rawValue), .text(heldFrom.rawValue)])
+    return now
+  }
+}

@@ -1,0 +1,108 @@
+public import Payouts
+
+/// What a person decides about a held payout.
+public enum HeldDecision: Sendable, Hashable {
+  /// It goes on where it was held from, or is signed again where its attempt has ended unpaid meanwhile.
+  case release
+  /// It is never paid.
+  case reject
+  /// It was paid another way; the proof says how.
+  case settle(proof: String)
+}
+
+/// What came of a decision about a held payout.
+public enum HeldOutcome: Sendable, Hashable {
+  /// Where the payout is now, committed.
+  case done(PayoutStatus)
+  /// Nothing was changed.
+  case refused(HeldRefusal)
+}
+
+/// Why a decision about a payout cannot be carried out.
+public enum HeldRefusal: Sendable, Hashable {
+  /// No such payout.
+  case unknownPayout
+  /// It is not held.
+  case notHeld(PayoutStatus)
+  /// This transaction may still pay it.
+  case attemptIsLive(TxID, TransactionStatus)
+  /// This transaction has paid its reference.
+  case attemptHasPaid(TxID)
+  /// This transaction has paid it and lies so many blocks deep; that is not enough yet.
+  case confirmationsAreMissing(TxID, confirmations: Int64)
+  /// Nothing ends unpaid now: the Signers have not vouched for the database's history, or a finding is open.
+  case historyNotTrusted
+}
+
+/// The breaker as it stands.
+public struct BreakerReport: Sendable, Hashable {
+  /// `closed`, `open` or `half_open`.
+  public let state: String
+  /// Why it is not closed; nil where it is.
+  public let cause: String?
+  /// Who can close it, where it is not closed: `trial` or `operator`.
+  public let closesBy: String?
+  /// Since when.
+  public let since: Timestamp
+  /// What stands open of the fence, oldest first; at most ``findingsMaximum`` of them.
+  public let findings: [FindingRecord]
+
+  /// How many findings are told at most: a stolen key can make more than a person reads.
+  public static let findingsMaximum = 100
+}
+
+/// A finding of the fence: something moved a watched account and was signed by no Signer of ours.
+public struct FindingRecord: Sendable, Hashable {
+  /// `owned_transaction` or `token_transfer`.
+  public let kind: String
+  /// In which transaction.
+  public let txid: TxID
+  /// The watched account.
+  public let wallet: Address
+  /// Who received, where it is a transfer.
+  public let recipient: Address?
+  /// How much of the token's smallest unit, as decimal digits: a foreign value need not fit into an amount.
+  public let amountText: String?
+  /// The block that held it.
+  public let blockNumber: Int64
+  /// When Monitor found it.
+  public let foundAt: Timestamp
+  /// Whether it was found to be nobody's after the Signers had vouched; only such a finding can be acknowledged.
+  public let isJudged: Bool
+}
+
+/// A breaker that was closed.
+public struct ClosedBreaker: Sendable, Hashable {
+  /// Why it had been open; nil where it was closed and only findings were acknowledged.
+  public let cause: String?
+  /// The findings that were acknowledged with it, oldest first.
+  public let acknowledged: [FindingRecord]
+}
+
+/// An alarm that stands until somebody acknowledges it.
+public struct AlarmRecord: Sendable, Hashable {
+  /// Its number.
+  public let id: Int64
+  /// The closed set of causes is its raisers'.
+  public let kind: String
+  /// What it is about, such as `payout …`.
+  public let subject: String
+  /// What happened and what to do.
+  public let message: String
+  /// First raised.
+  public let raisedAt: Timestamp
+  /// Last raised.
+  public let lastAt: Timestamp
+  /// How often it was raised.
+  public let count: Int64
+}
+
+/// How much waits in a stage.
+public struct StageDepth: Sendable, Hashable {
+  /// The state.
+  public let status: PayoutStatus
+  /// How many payouts are in it.
+  public let count: Int64
+  /// For how long the oldest one has been in it, by the database's clock, in milliseconds; nil where there is none.
+  public let oldestAgeMilliseconds: Int64?
+}
