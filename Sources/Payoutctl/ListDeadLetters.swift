@@ -45,11 +45,13 @@ struct RetryDeadLetter: AsyncParsableCommand {
     let streams = try Payoutctl.streams(at: try Settings.read { $0.url("REDIS_URL", .redis) })
     switch try await streams.retry(id, deadLetterOf: stream) {
     case .putBack:
-      print("\(id) waits on \(stream) again; its payouts may still be held: see 'payoutctl held' and 'payoutctl release'")
+      print(
+        "\(id) waits on \(stream) again; its payouts may still be held: see 'payoutctl held' and 'payoutctl release'")
     case .unknown:
       throw Refusal(text: "no entry \(id) is among the dead letters of \(stream), perhaps it was put back already")
     case .empty:
-      throw Refusal(text: "entry \(id) of the dead letters of \(stream) carries nothing to deliver; nothing was changed")
+      throw Refusal(
+        text: "entry \(id) of the dead letters of \(stream) carries nothing to deliver; nothing was changed")
     }
   }
 

@@ -105,6 +105,9 @@ import Testing
           "schedule", "payouts_pkey",
           { try await ledger.schedule([Sample.payoutID(1)], maximumPerBatch: 1) { Sample.batchID(9) }.count }
         ),
+        ("held", "payouts_held", { try await ledger.heldPayouts(atMost: 100).count }),
+        ("depths", "transactions_unsettled", { try await Int(ledger.stageDepths().map(\.count).reduce(0, +)) }),
+        ("depths of held", "payouts_held", { try await ledger.stageDepths().count }),
         ("attempts", "attempts_by_payout", { try await ledger.attempts(of: Sample.payoutID(1)).count + 1 }),
         ("history", "payout_events_by_payout", { try await ledger.history(of: Sample.payoutID(1)).count }),
       ]
