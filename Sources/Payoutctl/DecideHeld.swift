@@ -60,8 +60,8 @@ struct DecideHeld {
       "\(cannot) yet: transaction \(txid) has paid it and has \(confirmations) confirmations of "
         + "\(requiredConfirmations); try again when it has them; nothing was changed"
     case .historyNotTrusted:
-      "\(cannot) now: it is held, and nothing ends unpaid before every Signer has vouched for the database's history "
-        + "and no finding of the fence is open (see 'payoutctl breaker'); nothing was changed"
+      "\(cannot) now: it is held, and nothing ends unpaid or goes back to signed before every Signer has vouched for the "
+        + "database's history and no finding of the fence is open (see 'payoutctl breaker'); nothing was changed"
     }
   }
 }

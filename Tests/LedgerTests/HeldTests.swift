@@ -168,6 +168,7 @@ import Testing
       try await test.run("UPDATE unclaimed_transfers SET acknowledged_at = now()")
       try await test.loseContinuity()
       #expect(try await decide(2, .settle(proof: "p"), test) == .refused(.historyNotTrusted))
+      #expect(try await decide(1, .release, test) == .refused(.historyNotTrusted))
       // Going on is no end: Signer waits for the vouching by itself.
       #expect(try await decide(2, .release, test) == .done(.queued))
     }

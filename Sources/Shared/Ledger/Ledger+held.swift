@@ -88,8 +88,7 @@ private struct HeldPayout {
       return .refused(
         attempt.hasPaid ? .attemptHasPaid(attempt.txid) : .attemptIsLive(attempt.txid, attempt.status))
     }
-    let trust = try await connection.execute("SELECT history_is_trusted() AS is_trusted", []).single()
-    guard try trust.bool("is_trusted") else { return .refused(.historyNotTrusted) }
+    guard try await isHistoryTrusted(on: connection) else { return .refused(.historyNotTrusted) }
     return try await leave(to: end, note, on: connection)
   }
 
@@ -116,8 +115,14 @@ private struct HeldPayout {
     guard wasSigned, attempt.isOfSameTerms, attempt.status != .anomalous else {
       return .refused(.attemptIsLive(attempt.txid, attempt.status))
     }
+    if heldFrom == .signed, try await !isHistoryTrusted(on: connection) { return .refused(.historyNotTrusted) }
     let released = try await leave(to: heldFrom, reason, on: connection)
     return try await followTransaction(attempt, on: connection).map { .done($0) } ?? released
+  }
+
+  /// The database refuses every unpaid end without it, and `signed` too, whoever asks.
+  private func isHistoryTrusted(on connection: PostgresConnection) async throws -> Bool {
+    try await connection.execute("SELECT history_is_trusted() AS is_trusted", []).single().bool("is_trusted")
   }
 
   private func leave(

@@ -30,7 +30,7 @@ public enum HeldRefusal: Sendable, Hashable {
   case attemptHasPaid(TxID)
   /// This transaction has paid it and lies so many blocks deep; that is not enough yet.
   case confirmationsAreMissing(TxID, confirmations: Int64)
-  /// Nothing ends unpaid now: the Signers have not vouched for the database's history, or a finding is open.
+  /// Nothing ends unpaid or goes back to `signed` now: the Signers have not vouched for the database's history, or a finding is open.
   case historyNotTrusted
 }
 
