@@ -84,13 +84,8 @@ struct JudgeLate: Sendable {
     _ candidate: UnjudgedTransaction, sharing read: inout [Int64: ReadBlock]
   ) async throws -> TransactionVerdict? {
     let transaction = candidate.transaction
-    guard
-      let window = try await node.readWindow(
-        above: candidate.referenceBlockNumber, through: candidate.expiration, sharing: &read)
-    else {
-      throw ChainReadError.absent(
-        sequence(first: candidate.referenceBlockNumber + 1) { $0 + 1 }.first { read[$0] == nil } ?? 0)
-    }
+    let window = try await node.readPassedWindow(
+      above: candidate.referenceBlockNumber, through: candidate.expiration, sharing: &read)
     guard let first = window.first, candidate.refers(to: first.parentID) else {
       throw ChainContradiction("the blocks read for \(transaction.txid) do not follow the one that it refers to")
     }

@@ -19,15 +19,18 @@ struct ProveEarlierAttempts: Sendable {
 
   /// Proves what is wanted, one window after the other.
   func step() async throws -> StepOutcome {
+    let wanted = earlierAttempts.wanted
+    guard !wanted.isEmpty else { return .idle(milliseconds: Self.pauseMilliseconds) }
+    let solid = try await node.latestBlock(.solid).header.timestamp
     var read: [Int64: ReadBlock] = [:]
     var firstError: (any Error)?
-    for attempt in earlierAttempts.wanted {
+    for attempt in wanted where attempt.expiration <= solid {
       // One that cannot be proven now does not keep the others waiting.
       do {
         try await prove(attempt, sharing: &read)
       } catch {
         firstError = firstError ?? error
-        try await callIfOverdue(attempt, error)
+        try await callIfOverdue(attempt, solid: solid, error)
       }
     }
     if let firstError { throw firstError }
@@ -35,8 +38,7 @@ struct ProveEarlierAttempts: Sendable {
   }
 
   /// Its payout must not wait for ever with nobody told.
-  private func callIfOverdue(_ attempt: JournalEntry, _ error: any Error) async throws {
-    let solid = try await node.latestBlock(.solid).header.timestamp
+  private func callIfOverdue(_ attempt: JournalEntry, solid: Timestamp, _ error: any Error) async throws {
     guard solid.milliseconds(since: attempt.expiration) >= Self.overdueMilliseconds else { return }
     try await ledger.raiseAlarm(
       kind: "unproven_attempt", subject: "transaction \(attempt.txid)",
@@ -44,15 +46,8 @@ struct ProveEarlierAttempts: Sendable {
   }
 
   private func prove(_ attempt: JournalEntry, sharing read: inout [Int64: ReadBlock]) async throws {
-    guard
-      let window = try await node.readWindow(
-        above: attempt.referenceBlockNumber, through: attempt.expiration, sharing: &read)
-    else {
-      // Not solid yet, or the node has lost what it must have.
-      guard try await node.latestBlock(.solid).header.timestamp >= attempt.expiration else { return }
-      throw ChainReadError.absent(
-        sequence(first: attempt.referenceBlockNumber + 1) { $0 + 1 }.first { read[$0] == nil } ?? 0)
-    }
+    let window = try await node.readPassedWindow(
+      above: attempt.referenceBlockNumber, through: attempt.expiration, sharing: &read)
     // The window is read between bounds that came through the database: the signed bytes name them too.
     guard let signed = try? SignedTransaction(bytes: attempt.signedBytes), signed.txid == attempt.txid,
       signed.expiration == attempt.expiration, let first = window.first, signed.contents.refers(to: first.parentID)

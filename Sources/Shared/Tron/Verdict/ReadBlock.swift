@@ -104,6 +104,18 @@ extension TronNode {
     }
   }
 
+  /// The same for a window that the solid chain has passed, so that a block which the node does not give is lost to it.
+  ///
+  /// - Throws: `.absent` with that block's number, too.
+  public func readPassedWindow(
+    above reference: Int64, through expiration: Timestamp, sharing read: inout [Int64: ReadBlock]
+  ) async throws(ChainReadError) -> [ReadBlock] {
+    if let window = try await readWindow(above: reference, through: expiration, sharing: &read) { return window }
+    var missing = reference + 1
+    while read[missing] != nil { missing += 1 }
+    throw .absent(missing)
+  }
+
   private func checked(_ block: Block, _ receipts: [TransactionReceipt]) throws(TronNodeError) -> ReadBlock {
     let reason: String
     switch block.checkReceipts(receipts) {
