@@ -74,14 +74,18 @@ import Tron
   }
 
   @Test func `the key's page is gone with the key`() throws {
-    var address: UInt = 0
-    do {
-      let key = try PrivateKey(hex: Self.ones)
-      address = key.withBytes { bytes in bytes.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) } }
-      #expect(try flags(of: address)?.flags.contains("dd") == true)
+    // Another test's key may take the freed place at once, so one key in turn out of many must leave it empty; a page
+    // that outlives its key is there for each of them.
+    let isGone = try (0..<100).contains { _ in
+      var address: UInt = 0
+      do {
+        let key = try PrivateKey(hex: Self.ones)
+        address = key.withBytes { bytes in bytes.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) } }
+        #expect(try flags(of: address)?.flags.contains("wf") == true)
+      }
+      return try flags(of: address)?.flags.contains("wf") != true
     }
-    // Another mapping may have taken the place since, but none that is locked like a key's.
-    #expect(try flags(of: address)?.flags.contains("wf") != true)
+    #expect(isGone)
   }
 
   @Test func `ten thousand keys in turn leave no locked page behind`() throws {
