@@ -4,66 +4,18 @@ import TestSupport
 import Testing
 
 /// The built executables, real Redis, real PostgreSQL and a simulated network, seen from outside: by what the client
-/// asked for and what the chain says.
+/// asked for and what the chain says. One stack at a time, those of the suites inside too.
 @Suite(.serialized) struct EndToEndTests {
-  private static func wishes(_ count: Int, _ name: String) throws -> [PayoutClient.Wish] {
-    var random = SeededGenerator(printedFor: name)
-    let recipients = (0..<20).map { _ in Address(account: random.bytes(20)) }
-    return try (0..<count).map { number in
-      PayoutClient.Wish(
-        key: "\(name)-\(number)", recipient: recipients[number % recipients.count],
-        amount: try Amount(microUSDT: Int64.random(in: 10_000...50_000_000, using: &random)))
-    }
-  }
-
-  private static func withStack(_ body: @Sendable (Stack, PayoutClient) async throws -> Void) async throws {
-    let stack = try await Stack()
-    let outcome: Result<Void, any Error>
-    do {
-      outcome = .success(try await body(stack, PayoutClient(url: await stack.apiURL)))
-    } catch {
-      for role in Stack.Role.allCases { print("end of the log of \(role):\n\(await stack.log(of: role))") }
-      outcome = .failure(error)
-    }
-    try await stack.stop()
-    try outcome.get()
-  }
-
-  private static func waitUntilConfirmed(_ ids: [String], _ client: PayoutClient) async throws {
-    for id in ids {
-      try await eventually("payout \(id) is confirmed", within: .seconds(120)) {
-        try await client.status(of: id) == "confirmed"
-      }
-    }
-  }
-
-  /// Balances and Transfers of the chain against the client's own list, to the last micro-USDT.
-  private static func expectExactlyOnce(_ wishes: [PayoutClient.Wish], _ stack: Stack) async throws {
-    let wallet = stack.wallet
-    let chain = stack.chain
-    var owed: [Address: Int64] = [:]
-    for wish in wishes { owed[wish.recipient, default: 0] += wish.amount.microUSDT }
-    for (recipient, amount) in owed { #expect(try await chain.balance(of: recipient) == amount) }
-    #expect(try await chain.balance(of: wallet) == 1_000_000_000_000 - owed.values.reduce(0, +))
-    let expected = wishes.map {
-      DevnetOracle.Transfer(from: wallet, to: $0.recipient, microUSDT: $0.amount.microUSDT)
-    }
-    let seen = try await chain.transfers(from: wallet)
-    #expect(seen.count == expected.count)
-    #expect(
-      Dictionary(grouping: seen) { $0 }.mapValues(\.count) == Dictionary(grouping: expected) { $0 }.mapValues(\.count))
-  }
-
   @Test func `200 payouts are each paid exactly once while every worker is killed with work in its stage`() async throws
   {
-    try await Self.withStack { stack, client in
+    try await Stack.with { stack, client in
       try await stack.start()
       let before = try await stack.chain.requests()
-      let wishes = try Self.wishes(200, "kills")
+      let wishes = try PayoutClient.Wish.draw(200, "kills")
       let account = Account()
 
       // A wave for each stage. The worker is killed at the moment it is seen, frozen, with work of its own half done.
-      let stages: [(Stack.Role, @Sendable () async throws -> Bool)] = [
+      let stages: [(Stack.Replica, @Sendable () async throws -> Bool)] = [
         (.scheduler, { try await stack.pendingEntries("payouts.immediate", group: "scheduler") > 0 }),
         (.signer, { try await stack.has("payouts WHERE status = 'scheduled'") }),
         // Committed, and not yet known to be with the node: between the commit, the journal and the broadcast.
@@ -91,9 +43,9 @@ import Testing
 
       let ids = await account.ids
       #expect(Set(ids.values).count == 200)
-      try await Self.waitUntilConfirmed(Array(ids.values), client)
+      try await client.waitUntilConfirmed(Array(ids.values))
       let after = try await stack.chain.requests()
-      try await Self.expectExactlyOnce(wishes, stack)
+      try await stack.expectExactlyOnce(wishes)
       #expect(try await stack.sql("SELECT state FROM breaker") == "closed")
 
       // However many payouts wait: broadcasts apart, requests grow with blocks alone.
@@ -109,9 +61,9 @@ import Testing
 
   @Test func `A transaction that the database lost is put back before anything is signed, and pays once`() async throws
   {
-    try await Self.withStack { stack, client in
+    try await Stack.with { stack, client in
       try await stack.start()
-      let wishes = try Self.wishes(3, "put-back")
+      let wishes = try PayoutClient.Wish.draw(3, "put-back")
       let kept = try await client.pay(wishes[0])
       let resigned = try await client.pay(wishes[1])
       try await eventually("both are sent") {
@@ -131,7 +83,7 @@ import Testing
 
       try await stack.start()
       let new = try await client.pay(wishes[2])
-      try await Self.waitUntilConfirmed([kept, resigned, new], client)
+      try await client.waitUntilConfirmed([kept, resigned, new])
       #expect(try await stack.sql("SELECT count(*) FROM put_backs") == "2")
       // The one new signature came after both were back.
       #expect(try await stack.sql("SELECT count(*) FROM transactions") == "3")
@@ -141,14 +93,14 @@ import Testing
           SELECT (SELECT max(at) FROM put_backs) < (SELECT signed_at FROM transactions JOIN attempts USING (txid)
                                                     WHERE payout_id = '\(new)')
           """) == "t")
-      try await Self.expectExactlyOnce(wishes, stack)
+      try await stack.expectExactlyOnce(wishes)
     }
   }
 
   @Test func `Redis losing its data and PostgreSQL crashing cost no payout`() async throws {
-    try await Self.withStack { stack, client in
+    try await Stack.with { stack, client in
       try await stack.start()
-      let wishes = try Self.wishes(60, "losses")
+      let wishes = try PayoutClient.Wish.draw(60, "losses")
       let account = Account()
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await client.pay(wishes, concurrently: 4) { await account.record($0, $1) } }
@@ -159,17 +111,18 @@ import Testing
         _ = try await ChildProcess.require("/usr/bin/env", ["redis-cli", "-p", "\(stack.redis.port)", "FLUSHALL"])
         try await group.waitForAll()
       }
-      try await Self.waitUntilConfirmed(Array(await account.ids.values), client)
-      try await Self.expectExactlyOnce(wishes, stack)
+      try await client.waitUntilConfirmed(Array(await account.ids.values))
+      try await stack.expectExactlyOnce(wishes)
     }
   }
 
   @Test func `Every worker refuses the database of another installation with exit code 78`() async throws {
-    try await Self.withStack { stack, _ in
-      for role in Stack.Role.allCases {
-        let outcome = try await stack.run(role, changing: ["TRON_GENESIS_BLOCK_ID": String(repeating: "ab", count: 32)])
-        #expect(outcome.exitCode == 78, "\(role): \(outcome.errors)")
-        #expect(outcome.errors.contains("genesis"), "\(role): \(outcome.errors)")
+    try await Stack.with { stack, _ in
+      for replica in stack.replicas {
+        let outcome = try await stack.run(
+          replica, changing: ["TRON_GENESIS_BLOCK_ID": String(repeating: "ab", count: 32)])
+        #expect(outcome.exitCode == 78, "\(replica): \(outcome.errors)")
+        #expect(outcome.errors.contains("genesis"), "\(replica): \(outcome.errors)")
       }
     }
   }

@@ -12,7 +12,8 @@ struct PayoutClient: Sendable {
     let amount: Amount
   }
 
-  let url: String
+  /// Each Ingest's address; a request that got no answer goes to the next one.
+  let urls: [String]
 
   /// Asks until the payout is accepted, and returns its id.
   func pay(_ wish: Wish) async throws -> String {
@@ -20,8 +21,10 @@ struct PayoutClient: Sendable {
       {"recipient_address":"\(wish.recipient)","amount_usdt":"\(wish.amount)","reason":"custom","router_type":"v0"}
       """
     let deadline = ContinuousClock.now + .seconds(90)
+    var turn = wish.key.utf8.reduce(0) { $0 &+ Int($1) }
     while ContinuousClock.now < deadline {
-      var request = HTTPClientRequest(url: url + "/payouts")
+      var request = HTTPClientRequest(url: urls[turn % urls.count] + "/payouts")
+      turn += 1
       request.method = .POST
       request.headers.add(name: "Authorization", value: "Bearer \(Stack.token())")
       request.headers.add(name: "Content-Type", value: "application/json")
@@ -47,9 +50,9 @@ struct PayoutClient: Sendable {
     throw Stack.Failure("\(wish.key) was not accepted in time")
   }
 
-  /// All fields of a payout as its owner reads them.
+  /// A payout's state as its owner reads it.
   func status(of id: String) async throws -> String? {
-    var request = HTTPClientRequest(url: url + "/payouts/\(id)")
+    var request = HTTPClientRequest(url: urls[0] + "/payouts/\(id)")
     request.headers.add(name: "Authorization", value: "Bearer \(Stack.token())")
     let response = try await HTTPClient.shared.execute(request, timeout: .seconds(15))
     let answer = Data(buffer: try await response.body.collect(upTo: 1 << 20))

@@ -12,6 +12,20 @@ actor Stack {
   /// The four workers.
   enum Role: String, CaseIterable, Sendable { case ingest, scheduler, signer, monitor }
 
+  /// One process of a worker's kind, counted from 1.
+  struct Replica: Hashable, Sendable, CustomStringConvertible {
+    let role: Role
+    let number: Int
+
+    static let ingest = Replica(role: .ingest, number: 1)
+    static let scheduler = Replica(role: .scheduler, number: 1)
+    static let signer = Replica(role: .signer, number: 1)
+    static let monitor = Replica(role: .monitor, number: 1)
+
+    /// Its name in logs and consumer groups.
+    var description: String { "\(role.rawValue)-\(number)" }
+  }
+
   static let patience = Duration.seconds(60)
   private static let jwtKey = "a key of forty bytes for these tests only"
 
@@ -23,11 +37,15 @@ actor Stack {
   private let devnet: TestProcess
   private let folder: URL
   private let environment: [String: String]
-  private let ports: [Role: (api: Int, health: Int)]
-  private var workers: [Role: TestProcess] = [:]
+  private let ports: [Replica: (api: Int, health: Int)]
+  private var workers: [Replica: TestProcess] = [:]
 
-  /// Everything up to a declared Signer; no worker runs yet.
-  init() async throws {
+  /// All of them: first every role's first one, then the second ones.
+  let replicas: [Replica]
+
+  /// Everything up to declared Signers; no worker runs yet.
+  init(replicasOfEach count: Int = 1) async throws {
+    replicas = (1...count).flatMap { number in Role.allCases.map { Replica(role: $0, number: number) } }
     redis = try await PrivateRedis.start()
     postgres = try await PrivatePostgres.start()
     let url = try await postgres.createDatabase()
@@ -40,8 +58,8 @@ actor Stack {
       "PATH": "/usr/bin:/bin", "LUCID_ENV": "dev", "TRON_NETWORK": "devnet", "DATABASE_URL": url,
       "REDIS_URL": redis.url, "TRON_KEYSTORE_FILE": folder.appendingPathComponent("wallet.json").path,
       "TRON_KEYSTORE_PASSPHRASE": "correct horse battery staple", "JWT_SECRET_KEY": Self.jwtKey, "LOG_FORMAT": "json",
-      "SIGNER_STATE_DIR": folder.appendingPathComponent("signer").path, "TRANSACTION_EXPIRATION_SECONDS": "30",
-      "PAYOUT_RETRY_DELAY_SECONDS": "1",
+      "SIGNER_NAMES": replicas.filter { $0.role == .signer }.map(\.description).joined(separator: ","),
+      "TRANSACTION_EXPIRATION_SECONDS": "30", "PAYOUT_RETRY_DELAY_SECONDS": "1",
     ]
     let seal = Hex.text(SystemRandomSource().bytes(32))
     environment["INTENT_SEAL_KEY"] = "test:\(seal)"
@@ -61,55 +79,70 @@ actor Stack {
     }
     environment.merge(values) { _, new in new }
     chain = DevnetOracle(url: values["TRON_RPC_URL"] ?? "")
-    _ = try await Self.payoutctl(["signer", "init"], environment)
     self.environment = environment
     ports = try Dictionary(
-      uniqueKeysWithValues: Role.allCases.map { ($0, (api: try FreePort.choose(), health: try FreePort.choose())) })
+      uniqueKeysWithValues: replicas.map { ($0, (api: try FreePort.choose(), health: try FreePort.choose())) })
+    for signer in replicas where signer.role == .signer {
+      _ = try await Self.payoutctl(["signer", "init"], Self.environment(of: signer, environment, folder))
+    }
   }
 
-  /// Where clients send payouts.
-  var apiURL: String { "http://127.0.0.1:\(ports[.ingest]?.api ?? 0)" }
+  /// Where clients send payouts: the address of each Ingest.
+  var apiURLs: [String] {
+    replicas.filter { $0.role == .ingest }.map { "http://127.0.0.1:\(ports[$0]?.api ?? 0)" }
+  }
 
-  /// Starts workers and returns when each says that it is ready.
-  func start(_ roles: [Role] = Role.allCases) async throws {
-    for role in roles {
+  /// Starts workers, all by default, and returns when each says that it is ready.
+  func start(_ chosen: [Replica]? = nil) async throws {
+    let chosen = chosen ?? replicas
+    for replica in chosen {
       let process = try TestProcess(
-        "/usr/bin/env", ["--default-signal", TestProcess.builtExecutable(role.rawValue)],
-        environment: environment(of: role))
+        "/usr/bin/env", ["--default-signal", TestProcess.builtExecutable(replica.role.rawValue)],
+        environment: environment(of: replica))
       try Self.remember(process, in: folder)
-      workers[role] = process
+      workers[replica] = process
     }
-    for role in roles {
-      try await eventually("\(role) is ready") {
-        await DevnetOracle.status("http://127.0.0.1:\(self.ports[role]?.health ?? 0)/ready") == 200
+    for replica in chosen {
+      try await eventually("\(replica) is ready") {
+        await DevnetOracle.status("http://127.0.0.1:\(self.ports[replica]?.health ?? 0)/ready") == 200
       }
     }
   }
 
   /// Runs a worker, with some variables changed, up to its own end.
-  func run(_ role: Role, changing variables: [String: String]) async throws -> TestProcess.Outcome {
+  func run(_ replica: Replica, changing variables: [String: String]) async throws -> TestProcess.Outcome {
     try await TestProcess.run(
-      TestProcess.builtExecutable(role.rawValue), environment: environment(of: role).merging(variables) { $1 },
-      within: Self.patience)
+      TestProcess.builtExecutable(replica.role.rawValue),
+      environment: environment(of: replica).merging(variables) { $1 }, within: Self.patience)
   }
 
-  private func environment(of role: Role) -> [String: String] {
-    var environment = environment
-    environment["SERVICE_NAME"] = role.rawValue
-    environment["PORT"] = "\(ports[role]?.api ?? 0)"
-    environment["METRICS_PORT"] = "\(ports[role]?.health ?? 0)"
+  private func environment(of replica: Replica) -> [String: String] {
+    var environment = Self.environment(of: replica, environment, folder)
+    environment["PORT"] = "\(ports[replica]?.api ?? 0)"
+    environment["METRICS_PORT"] = "\(ports[replica]?.health ?? 0)"
+    return environment
+  }
+
+  /// What is its own: its name, and a Signer's journal.
+  private static func environment(
+    of replica: Replica, _ shared: [String: String], _ folder: URL
+  ) -> [String: String] {
+    var environment = shared
+    environment["SERVICE_NAME"] = "\(replica)"
+    environment["SIGNER_NAME"] = "\(replica)"
+    environment["SIGNER_STATE_DIR"] = folder.appendingPathComponent("\(replica)").path
     return environment
   }
 
   /// Sends a signal to a worker: SIGSTOP freezes it at whatever instruction it is.
-  func signal(_ number: Int32, to role: Role) { workers[role]?.signal(number) }
+  func signal(_ number: Int32, to replica: Replica) { workers[replica]?.signal(number) }
 
   /// Freezes a worker, at whatever instruction it is, at a moment when the condition holds; it goes on between looks.
-  func freeze(_ role: Role, when condition: @Sendable () async throws -> Bool) async throws {
-    try await eventually("\(role) is frozen with work in its stage") {
-      await self.signal(SIGSTOP, to: role)
+  func freeze(_ replica: Replica, when condition: @Sendable () async throws -> Bool) async throws {
+    try await eventually("\(replica) is frozen with work in its stage") {
+      await self.signal(SIGSTOP, to: replica)
       if try await condition() { return true }
-      await self.signal(SIGCONT, to: role)
+      await self.signal(SIGCONT, to: replica)
       return false
     }
   }
@@ -125,22 +158,32 @@ actor Stack {
   }
 
   /// Kills a worker as a power cut would, and starts it again.
-  func killAndRestart(_ role: Role) async throws {
-    signal(SIGKILL, to: role)
-    _ = try await workers[role]?.waitForExit(within: Self.patience)
-    try await start([role])
+  func killAndRestart(_ replica: Replica) async throws {
+    signal(SIGKILL, to: replica)
+    _ = try await workers[replica]?.waitForExit(within: Self.patience)
+    try await start([replica])
   }
 
-  /// Asks workers to end and returns their exit codes.
-  func end(_ roles: [Role] = Role.allCases) async throws -> [Role: Int32] {
-    var codes: [Role: Int32] = [:]
-    for role in roles { signal(SIGTERM, to: role) }
-    for role in roles { codes[role] = try await workers[role]?.waitForExit(within: Self.patience).exitCode }
+  /// Asks workers, all by default, to end and returns their exit codes.
+  func end(_ chosen: [Replica]? = nil) async throws -> [Replica: Int32] {
+    let chosen = chosen ?? replicas
+    var codes: [Replica: Int32] = [:]
+    for replica in chosen { signal(SIGTERM, to: replica) }
+    for replica in chosen { codes[replica] = try await workers[replica]?.waitForExit(within: Self.patience).exitCode }
     return codes
   }
 
   /// What a worker wrote, for a failed expectation.
-  func log(of role: Role) -> String { String((workers[role]?.errors ?? "").suffix(3_000)) }
+  func log(of replica: Replica) -> String { String((workers[replica]?.errors ?? "").suffix(3_000)) }
+
+  /// A worker's resident memory, in KiB; 0 where it does not run.
+  func residentKiB(of replica: Replica) -> Int {
+    guard let process = workers[replica],
+      let status = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8),
+      let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmRSS:") })
+    else { return 0 }
+    return Int(line.split(whereSeparator: \.isWhitespace)[1]) ?? 0
+  }
 
   /// The answer of PostgreSQL's own client.
   @discardableResult
