@@ -165,6 +165,26 @@ struct PrometheusTests {
       ])
   }
 
+  /// Proves that a step measures its queues and shows depth and age, that an empty one has age 0, and that a queue nobody
+  /// announced makes no series.
+  @Test func `queues are shown with their depth and the age of the oldest`() async throws {
+    let gauges = QueueGauges(instruments, queues: ["scheduled", "batches.ready"])
+    let step = gauges.step {
+      [
+        QueueDepth("scheduled", count: 3, oldestAgeMilliseconds: 1_500),
+        QueueDepth("batches.ready", count: 0, oldestAgeMilliseconds: nil),
+        QueueDepth("surprise", count: 9, oldestAgeMilliseconds: 9),
+      ]
+    }
+    #expect(try await step.run() == .idle(milliseconds: QueueGauges.pauseMilliseconds))
+    let read = try PrometheusReader(registry.text())
+    #expect(read.value("payouts_signer_queue_depth", ["queue": "scheduled"]) == 3)
+    #expect(read.value("payouts_signer_queue_oldest_age_seconds", ["queue": "scheduled"]) == 1.5)
+    #expect(read.value("payouts_signer_queue_depth", ["queue": "batches.ready"]) == 0)
+    #expect(read.value("payouts_signer_queue_oldest_age_seconds", ["queue": "batches.ready"]) == 0)
+    #expect(!read.samples.contains { $0.labels["queue"] == "surprise" })
+  }
+
   /// Proves that one name cannot be two kinds, and that the series of a name are bounded, without any trap.
   @Test func `a second kind and too many series are refused and counted`() throws {
     let gauge = Meter(label: "x", factory: registry)
