@@ -95,7 +95,8 @@ let package = Package(
     role("Scheduler", ["Worker", "Ledger", "Streams", "Payouts", logging, metrics, lifecycle]),
     role(
       "Signer", ["Worker", "Ledger", "Streams", "Tron", "Keystore", "Payouts", logging, metrics, lifecycle, crypto]),
-    role("Monitor", ["Worker", "Ledger", "Streams", "Tron", "Payouts", logging, metrics, lifecycle]),
+    role(
+      "Monitor", ["Worker", "Ledger", "Streams", "Tron", "Payouts", httpClient, nioCore, logging, metrics, lifecycle]),
     role("Payoutctl", ["Worker", "Ledger", "Streams", "Tron", "Keystore", "Payouts", argumentParser, logging]),
     role("Devnet", ["CSecp256k1", hummingbird, crypto, logging, lifecycle]),
 
@@ -147,7 +148,10 @@ let package = Package(
       of: ["Signer", "Monitor", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres", logging]),
     tests(
       "MonitorTests",
-      of: ["Monitor", "Signer", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres", logging]),
+      of: [
+        "Monitor", "Signer", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres", logging, nioCore,
+        nioPosix,
+      ]),
     tests("DevnetTests", of: ["Devnet", httpClient, nioCore, lifecycle, logging], excluding: ["tronpy"]),
     tests(
       "WholePathTests",

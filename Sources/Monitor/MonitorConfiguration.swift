@@ -4,12 +4,17 @@ public import Worker
 ///
 /// ## Configuration keys
 /// - those of `StoreConfiguration`, `TronConfiguration` and `NodeConfiguration`.
-/// - `PAYOUT_RETRY_DELAY_SECONDS` (1 to 86400, default 60): how long a freed payout waits for its next attempt.
+/// - `PAYOUT_RETRY_DELAY_SECONDS` (1 to 86400, default 60): how long a freed payout waits for its second attempt; doubles
+///   with each further one, up to an hour.
+/// - `MAX_PAYOUT_RETRY_ATTEMPTS` (1 to 100, default 5): after so many failures of its own a payout is `failed`.
+/// - `ALARM_WEBHOOK_URL` (http or https URL, secret, optional): is told each alarm.
 public struct MonitorConfiguration: SettingsReadable, Sendable {
   let stores: StoreConfiguration
   let tron: TronConfiguration
   let nodes: NodeConfiguration
   let retryDelaySeconds: Int64
+  let maximumOwnFailures: Int64
+  let alarmURL: ServiceURL?
 
   /// Reads every key.
   public init(from settings: inout Settings) {
@@ -17,5 +22,7 @@ public struct MonitorConfiguration: SettingsReadable, Sendable {
     tron = TronConfiguration(from: &settings)
     nodes = NodeConfiguration(from: &settings)
     retryDelaySeconds = settings.integer("PAYOUT_RETRY_DELAY_SECONDS", default: 60, in: 1...86_400)
+    maximumOwnFailures = settings.integer("MAX_PAYOUT_RETRY_ATTEMPTS", default: 5, in: 1...100)
+    alarmURL = settings.optionalURL("ALARM_WEBHOOK_URL", .endpoint)
   }
 }

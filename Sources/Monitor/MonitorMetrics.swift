@@ -14,6 +14,8 @@ public struct MonitorMetrics: Sendable {
   private let failed: Counter
   private let dead: Counter
   private let anomalous: Counter
+  private let failedPayouts: Counter
+  private let untoldAlarms: Counter
 
   /// Makes all instruments once.
   public init(_ instruments: Instruments) {
@@ -23,6 +25,8 @@ public struct MonitorMetrics: Sendable {
     confirmed = instruments.counter("payouts_confirmed_total", help: "How many payouts were confirmed?")
     findings = instruments.counter("findings_total", help: "How many transactions of ours did nobody of us sign?")
     sent = instruments.counter("transactions_sent_total", help: "How many transactions did Signers say they sent?")
+    failedPayouts = instruments.counter("payouts_failed_total", help: "How many payouts failed for good, unpaid?")
+    untoldAlarms = instruments.counter("alarm_calls_failed_total", help: "How often was an alarm not taken?")
     func verdict(_ name: String) -> Counter {
       instruments.counter("verdicts_total", help: "How did transactions end?", labels: [("verdict", name)])
     }
@@ -37,6 +41,8 @@ public struct MonitorMetrics: Sendable {
   func countFork() { forks.increment() }
   func count(confirmed count: Int) { confirmed.increment(by: count) }
   func count(findings count: Int) { findings.increment(by: count) }
+  func countFailedPayout() { failedPayouts.increment() }
+  func countUntoldAlarm() { untoldAlarms.increment() }
   func count(sent count: Int) { sent.increment(by: count) }
 
   func count(_ verdict: TransactionVerdict) {

@@ -35,10 +35,14 @@ public enum MonitorService {
     let policy = MonitorPolicy(
       name: name, token: configuration.tron.usdtContract,
       requiredConfirmations: configuration.tron.requiredConfirmations,
-      retryDelayMilliseconds: configuration.retryDelaySeconds * 1_000)
+      retryDelayMilliseconds: configuration.retryDelaySeconds * 1_000,
+      maximumOwnFailures: configuration.maximumOwnFailures)
+    let alarms = configuration.alarmURL.map(AlarmWebhook.init)
     let steps = try MonitorSteps(
-      MonitorParts(ledger: ledger, streams: streams, node: node, clock: context.clock), policy: policy,
+      MonitorParts(ledger: ledger, streams: streams, node: node, clock: context.clock, alarms: alarms), policy: policy,
       metrics: MonitorMetrics(context.instruments), logger: context.logger)
-    return [ledger.connections] + streams.connections + [connection, context.loop(steps.all)]
+    var services: [any Service] = [ledger.connections] + streams.connections + [connection]
+    if let alarms { services.append(alarms) }
+    return services + [context.loop(steps.all)]
   }
 }

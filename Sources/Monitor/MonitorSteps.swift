@@ -11,15 +11,20 @@ public struct MonitorParts: Sendable {
   let streams: any StreamTransport
   let node: any TronNode
   let clock: any WallClock
+  let alarms: (any AlarmReceiver)?
 
-  /// - Parameter node: one whose genesis block is checked.
+  /// - Parameters:
+  ///   - node: one whose genesis block is checked.
+  ///   - alarms: nil where alarms are only logged.
   public init(
-    ledger: any MonitorLedger, streams: any StreamTransport, node: any TronNode, clock: any WallClock
+    ledger: any MonitorLedger, streams: any StreamTransport, node: any TronNode, clock: any WallClock,
+    alarms: (any AlarmReceiver)? = nil
   ) {
     self.ledger = ledger
     self.streams = streams
     self.node = node
     self.clock = clock
+    self.alarms = alarms
   }
 }
 
@@ -29,17 +34,23 @@ public struct MonitorPolicy: Sendable {
   let token: Address
   let requiredConfirmations: Int64
   let retryDelayMilliseconds: Int64
+  let maximumOwnFailures: Int64
 
   /// - Parameters:
   ///   - name: the instance, unique among Monitor's replicas.
   ///   - token: the USDT contract.
   ///   - requiredConfirmations: 19.
-  ///   - retryDelayMilliseconds: how long a freed payout waits.
-  public init(name: String, token: Address, requiredConfirmations: Int64, retryDelayMilliseconds: Int64) {
+  ///   - retryDelayMilliseconds: how long a freed payout waits for its second attempt.
+  ///   - maximumOwnFailures: after so many failures of its own a payout is `failed`.
+  public init(
+    name: String, token: Address, requiredConfirmations: Int64, retryDelayMilliseconds: Int64,
+    maximumOwnFailures: Int64 = 5
+  ) {
     self.name = name
     self.token = token
     self.requiredConfirmations = requiredConfirmations
     self.retryDelayMilliseconds = retryDelayMilliseconds
+    self.maximumOwnFailures = maximumOwnFailures
   }
 }
 
@@ -51,15 +62,21 @@ public struct MonitorSteps: Sendable {
   public let followSolid: Step
   /// See `JudgeLate`.
   public let judgeLate: Step
+  /// See `BlameFailures`.
+  public let blameFailures: Step
   /// See `ConfirmPayouts`.
   public let confirm: Step
   /// See `JudgeFindings`.
   public let judgeFindings: Step
   /// See `TakeUpSent`.
   public let takeUpSent: Step
+  /// See `AnnounceAlarms`.
+  public let announceAlarms: Step
 
   /// All of them.
-  public var all: [Step] { [followHead, followSolid, judgeLate, confirm, judgeFindings, takeUpSent] }
+  public var all: [Step] {
+    [followHead, followSolid, judgeLate, blameFailures, confirm, judgeFindings, takeUpSent, announceAlarms]
+  }
 
   /// - Throws: `StreamError` where the instance's name cannot name a consumer.
   public init(_ parts: MonitorParts, policy: MonitorPolicy, metrics: MonitorMetrics?, logger: Logger) throws {
@@ -72,17 +89,24 @@ public struct MonitorSteps: Sendable {
     let late = JudgeLate(
       ledger: parts.ledger, node: parts.node, retryDelayMilliseconds: policy.retryDelayMilliseconds,
       clock: parts.clock, metrics: metrics, logger: logger)
+    let blaming = BlameFailures(
+      ledger: parts.ledger, node: parts.node, maximumOwnFailures: policy.maximumOwnFailures, clock: parts.clock,
+      metrics: metrics, logger: logger)
     let confirming = ConfirmPayouts(
       ledger: parts.ledger, requiredConfirmations: policy.requiredConfirmations, metrics: metrics, logger: logger)
     let findings = JudgeFindings(ledger: parts.ledger, metrics: metrics, logger: logger)
     let sent = try TakeUpSent(ledger: parts.ledger, metrics: metrics, logger: logger)
       .consumer(parts.streams, name: ConsumerName(policy.name), clock: parts.clock)
+    let announcing = AnnounceAlarms(
+      ledger: parts.ledger, receiver: parts.alarms, metrics: metrics, logger: logger)
 
     followHead = Step("follow_head", stateWhenFailing: .failed) { try await head.step() }
     followSolid = Step("follow_solid", stateWhenFailing: .failed) { try await solid.step() }
     judgeLate = Step("judge_late") { try await late.step() }
+    blameFailures = Step("blame_failures") { try await blaming.step() }
     confirm = Step("confirm") { try await confirming.step() }
     judgeFindings = Step("judge_findings") { try await findings.step() }
     takeUpSent = Step("take_up_sent") { try await sent.step() > 0 ? .worked : .idle(milliseconds: 1) }
+    announceAlarms = Step("announce_alarms") { try await announcing.step() }
   }
 }

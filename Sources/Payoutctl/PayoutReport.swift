@@ -75,6 +75,7 @@ extension PayoutReport {
       lines.append("     in block \(block.number) of \(block.time)\(depth)")
     }
     if let result = attempt.result { lines.append("     result \(result)") }
+    if let blame = attempt.blame { lines.append("     failure of \(blame.rawValue): \(blame.advice)") }
     if let cost = attempt.cost {
       lines.append("     cost \(cost.fee.trx) TRX, \(cost.energyUsed) energy, \(cost.bandwidthUsed) bandwidth")
     }
@@ -120,6 +121,7 @@ private struct PayoutJSON: Encodable {
     let confirmations: Int64?
     let requiredConfirmations: Int64
     let result: String?
+    let blame: String?
     let feeTrx: String?
     let energyUsed: Int64?
     let bandwidthUsed: Int64?
@@ -200,6 +202,7 @@ extension PayoutJSON.Attempt {
     confirmations = report.confirmations(of: attempt)
     requiredConfirmations = report.requiredConfirmations
     result = attempt.result
+    blame = attempt.blame?.rawValue
     feeTrx = attempt.cost?.fee.trx
     energyUsed = attempt.cost?.energyUsed
     bandwidthUsed = attempt.cost?.bandwidthUsed

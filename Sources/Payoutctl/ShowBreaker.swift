@@ -55,6 +55,9 @@ private struct BreakerView: Encodable {
   let since: String
   let cause: String?
   let closesBy: String?
+  let nextTrialAt: String?
+  let trialTxid: String?
+  let failedTrials: Int
   let paused: Bool
   let pausedSince: String?
   let pauseReason: String?
@@ -67,6 +70,9 @@ private struct BreakerView: Encodable {
     since = report.since.description
     cause = report.cause
     closesBy = report.closesBy
+    nextTrialAt = report.trialAt?.description
+    trialTxid = report.trial?.description
+    failedTrials = report.failedTrials
     paused = conditions.pausedSince != nil
     pausedSince = conditions.pausedSince?.description
     pauseReason = conditions.pauseReason
@@ -78,8 +84,13 @@ private struct BreakerView: Encodable {
   var lines: [String] {
     let why = cause.map { ": \($0), closed by \(closesBy ?? "nobody")" } ?? ""
     let pause = paused ? "paused since \(pausedSince ?? "unknown"): \(pauseReason ?? "no reason")" : "not paused"
+    var trial: [String] = []
+    if let nextTrialAt { trial = ["trial     one transaction may be signed from \(nextTrialAt) on"] }
+    if let trialTxid { trial = ["trial     transaction \(trialTxid) is out"] }
+    if let line = trial.first, failedTrials > 0 { trial = ["\(line); \(failedTrials) failed before"] }
     return [
-      "breaker   \(breaker) since \(since)\(why)",
+      "breaker   \(breaker) since \(since)\(why)"
+    ] + trial + [
       "payments  \(pause)",
       "history   \(historyVouchedFor ? "vouched for" : "not vouched for by every Signer since the server's start")",
       "findings  \(openFindings == 0 ? "none open" : "\(openFindings) open")",

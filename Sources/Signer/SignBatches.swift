@@ -34,7 +34,7 @@ struct SignBatches<Signer: TransactionSigner>: Sendable {
     let conditions = try await ledger.conditions()
     let acts =
       state.vouchedLife != nil && conditions.isContinuous && conditions.openFindings == 0
-      && conditions.pauseReason == nil && conditions.breakerCause == nil
+      && conditions.pauseReason == nil && conditions.doesBreakerLetThrough
     guard acts else {
       metrics?.show(mayAct: false)
       return false
@@ -66,6 +66,7 @@ struct SignBatches<Signer: TransactionSigner>: Sendable {
     let allowance = state.allowance(atMost: Self.payoutsAtOnce, headNumber: look.head.number)
     guard allowance > 0 else {
       state.recordBlocked()
+      try await ledger.record(.noNodeAccepts, of: signerName)
       return true
     }
     let order = SigningOrder(
@@ -102,6 +103,7 @@ struct SignBatches<Signer: TransactionSigner>: Sendable {
     case .blocked(let reason):
       logger.debug("Signing is blocked", metadata: ["reason": "\(reason.rawValue)"])
       state.recordBlocked()
+      if reason == .inFlightLimit { try await ledger.record(.inFlightLimit, of: signerName) }
       return true
     }
   }

@@ -59,6 +59,27 @@ import Testing
     }
   }
 
+  @Test func `A payout that the wallet cannot fund reverts, is blamed on the wallet, and waits`() async throws {
+    // The chain's own word, and a node's simulation over HTTP: what is short is not the payout's fault.
+    try await Stack.with(funds: 5) { stack, client in
+      try await stack.start()
+      let rich = PayoutClient.Wish(
+        key: "rich", recipient: Address(account: [UInt8](repeating: 0x77, count: 20)), amount: try Amount(decimal: "6"))
+      let id = try await client.pay(rich)
+      try await eventually("its revert is blamed on the wallet", within: .seconds(120)) {
+        try await stack.has("attempts WHERE outcome = 'failed_on_chain' AND blame = 'wallet_short'")
+      }
+      #expect(try await stack.has("alarms WHERE kind = 'failure_wallet_short' AND acknowledged_at IS NULL"))
+      #expect(try await !stack.has("payouts WHERE status = 'failed'"))
+      #expect(try await !stack.has("attempts WHERE blame = 'payout'"))
+      // Another that the wallet can fund is paid.
+      let poor = PayoutClient.Wish(key: "poor", recipient: rich.recipient, amount: try Amount(decimal: "5"))
+      try await client.waitUntilConfirmed([try await client.pay(poor)])
+      #expect(try await stack.chain.balance(of: rich.recipient) == 5_000_000)
+      #expect(try await client.status(of: id) != "failed")
+    }
+  }
+
   @Test func `A transaction that the database lost is put back before anything is signed, and pays once`() async throws
   {
     try await Stack.with { stack, client in

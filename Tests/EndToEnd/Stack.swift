@@ -44,7 +44,9 @@ actor Stack {
   let replicas: [Replica]
 
   /// Everything up to declared Signers; no worker runs yet.
-  init(replicasOfEach count: Int = 1) async throws {
+  ///
+  /// - Parameter funds: what the wallet holds, in USDT.
+  init(replicasOfEach count: Int = 1, funds: Int = 1_000_000) async throws {
     replicas = (1...count).flatMap { number in Role.allCases.map { Replica(role: $0, number: number) } }
     redis = try await PrivateRedis.start()
     postgres = try await PrivatePostgres.start()
@@ -69,7 +71,7 @@ actor Stack {
     devnet = try TestProcess(
       "/usr/bin/env", ["--default-signal", TestProcess.builtExecutable("devnet")],
       environment: [
-        "DEVNET_PORT": "0", "DEVNET_BLOCK_MS": "250", "DEVNET_FUND": "\(wallet):100000:1000000", "LOG_LEVEL": "error",
+        "DEVNET_PORT": "0", "DEVNET_BLOCK_MS": "250", "DEVNET_FUND": "\(wallet):100000:\(funds)", "LOG_LEVEL": "error",
       ])
     try Self.remember(devnet, in: folder)
     let values = try await devnet.waitForOutput(within: Self.patience) { output -> [String: String]? in

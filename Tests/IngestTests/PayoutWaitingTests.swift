@@ -88,11 +88,59 @@ struct PayoutWaitingTests {
 
   @Test func `the live attempt is told, and the number of the next one`() throws {
     // Proves that an operator can follow the transaction at hand.
-    let dead = try AttemptRecord.some(.dead, outcome: .dead, number: 1)
+    let dead = try AttemptRecord.some(.dead, outcome: .dead, number: 1, blame: .expired)
     let live = try AttemptRecord.some(.signed, number: 2)
     let answer = waiting(try .some(.signed), attempts: [dead, live])
     #expect(answer?.detail.contains("\(live.txid), attempt 2") == true)
     #expect(waiting(try .some(.scheduled), attempts: [dead])?.detail.contains("attempt 2") == true)
+  }
+
+  @Test func `an open breaker tells who closes it, and when it tries`() throws {
+    // Proves each kind: an operator's, one that waits for its trial's time, one whose trial is out, one whose trial is due.
+    let record = try PayoutRecord.some(.scheduled)
+    let operators = waiting(record, .good(breakerCause: "anomaly", breakerSince: Self.later))
+    #expect(operators?.what == .breaker && operators?.detail.hasPrefix("an operator to close") == true)
+    let next = Self.now.advanced(byMilliseconds: 1)
+    let open = waiting(record, .good(breakerCause: "repeated_failures", breakerSince: Self.later, breakerTrialAt: next))
+    #expect(open?.what == .breaker && open?.since == Self.later)
+    #expect(open?.detail == "the circuit breaker's next trial at \(next), opened by: repeated_failures")
+    let half = waiting(record, .good(breakerCause: "repeated_failures", isBreakerTrialOut: true))
+    #expect(half?.what == .breakerTrial && half?.detail.contains("repeated_failures") == true)
+    let due = waiting(record, .good(breakerCause: "repeated_failures", breakerTrialAt: Self.now))
+    #expect(due?.what == .signing && due?.detail.contains("the circuit breaker's trial") == true)
+  }
+
+  @Test func `a failure without a cause, a delay and a full limit are told apart`() throws {
+    // Proves that the cause of the last failure comes first, and that Signer's limit is not told as a retry's delay.
+    let later = Self.now.advanced(byMilliseconds: 1)
+    let open = try AttemptRecord.some(.failedOnChain, outcome: .failedOnChain)
+    let known = try AttemptRecord.some(.failedOnChain, outcome: .failedOnChain, blame: .walletShort)
+    let retried = try PayoutRecord.some(.scheduled, notBefore: later, notBeforeReason: .retry)
+    #expect(waiting(retried, attempts: [open])?.what == .failureCause)
+    #expect(waiting(retried, attempts: [open])?.detail.contains("\(open.txid)") == true)
+    let delayed = waiting(retried, attempts: [known])
+    #expect(delayed?.what == .retryDelay && delayed?.detail.contains("attempt 2, which ends at \(later)") == true)
+    let full = waiting(try .some(.scheduled, notBefore: later, notBeforeReason: .signerLimit))
+    #expect(full?.what == .signerLimit && full?.detail.contains("\(later)") == true)
+    #expect(waiting(try .some(.scheduled, notBefore: Self.now, notBeforeReason: .signerLimit))?.what == .signing)
+  }
+
+  @Test func `what a Signer alone knows is told`() throws {
+    // Proves both of its words, that the later beginning counts, and that what stands before them hides them.
+    let record = try PayoutRecord.some(.scheduled)
+    for (standstill, cause) in [(Standstill.inFlightLimit, PayoutWaiting.Cause.inFlightLimit), (.noNodeAccepts, .node)]
+    {
+      let told = waiting(record, .good(standstill: standstill, standstillSince: Self.later))
+      #expect(told?.what == cause && told?.since == Self.later)
+      let delayed = try PayoutRecord.some(.scheduled, notBefore: Self.now.advanced(byMilliseconds: 1))
+      #expect(waiting(delayed, .good(standstill: standstill, standstillSince: Self.later))?.what == .retryDelay)
+    }
+  }
+
+  @Test func `a node's refusal is told to whose transaction it refuses`() throws {
+    // Proves that a payout that no node takes does not look as if nobody had tried.
+    let refused = try AttemptRecord.some(.signed, lastAnswer: "SERVER_BUSY")
+    #expect(waiting(try .some(.signed), attempts: [refused])?.detail.contains("last answered: SERVER_BUSY") == true)
   }
 
   @Test func `the first answer is told from the acceptance alone`() {
@@ -110,13 +158,16 @@ extension PayingConditions {
   /// Nothing keeps anything, unless told otherwise.
   static func good(
     isContinuous: Bool = true, openFindings: Int = 0, pauseReason: String? = nil, pausedSince: Timestamp? = nil,
-    breakerCause: String? = nil, breakerSince: Timestamp? = nil, headNumber: Int64? = 120,
-    headMovedAt: Timestamp?? = nil
+    breakerCause: String? = nil, breakerSince: Timestamp? = nil, breakerTrialAt: Timestamp? = nil,
+    isBreakerTrialOut: Bool = false, standstill: Standstill? = nil, standstillSince: Timestamp? = nil,
+    headNumber: Int64? = 120, headMovedAt: Timestamp?? = nil
   ) -> PayingConditions {
     let now = Timestamp(milliseconds: 1_800_000_010_000)
     return PayingConditions(
       now: now, isContinuous: isContinuous, openFindings: openFindings, pauseReason: pauseReason,
-      pausedSince: pausedSince, breakerCause: breakerCause, breakerSince: breakerSince, headNumber: headNumber,
+      pausedSince: pausedSince, breakerCause: breakerCause, breakerSince: breakerSince, breakerTrialAt: breakerTrialAt,
+      isBreakerTrialOut: isBreakerTrialOut, standstill: standstill, standstillSince: standstillSince,
+      headNumber: headNumber,
       headMovedAt: headMovedAt ?? now, solidNumber: 101)
   }
 }
@@ -124,7 +175,8 @@ extension PayingConditions {
 extension PayoutRecord {
   /// A payout in some state since one moment.
   static func some(
-    _ status: PayoutStatus, batchType: BatchType = .immediate, notBefore: Timestamp? = nil
+    _ status: PayoutStatus, batchType: BatchType = .immediate, notBefore: Timestamp? = nil,
+    notBeforeReason: DelayReason? = nil
   ) throws -> PayoutRecord {
     let since = Timestamp(milliseconds: 1_800_000_000_000)
     let id = PayoutID(at: since, randomness: [UInt8](repeating: 1, count: 10))
@@ -136,7 +188,8 @@ extension PayoutRecord {
       terms: terms, seal: Seal(version: 1, keyID: "k", signature: []),
       particulars: PayoutParticulars(priority: .normal, reason: .custom, requestID: "r"), acceptedStatus: .queued,
       status: status, statusSince: since, note: nil, heldFrom: status == .held ? .scheduled : nil,
-      holdReason: status == .held ? HoldReason.brokenSeal.rawValue : nil, settlementBatch: nil, notBefore: notBefore)
+      holdReason: status == .held ? HoldReason.brokenSeal.rawValue : nil, settlementBatch: nil, notBefore: notBefore,
+      notBeforeReason: notBeforeReason)
   }
 }
 
@@ -144,7 +197,7 @@ extension AttemptRecord {
   /// An attempt whose transaction stands somewhere.
   static func some(
     _ status: TransactionStatus, outcome: AttemptOutcome? = nil, number: Int = 1, block: Int64? = nil,
-    cost: TransactionCost? = nil
+    blame: FailureBlame? = nil, cost: TransactionCost? = nil, lastAnswer: String? = nil
   ) throws -> AttemptRecord {
     let time = Timestamp(milliseconds: 1_800_000_003_000)
     let place = try block.map {
@@ -152,6 +205,6 @@ extension AttemptRecord {
     }
     return AttemptRecord(
       number: number, txid: try TxID([UInt8](repeating: UInt8(number), count: 32)), outcome: outcome, status: status,
-      signedAt: time, expiration: time, block: place, result: nil, cost: cost, lastAnswer: nil)
+      signedAt: time, expiration: time, block: place, result: nil, blame: blame, cost: cost, lastAnswer: lastAnswer)
   }
 }

@@ -44,7 +44,11 @@ import Testing
   @Test func `the breaker opens until an operator closes it`() async throws {
     try await withLedger { test async throws in
       let breaker = "SELECT state, cause, closes_by FROM breaker"
-      try await test.run("UPDATE breaker SET state = 'half_open', cause = 'failures', closes_by = 'trial'")
+      try await test.run(
+        """
+        UPDATE breaker SET state = 'half_open', cause = 'failures', closes_by = 'trial',
+          trial_txid = decode(repeat('ee', 32), 'hex')
+        """)
       try await test.ledger.openBreaker(cause: "first", subject: "a", message: "x")
       #expect(try await test.rows(breaker) == ["open|first|operator"])
       try await test.ledger.openBreaker(cause: "second", subject: "b", message: "y")

@@ -59,7 +59,13 @@ import Testing
     ),
     (.paused, "UPDATE pause SET paused = true, reason = 'an operator'"),
     (.breakerOpen, "SELECT open_breaker('test', 'subject', 'message')"),
-    (.breakerOpen, "UPDATE breaker SET state = 'half_open', cause = 'test', closes_by = 'trial'"),
+    (
+      .breakerTrial,
+      """
+      UPDATE breaker SET state = 'half_open', cause = 'test', closes_by = 'trial',
+        trial_txid = decode(repeat('ee', 32), 'hex')
+      """
+    ),
     (.fenceBehind, "UPDATE chain_cursors SET number = 89 WHERE view = 'head'"),
     (.fenceBehind, "DELETE FROM chain_cursors"),
   ]

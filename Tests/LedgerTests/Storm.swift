@@ -42,13 +42,13 @@ final class Storm: Sendable {
   }
 
   /// How many kinds of steps there are, and how much each of them does at least.
-  static let stepCount = 9
-  static let workMinimum = 20
+  static let stepCount = 11
+  static func workMinimum(_ step: String) -> Int { step == "close" ? 3 : 20 }
 
   private var isOver: Bool {
     let now = ContinuousClock.now
     return now >= limit
-      || now >= end && worked.withLock { $0.values.filter { $0 >= Self.workMinimum }.count } == Self.stepCount
+      || now >= end && worked.withLock { $0.filter { $0.value >= Self.workMinimum($0.key) }.count } == Self.stepCount
   }
 
   /// Runs all steps, two of each, until the end. The first error ends it.
@@ -56,6 +56,7 @@ final class Storm: Sendable {
     let steps: [(String, @Sendable (Ledger, inout SeededGenerator) async throws -> Int)] = [
       ("accept", accept), ("schedule", schedule), ("sign", sign), ("broadcast", broadcast), ("head", head),
       ("solid", solid), ("judge", judge), ("expire", expire), ("confirm", confirm),
+      ("blame", blame), ("close", close),
     ]
     try await withThrowingTaskGroup(of: Void.self) { group in
       for (index, step) in steps.enumerated() {
@@ -172,7 +173,7 @@ final class Storm: Sendable {
     var verdicts: [TxID: TransactionVerdict] = [:]
     for txid in try await some("included", "block_number <= \(place.number)") {
       verdicts[txid] =
-        Int.random(in: 0..<6, using: &generator) == 0
+        Int.random(in: 0..<3, using: &generator) == 0
         ? .failedOnChain(place, Sample.cost, result: "REVERT") : .paid(place, Sample.cost)
     }
     let applied = try await ledger.apply(
@@ -193,6 +194,27 @@ final class Storm: Sendable {
     }
     try await ledger.settle(verdicts, retryDelayMilliseconds: 10)
     return verdicts.count
+  }
+
+  /// Most failures are the payout's own, and three of them end it.
+  @Sendable private func blame(_ ledger: Ledger, _ generator: inout SeededGenerator) async throws -> Int {
+    var count = 0
+    for failure in try await ledger.unblamedFailures(atMost: 20).shuffled(using: &generator) {
+      let blame = Int.random(in: 0..<4, using: &generator) > 0 ? .payout : FailureBlame.walletShort
+      _ = try await ledger.blame(blame, for: failure, maximumOwnFailures: 3)
+      count += 1
+    }
+    return count
+  }
+
+  /// A third of all transactions die, so that the breaker opens all the time: a person closes it, or its trial does.
+  @Sendable private func close(_ ledger: Ledger, _ generator: inout SeededGenerator) async throws -> Int {
+    if Int.random(in: 0..<8, using: &generator) == 0 {
+      _ = try await test.pool.execute(
+        "UPDATE breaker SET trial_at = now() WHERE state = 'open' AND closes_by = 'trial'")
+      return 0
+    }
+    return try await ledger.closeBreaker(reason: "storm") == nil ? 0 : 1
   }
 
   @Sendable private func expire(_ ledger: Ledger, _ generator: inout SeededGenerator) async throws -> Int {

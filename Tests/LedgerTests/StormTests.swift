@@ -23,7 +23,7 @@ import Testing
       }
       for pool in pools { await pool.close() }
       print("storm worked \(storm.worked.withLock { $0.sorted { $0.key < $1.key } })")
-      let worked = storm.worked.withLock { $0.filter { $0.value >= Storm.workMinimum } }
+      let worked = storm.worked.withLock { $0.filter { $0.value >= Storm.workMinimum($0.key) } }
       #expect(worked.count == Storm.stepCount, "seed \(seed): some steps found too little to do")
       try await expectConsistent(test, seed: seed)
     }

@@ -92,6 +92,30 @@ extension TestLedger {
   /// The transaction of a payout's attempt, as `sign` makes it.
   func txid(_ payout: Int, attempt: Int = 1) -> TxID { Sample.txid(Sample.reference(payout), attempt: attempt) }
 
+  /// Lets the ledger's clock stand still, so many seconds after the test's beginning: from then on it moves by these calls.
+  func freeze(afterSeconds seconds: Int64 = 0) async throws {
+    try await run(
+      """
+      CREATE OR REPLACE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql STABLE AS $$
+        SELECT 'epoch'::timestamptz + \(now.milliseconds + seconds * 1_000) * interval '1 millisecond'
+      $$
+      """)
+  }
+
+  /// Tells of all failures whose cause is not known whose they are.
+  ///
+  /// - Returns: the payouts that failed for good.
+  @discardableResult
+  func blame(_ blame: FailureBlame, maximumOwnFailures: Int64 = 5) async throws -> [PayoutID] {
+    var failed: [PayoutID] = []
+    for failure in try await ledger.unblamedFailures(atMost: 1_000) {
+      if let payout = try await ledger.blame(blame, for: failure, maximumOwnFailures: maximumOwnFailures) {
+        failed.append(payout)
+      }
+    }
+    return failed
+  }
+
   /// Makes the database forget a transaction and its attempts, as a restore does.
   func forget(_ txid: TxID) async throws {
     try await force(

@@ -34,7 +34,8 @@ struct TestLedger: Sendable {
     PostgresPool(
       configuration: PostgresConfiguration(
         url: url, applicationName: actor, connectionLimit: connectionLimit,
-        acquireTimeoutMilliseconds: acquireTimeoutMilliseconds),
+        // Some tests are one long statement, and the machine may be busy.
+        statementTimeoutMilliseconds: 180_000, acquireTimeoutMilliseconds: acquireTimeoutMilliseconds),
       logger: Logger(label: actor))
   }
 

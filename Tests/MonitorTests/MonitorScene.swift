@@ -14,15 +14,18 @@ extension PayingScene {
   static let retryDelayMilliseconds: Int64 = 60_000
 
   /// A Monitor in this scene; a second one is a replica.
-  func monitor(_ name: String = "monitor-1", node: (any TronNode)? = nil) throws -> MonitorSteps {
+  func monitor(
+    _ name: String = "monitor-1", node: (any TronNode)? = nil, maximumOwnFailures: Int64 = 5,
+    alarms: (any AlarmReceiver)? = nil, logger: Logger = Logger(label: "monitor")
+  ) throws -> MonitorSteps {
     try MonitorSteps(
       MonitorParts(
         ledger: ledger, streams: streams, node: node ?? CheckedNode(self.node, genesis: self.node.genesis),
-        clock: clock),
+        clock: clock, alarms: alarms),
       policy: MonitorPolicy(
         name: name, token: PayingScene.token, requiredConfirmations: 19,
-        retryDelayMilliseconds: PayingScene.retryDelayMilliseconds),
-      metrics: nil, logger: Logger(label: "monitor"))
+        retryDelayMilliseconds: PayingScene.retryDelayMilliseconds, maximumOwnFailures: maximumOwnFailures),
+      metrics: nil, logger: logger)
   }
 
   /// A Signer in this scene.
@@ -63,6 +66,23 @@ extension PayingScene {
       try await produce()
       try await read(monitor)
     }
+  }
+
+  /// Lets a payout's present transaction fail on chain, until that is solid.
+  func fail(_ number: Int, _ result: ContractResult, _ monitor: MonitorSteps) async throws {
+    await node.setExecution(.failure(result), of: try await txid(number))
+    try await live(19, monitor)
+  }
+
+  /// Lets a delay pass, and Signer prove the earlier attempts and sign and send what may be signed.
+  func retry(_ monitor: MonitorSteps, _ signer: SignerSteps, slots: Int = 45) async throws {
+    try await live(slots, monitor)
+    for _ in 0..<3 {
+      try await run(signer.sweep)
+      try await run(signer.sign)
+      try await run(signer.prove)
+    }
+    try await run(signer.broadcast)
   }
 
   /// Goes round until the step has nothing more to do.

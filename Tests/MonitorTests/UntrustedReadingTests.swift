@@ -191,4 +191,7 @@ private struct HidingNode: TronNode {
   func tokenBalance(
     token: Address, of owner: Address, _ view: ChainView
   ) async throws(TronNodeError) -> Amount { try await node.tokenBalance(token: token, of: owner, view) }
+  func simulate(_ call: TokenCall, _ view: ChainView) async throws(TronNodeError) -> TokenCallOutcome {
+    try await node.simulate(call, view)
+  }
 }

@@ -29,6 +29,27 @@ struct SteeringTests {
     #expect(acts.contains("closed: calm again") && acts.contains("payoutctl:"), "\(acts)")
   }
 
+  @Test func `a breaker that a trial can close tells when, and which is out`() async throws {
+    let scene = try await CommandLineScene.vouched()
+    try await scene.sql(
+      """
+      UPDATE breaker SET state = 'open', cause = 'repeated_failures', closes_by = 'trial', failed_trials = 2,
+        trial_at = '2033-05-18T03:33:20Z'
+      """)
+    let open = try await scene.run("breaker")
+    #expect(
+      open.output.contains(
+        "trial     one transaction may be signed from 2033-05-18T03:33:20.000Z on; 2 failed before\n"),
+      "\(open.output)")
+    let txid = String(repeating: "ee", count: 32)
+    try await scene.sql("UPDATE breaker SET state = 'half_open', trial_txid = '\\x\(txid)'")
+    let half: [String: Any] = try CommandLineScene.json(try await scene.run("breaker", "--json"))
+    #expect(half["breaker"] as? String == "half_open" && half["trial_txid"] as? String == txid)
+    #expect(half["failed_trials"] as? Int == 2 && half["next_trial_at"] == nil)
+    #expect(try await scene.run("breaker", "close", "--reason", "r").output.contains("open by repeated_failures"))
+    #expect(try await !scene.run("breaker").output.contains("trial"))
+  }
+
   // Proves the manual reset: what is acknowledged is named, so that nobody waves a stolen key through unseen.
   @Test func `closing the breaker tells the findings that it acknowledges`() async throws {
     let scene = try await CommandLineScene.vouched()

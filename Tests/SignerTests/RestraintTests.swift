@@ -20,6 +20,7 @@ import Tron
       for count in Int64(2)...4 {
         for _ in 0..<3 { try await scene.run(signer.sign) }
         #expect(try await signedCount() == count)
+        #expect(try await scene.ledger.conditions().standstill == .noNodeAccepts)
         try await scene.produce()
         try await scene.follow()
       }
@@ -39,6 +40,12 @@ import Tron
       try await scene.schedule(numbers: 1...5)
       for _ in 0..<3 { try await scene.run(signer.sign) }
       #expect(try await scene.count("SELECT count(*) FROM transactions") == 3)
+      #expect(try await scene.ledger.conditions().standstill == .inFlightLimit)
+      try await scene.wait(milliseconds: 14_000)
+      try await scene.run(signer.sign)
+      #expect(try await scene.ledger.conditions().standstillSince == PayingScene.noon)
+      try await scene.wait(milliseconds: 15_000)
+      #expect(try await scene.ledger.conditions().standstill == nil)
       try await scene.run(signer.broadcast)
       try await scene.produce()
       let head = await scene.node.headPlace

@@ -69,7 +69,7 @@ extension PayingScene {
     try await force(
       """
       UPDATE transactions SET status = 'dead' WHERE txid = \(txid);
-      UPDATE attempts SET outcome = 'dead', ended_at = ledger_now() WHERE txid = \(txid);
+      UPDATE attempts SET outcome = 'dead', blame = 'expired', ended_at = ledger_now() WHERE txid = \(txid);
       UPDATE payouts SET status = 'scheduled', held_from = NULL, hold_reason = NULL, not_before = NULL
         WHERE id = '\(PayingScene.payoutID(number))';
       """)

@@ -138,7 +138,7 @@ import Tron
       try await scene.pool.executeScript(
         """
         UPDATE transactions SET status = 'dead';
-        UPDATE attempts SET outcome = 'dead';
+        UPDATE attempts SET outcome = 'dead', blame = 'expired';
         UPDATE payouts SET status = 'scheduled';
         """)
       for _ in 0..<3 {

@@ -107,7 +107,7 @@ import Tron
       try await scene.force(
         """
         UPDATE transactions SET status = 'sent';
-        UPDATE attempts SET outcome = NULL, ended_at = NULL;
+        UPDATE attempts SET outcome = NULL, ended_at = NULL, blame = NULL;
         UPDATE payouts SET status = 'broadcast';
         """)
       let next = try scene.signer(run: 2)

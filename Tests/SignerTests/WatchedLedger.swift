@@ -15,6 +15,10 @@ struct WatchedLedger: SignerLedger {
     return try await ledger.sign(order, decide: decide)
   }
 
+  func record(_ standstill: Standstill, of signer: String) async throws {
+    try await ledger.record(standstill, of: signer)
+  }
+
   func takeForBroadcast(
     wallet: Address, headTime: Timestamp, leaseMilliseconds: Int64, atMost count: Int
   ) async throws -> BroadcastLot {

@@ -222,7 +222,7 @@ public struct PayingScene: Sendable {
   public func closeBreaker() async throws {
     try await force(
       """
-      UPDATE breaker SET state = 'closed', cause = NULL, closes_by = NULL;
+      UPDATE breaker SET state = 'closed', cause = NULL, closes_by = NULL, failures_in_row = 0;
       UPDATE unclaimed_transfers SET acknowledged_at = ledger_now() WHERE acknowledged_at IS NULL;
       """)
   }

@@ -18,6 +18,7 @@ public actor ScriptedNode: TronNode {
     case energyPrice
     case account
     case tokenBalance
+    case simulate(TokenCall)
   }
 
   /// What a broadcast comes to.
@@ -103,7 +104,7 @@ public actor ScriptedNode: TronNode {
   private var chosenSolid: Int64?
   private var price = Sun(100)
   private var accounts: [Address: AccountState] = [:]
-  private var balances: [Address: Amount] = [:]
+  private var token = ScriptedToken()
   private var executions: [TxID: Execution] = [:]
   private var script: (@Sendable (_ number: Int, TxID) -> BroadcastScript?)?
   private var fault: (@Sendable (Call) -> TronNodeError.Code?)?
@@ -221,7 +222,10 @@ public actor ScriptedNode: TronNode {
   public func setAccount(_ account: AccountState, of address: Address) { accounts[address] = account }
 
   /// What an account holds of any token.
-  public func setTokenBalance(_ balance: Amount, of address: Address) { balances[address] = balance }
+  public func setTokenBalance(_ balance: Amount, of address: Address) { token.balances[address] = balance }
+
+  /// Changes what the token's contract says and does.
+  public func changeToken(_ change: @Sendable (inout ScriptedToken) -> Void) { change(&token) }
 
   // MARK: Misbehaviour
 
@@ -300,7 +304,13 @@ public actor ScriptedNode: TronNode {
     token: Address, of owner: Address, _ view: ChainView
   ) throws(TronNodeError) -> Amount {
     try receive(.tokenBalance)
-    return balances[owner] ?? .zero
+    return self.token.balances[owner] ?? .zero
+  }
+
+  /// See `TronNode`.
+  public func simulate(_ call: TokenCall, _ view: ChainView) throws(TronNodeError) -> TokenCallOutcome {
+    try receive(.simulate(call))
+    return token.answer(to: call)
   }
 
   /// See `TronNode`.

@@ -72,6 +72,16 @@ struct SecretTests {
     #expect(url.withText { $0 } == text)
   }
 
+  /// Proves that an endpoint is kept as it is, parameters included, shows nothing of them, and has no credentials.
+  @Test func `an endpoint's URL is lent whole and printed without path and parameters`() throws {
+    let text = "https://hooks.example:8443/a/?token=t0k3n"
+    let url = try ServiceURL(text, kind: .endpoint)
+    #expect("\(url)" == "https://hooks.example:8443" && url.withText { $0 } == text)
+    for wrong in ["https://u:p@h/", "https://h/#f", "ftp://h/", "https://a,b/", "https://"] {
+      #expect((try? ServiceURL(wrong, kind: .endpoint)) == nil, "\(wrong)")
+    }
+  }
+
   /// Proves both sides of what is a host and a port.
   @Test(arguments: [
     ("redis://h:65535", true), ("redis://h:65536", false), ("redis://h:1", true), ("redis://h:0", false),

@@ -156,10 +156,20 @@ public struct AttemptRecord: Sendable, Hashable {
   public let block: BlockPlace?
   /// The receipt's result, once it is solid.
   public let result: String?
+  /// Whose failure it was that it ended unpaid, once that is known.
+  public let blame: FailureBlame?
   /// What it cost, once it is solid.
   public let cost: TransactionCost?
   /// What nodes last answered to its broadcast.
   public let lastAnswer: String?
+}
+
+/// What keeps a Signer from signing that no table but its own word tells.
+public enum Standstill: String, Sendable, Hashable, CaseIterable {
+  /// As many transactions are out and in no block as may be.
+  case inFlightLimit = "in_flight_limit"
+  /// No node takes transactions: one trial is signed a block.
+  case noNodeAccepts = "no_node_accepts"
 }
 
 /// What may keep payouts from being paid just now; told to whoever asks for a payout that waits.
@@ -178,10 +188,23 @@ public struct PayingConditions: Sendable, Hashable {
   public let breakerCause: String?
   /// Since when.
   public let breakerSince: Timestamp?
+  /// From when on one transaction may be signed as its trial, where a trial can close it and none is out.
+  public let breakerTrialAt: Timestamp?
+  /// Whether its trial is out: it is half open.
+  public let isBreakerTrialOut: Bool
+  /// What a Signer said a moment ago that keeps it from signing.
+  public let standstill: Standstill?
+  /// Since when.
+  public let standstillSince: Timestamp?
   /// How far the head's branch was read.
   public let headNumber: Int64?
   /// When Monitor last moved it: its age tells whether the chain is being followed.
   public let headMovedAt: Timestamp?
   /// How far the solid chain was read.
   public let solidNumber: Int64?
+
+  /// Whether the breaker lets a transaction through: it is closed, or its trial is due.
+  public var doesBreakerLetThrough: Bool {
+    breakerCause == nil || breakerTrialAt.map { $0 <= now } ?? false
+  }
 }

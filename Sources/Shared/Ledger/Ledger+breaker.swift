@@ -15,7 +15,14 @@ extension Ledger {
 
   /// See `OperatorLedger.breaker`.
   public func breaker() async throws -> BreakerReport {
-    let row = try await read("SELECT state, cause, closes_by, since FROM breaker").single()
+    let row = try await read(
+      """
+      SELECT state, cause, closes_by, since, failed_trials,
+        CASE WHEN state = 'open' AND closes_by = 'trial' THEN trial_at END AS trial_at,
+        CASE WHEN state = 'half_open' THEN trial_txid END AS trial_txid
+      FROM breaker
+      """
+    ).single()
     let findings = try await read(
       """
       SELECT \(FindingRecord.columns) FROM unclaimed_transfers
@@ -23,7 +30,9 @@ extension Ledger {
       """, [.int8(Int64(BreakerReport.findingsMaximum))])
     return BreakerReport(
       state: try row.text("state"), cause: try row.textOrNil("cause"), closesBy: try row.textOrNil("closes_by"),
-      since: try row.time("since"), findings: try findings.rows.map(FindingRecord.init))
+      since: try row.time("since"), trialAt: try row.timeOrNil("trial_at"),
+      trial: try row.bytesOrNil("trial_txid").map { try TxID($0) }, failedTrials: Int(try row.int4("failed_trials")),
+      findings: try findings.rows.map(FindingRecord.init))
   }
 
   /// See `OperatorLedger.openBreaker`.
@@ -68,7 +77,8 @@ extension Ledger {
       _ = try await connection.pipeline([
         (
           """
-          UPDATE breaker SET state = 'closed', cause = NULL, closes_by = NULL, since = ledger_now()
+          UPDATE breaker SET state = 'closed', cause = NULL, closes_by = NULL, since = ledger_now(),
+            failures_in_row = 0
           WHERE state <> 'closed'
           """, []
         ),
@@ -149,9 +159,9 @@ extension FindingRecord {
 }
 
 extension AlarmRecord {
-  fileprivate static let columns = "id, kind, subject, message, raised_at, last_at, count"
+  static let columns = "id, kind, subject, message, raised_at, last_at, count"
 
-  fileprivate init(_ row: PostgresRow) throws {
+  init(_ row: PostgresRow) throws {
     id = try row.int8("id")
     kind = try row.text("kind")
     subject = try row.text("subject")

@@ -47,7 +47,7 @@ extension Ledger: IngestLedger {
     let result = try await read(
       """
       SELECT a.number, a.txid, a.outcome, t.status, t.signed_at, t.expiration_ms, t.block_number, t.block_id,
-        t.block_time_ms, t.result, t.fee_sun, t.energy_used, t.bandwidth_used, t.last_answer
+        t.block_time_ms, t.result, t.fee_sun, t.energy_used, t.bandwidth_used, t.last_answer, a.blame
       FROM attempts a JOIN transactions t USING (txid)
       WHERE a.payout_id = $1 OR (a.reference, a.token, a.recipient, a.amount)
         = (SELECT reference, token, recipient, amount FROM payouts WHERE id = $1)
@@ -61,12 +61,16 @@ extension Ledger: IngestLedger {
     let row = try await read(
       """
       SELECT continuous() AS continuous, p.paused, p.reason, p.since AS paused_since, b.state, b.cause,
-        b.since AS breaker_since,
+        b.since AS breaker_since, CASE WHEN b.state = 'open' AND b.closes_by = 'trial' THEN b.trial_at END AS trial_at,
         (SELECT count(*) FROM unclaimed_transfers WHERE explained_at IS NULL AND acknowledged_at IS NULL) AS findings,
         ledger_now() AS now, h.number AS head, h.moved_at AS head_moved_at,
-        (SELECT number FROM chain_cursors WHERE view = 'solid') AS solid
+        (SELECT number FROM chain_cursors WHERE view = 'solid') AS solid, s.reason AS standstill,
+        s.since AS standstill_since
       FROM pause p CROSS JOIN breaker b LEFT JOIN chain_cursors h ON h.view = 'head'
-      """
+        LEFT JOIN LATERAL (
+          SELECT reason, since FROM signer_standstills
+          WHERE seen_at > ledger_now() - $1 * interval '1 second' ORDER BY since LIMIT 1) s ON true
+      """, [.int8(Ledger.standstillSeconds)]
     ).single()
     let isPaused = try row.bool("paused")
     let isOpen = try row.text("state") != "closed"
@@ -75,9 +79,26 @@ extension Ledger: IngestLedger {
       pauseReason: isPaused ? try row.textOrNil("reason") : nil,
       pausedSince: isPaused ? try row.time("paused_since") : nil,
       breakerCause: isOpen ? try row.textOrNil("cause") : nil,
-      breakerSince: isOpen ? try row.time("breaker_since") : nil,
+      breakerSince: isOpen ? try row.time("breaker_since") : nil, breakerTrialAt: try row.timeOrNil("trial_at"),
+      isBreakerTrialOut: try row.text("state") == "half_open",
+      standstill: try row.textOrNil("standstill").map { try PostgresRow.name($0, "standstill") },
+      standstillSince: try row.timeOrNil("standstill_since"),
       headNumber: try row.int8OrNil("head"), headMovedAt: try row.timeOrNil("head_moved_at"),
       solidNumber: try row.int8OrNil("solid"))
+  }
+
+  /// How long a Signer's word about its standstill counts, in seconds: it repeats it about twice a second.
+  static let standstillSeconds: Int64 = 15
+
+  /// See `SignerLedger.record(_:of:)`.
+  public func record(_ standstill: Standstill, of signer: String) async throws {
+    _ = try await execute(
+      """
+      INSERT INTO signer_standstills AS s (signer, reason) VALUES ($1, $2)
+      ON CONFLICT (signer) DO UPDATE SET reason = excluded.reason, seen_at = excluded.seen_at,
+        since = CASE WHEN s.reason = excluded.reason AND s.seen_at > ledger_now() - $3 * interval '1 second'
+                THEN s.since ELSE excluded.since END
+      """, [.text(signer), .text(standstill.rawValue), .int8(Ledger.standstillSeconds)])
   }
 
   /// All hot wallets ever declared.
@@ -98,6 +119,7 @@ extension AttemptRecord {
     expiration = Timestamp(milliseconds: try row.int8("expiration_ms"))
     block = try BlockPlace(row)
     result = try row.textOrNil("result")
+    blame = try row.textOrNil("blame").map { try PostgresRow.name($0, "blame") }
     lastAnswer = try row.textOrNil("last_answer")
     cost = try row.int8OrNil("fee_sun").map { fee in
       TransactionCost(

@@ -39,6 +39,7 @@ extension Ledger {
       let signed = Ledger.transactionsToStore(decisions)
       let held = decisions.filter { if case .hold = $0 { true } else { false } }
       try await Ledger.store(signed, order: order, on: connection)
+      if gate.isTrial, let trial = signed.first { try await Ledger.beginTrial(trial.txid, on: connection) }
       try await Ledger.hold(held, on: connection)
       let postponed = try await Ledger.postpone(decisions, on: connection)
       return .done(
@@ -57,6 +58,7 @@ extension Ledger {
         WHERE p.settlement_batch_id = $1 AND p.status = 'scheduled' AND b.released_at IS NOT NULL
           AND (p.not_before IS NULL OR p.not_before <= ledger_now())
           AND (p.expires_at IS NULL OR p.expires_at > ledger_now())
+          AND NOT EXISTS (SELECT FROM attempts a WHERE a.reference = p.reference AND \(Ledger.isUnblamed))
         ORDER BY p.id LIMIT $2 FOR UPDATE OF p
         """), [.uuid(order.batch.bytes), .int8(Int64(order.maximumPayouts))])
   }
@@ -195,7 +197,8 @@ extension Ledger {
       commands.append(
         (
           """
-          UPDATE payouts SET not_before = ledger_now() + $2 * interval '1 millisecond', note = $3
+          UPDATE payouts SET not_before = ledger_now() + $2 * interval '1 millisecond', note = $3,
+            not_before_reason = 'signer_limit'
           WHERE id = $1 AND status = 'scheduled'
           """, [.uuid(payout.bytes), .int8(milliseconds), .text(note)]
         ))
@@ -229,11 +232,12 @@ extension Ledger {
   ) async throws -> [BatchID] {
     let result = try await read(
       """
-      SELECT DISTINCT settlement_batch_id FROM payouts
+      SELECT DISTINCT settlement_batch_id FROM payouts p
       WHERE status = 'scheduled' AND (expires_at IS NULL OR expires_at > ledger_now())
         AND CASE WHEN not_before IS NULL THEN status_since <= ledger_now() - $1 * interval '1 millisecond'
                  ELSE not_before <= ledger_now() END
         AND ($3::uuid IS NULL OR settlement_batch_id > $3)
+        AND NOT EXISTS (SELECT FROM attempts a WHERE a.reference = p.reference AND \(Ledger.isUnblamed))
       ORDER BY settlement_batch_id LIMIT $2
       """, [.int8(milliseconds), .int8(Int64(count)), last.map { .uuid($0.bytes) } ?? .null])
     return try result.rows.map { try BatchID(bytes: $0.uuid("settlement_batch_id")) }
@@ -247,21 +251,26 @@ private struct SignedWindows {
   let now: Timestamp
 }
 
-/// Everything that may forbid signing, read in the signing transaction (DESIGN.md §3 point 1).
+/// Everything that may forbid signing, read in the signing transaction (DESIGN.md §3 point 1). The breaker's row is locked:
+/// what opens it waits or comes first, and of several Signers one begins its trial.
 private struct SigningGate {
   let block: SigningBlock?
   /// How many more transactions may be out.
   let capacity: Int
+  /// Whether the one that may be signed is the breaker's trial.
+  let isTrial: Bool
 
   init(_ order: SigningOrder, on connection: PostgresConnection) async throws {
     let row = try await connection.execute(
       """
       SELECT continuous() AS continuous,
         EXISTS (SELECT FROM unclaimed_transfers WHERE explained_at IS NULL AND acknowledged_at IS NULL) AS findings,
-        (SELECT paused FROM pause) AS paused, (SELECT state FROM breaker) AS breaker,
+        (SELECT paused FROM pause) AS paused, b.state AS breaker,
+        coalesce(b.state = 'open' AND b.closes_by = 'trial' AND b.trial_at <= ledger_now(), false) AS trial_due,
         coalesce((SELECT number FROM chain_cursors WHERE view = 'head') >= $1, false) AS fence_fresh,
         (SELECT count(*) FROM transactions
          WHERE status IN ('signed', 'sent') AND wallet = $2 AND expiration_ms > $3) AS in_flight
+      FROM breaker b FOR NO KEY UPDATE OF b
       """,
       [
         .int8(order.head.number - order.fenceLagBlocks), .bytes(order.wallet.bytes),
@@ -269,7 +278,8 @@ private struct SigningGate {
       ]
     ).single()
     let inFlight = Int(try row.int8("in_flight"))
-    capacity = max(0, order.maximumInFlight - inFlight)
+    isTrial = try row.bool("trial_due")
+    capacity = min(max(0, order.maximumInFlight - inFlight), isTrial ? 1 : .max)
     block =
       if try !row.bool("continuous") {
         .notContinuous
@@ -277,7 +287,9 @@ private struct SigningGate {
         .openFinding
       } else if try row.bool("paused") {
         .paused
-      } else if try row.text("breaker") != "closed" {
+      } else if try row.text("breaker") == "half_open" {
+        .breakerTrial
+      } else if try row.text("breaker") != "closed", !isTrial {
         .breakerOpen
       } else if try !row.bool("fence_fresh") {
         .fenceBehind

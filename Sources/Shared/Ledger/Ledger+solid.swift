@@ -2,6 +2,9 @@ public import Payouts
 import Postgres
 
 extension Ledger {
+  /// The delay before the next attempt doubles with each attempt, up to this; a longer first delay stays as it is.
+  public static let retryDelayMillisecondsMaximum: Int64 = 3_600_000
+
   /// See `MonitorLedger.apply(solid:after:verdicts:retryDelayMilliseconds:)`.
   public func apply(
     solid block: BlockPlace, after previous: BlockPlace?, verdicts: [TxID: TransactionVerdict],
@@ -38,9 +41,11 @@ extension Ledger {
     if !ended.txids.isEmpty {
       // Only what ends here has consequences here: what another replica ended is that one's, and may be signed again.
       let (statement, parameters) = ended.command
-      let here = try await connection.execute(statement, parameters).rows.map { try $0.bytes("txid") }
+      let here = Set(try await connection.execute(statement, parameters).rows.map { try TxID($0.bytes("txid")) })
+      let news = verdicts.filter { here.contains($0.key) }
       _ = try await connection.pipeline(
-        EndedTransactions.consequences(of: here, retryDelayMilliseconds: retryDelayMilliseconds))
+        EndedTransactions.consequences(of: news, retryDelayMilliseconds: retryDelayMilliseconds))
+      try await tellBreaker(of: news, on: connection)
     }
     for (txid, place, finding) in anomalies { try await store(anomaly: finding, of: txid, in: place, on: connection) }
   }
@@ -169,17 +174,18 @@ private struct EndedTransactions {
 
   /// Transactions first, then attempts, then payouts: the order in which everybody locks.
   static func consequences(
-    of txids: [[UInt8]?], retryDelayMilliseconds: Int64
+    of news: [TxID: TransactionVerdict], retryDelayMilliseconds: Int64
   ) -> [(PostgresStatement, [PostgresParameter])] {
-    [
+    let verdicts = news.sorted { $0.key < $1.key }
+    let txids: [[UInt8]?] = verdicts.map(\.key.bytes)
+    return [
       (
         """
-        UPDATE attempts a SET outcome =
-          (CASE t.status WHEN 'solid' THEN 'paid' ELSE t.status::text END)::attempt_outcome
-        FROM transactions t
-        WHERE a.txid = ANY ($1::bytea[]) AND t.txid = a.txid AND a.outcome IS NULL
-          AND t.status IN ('solid', 'failed_on_chain', 'dead')
-        """, [.bytesArray(txids)]
+        UPDATE attempts a SET blame = n.blame,
+          outcome = (CASE t.status WHEN 'solid' THEN 'paid' ELSE t.status::text END)::attempt_outcome
+        FROM transactions t JOIN unnest($1::bytea[], $2::text[]) AS n (txid, blame) USING (txid)
+        WHERE t.txid = a.txid AND a.outcome IS NULL AND t.status IN ('solid', 'failed_on_chain', 'dead')
+        """, [.bytesArray(txids), .textArray(verdicts.map(\.value.blame?.rawValue))]
       ),
       (
         """
@@ -203,13 +209,16 @@ private struct EndedTransactions {
       (
         """
         UPDATE payouts p SET status = 'scheduled', settlement_batch_id = coalesce(p.settlement_batch_id, p.id),
-          not_before = ledger_now() + $2 * interval '1 millisecond',
+          not_before_reason = 'retry',
+          not_before = ledger_now() + interval '1 millisecond'
+            * least($2 << least(a.number - 1, 30), greatest($2, $3)),
           note = CASE a.outcome WHEN 'dead' THEN 'txid ' || encode(a.txid, 'hex') || ' can never be included'
                  ELSE 'txid ' || encode(a.txid, 'hex') || ' failed on chain: ' || t.result END
         FROM attempts a JOIN transactions t USING (txid)
         WHERE a.txid = ANY ($1::bytea[]) AND a.outcome IN ('dead', 'failed_on_chain') AND p.reference = a.reference
           AND p.status IN ('signed', 'broadcast', 'confirming')
-        """, [.bytesArray(txids), .int8(retryDelayMilliseconds)]
+        """,
+        [.bytesArray(txids), .int8(retryDelayMilliseconds), .int8(Ledger.retryDelayMillisecondsMaximum)]
       ),
     ]
   }

@@ -30,6 +30,21 @@ public protocol MonitorLedger: Sendable {
   /// Stores verdicts found by reading a window again.
   func settle(_ verdicts: [TxID: TransactionVerdict], retryDelayMilliseconds: Int64) async throws
 
+  /// Attempts that ended unpaid and of which nobody has told yet whose failure that was, the oldest first.
+  func unblamedFailures(atMost count: Int) async throws -> [UnblamedFailure]
+  /// Stores whose failure it was. The payout's own last one ends it as `failed`; any other counts towards the breaker.
+  ///
+  /// - Returns: the payout where it has failed for good.
+  /// - Throws: `LedgerError.historyNotTrusted` where it would fail for good and nothing may end now; nothing is stored.
+  func blame(
+    _ blame: FailureBlame, for failure: UnblamedFailure, maximumOwnFailures: Int64
+  ) async throws -> PayoutID?
+
+  /// Takes standing alarms that nobody was told of and whose time has come, so that no other Monitor takes them meanwhile.
+  func takeAlarms(atMost count: Int) async throws -> [AlarmRecord]
+  /// This alarm was told.
+  func recordTold(_ alarm: Int64) async throws
+
   /// Confirms what is paid and has its confirmations.
   func confirm(headNumber: Int64, requiredConfirmations: Int64, atMost count: Int) async throws -> [PayoutID]
   /// Judges open findings once the Signers have vouched: those that stay open the breaker.
@@ -74,6 +89,20 @@ public struct UnjudgedTransaction: Sendable, Hashable {
   public let expiration: Timestamp
   /// Its bytes as they were signed: they name the block that they refer to.
   public let signedBytes: [UInt8]
+}
+
+/// An attempt that ended unpaid for a reason that is not known yet.
+public struct UnblamedFailure: Sendable, Hashable {
+  /// Whose attempt.
+  public let reference: Reference
+  /// Its transaction.
+  public let txid: TxID
+  /// The named failure in its block; nil where no block holds it.
+  public let result: String?
+  /// The Transfer it was signed to make.
+  public let transfer: ExpectedTransfer
+  /// Since when that is known.
+  public let endedAt: Timestamp
 }
 
 /// A block of the head's branch as Monitor read it.

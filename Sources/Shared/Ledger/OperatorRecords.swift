@@ -44,6 +44,12 @@ public struct BreakerReport: Sendable, Hashable {
   public let closesBy: String?
   /// Since when.
   public let since: Timestamp
+  /// From when on one transaction may be signed as a trial, where a trial can close it and none is out.
+  public let trialAt: Timestamp?
+  /// The trial that is out, where it is half open.
+  public let trial: TxID?
+  /// How many trials have failed since it opened.
+  public let failedTrials: Int
   /// What stands open of the fence, oldest first; at most ``findingsMaximum`` of them.
   public let findings: [FindingRecord]
 

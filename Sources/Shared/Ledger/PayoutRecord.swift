@@ -23,8 +23,10 @@ public struct PayoutRecord: Sendable, Hashable {
   public let holdReason: String?
   /// The Scheduler's batch, once it is in one.
   public let settlementBatch: BatchID?
-  /// Not signed again before this time, after an attempt that ended unpaid.
+  /// Not signed before this time.
   public let notBefore: Timestamp?
+  /// Why not.
+  public let notBeforeReason: DelayReason?
 
   /// The payout's name.
   public var id: PayoutID { terms.id }
@@ -34,7 +36,7 @@ public struct PayoutRecord: Sendable, Hashable {
     p.client_batch_id, p.node_id, p.kyc_hash, p.created_at, p.expires_at, p.seal_version, p.seal_key_id,
     p.seal_signature, p.priority, p.reason, p.external_id, p.beneficiary_user_id, p.session_id, p.work_credits,
     p.custom_data, p.webhook_url, p.request_id, p.accepted_status, p.status, p.status_since, p.note, p.held_from,
-    p.hold_reason, p.settlement_batch_id, p.not_before
+    p.hold_reason, p.settlement_batch_id, p.not_before, p.not_before_reason
     """
 
   init(_ row: PostgresRow) throws {
@@ -60,13 +62,15 @@ public struct PayoutRecord: Sendable, Hashable {
     holdReason = try row.textOrNil("hold_reason")
     settlementBatch = try row.uuidOrNil("settlement_batch_id").map { try BatchID(bytes: $0) }
     notBefore = try row.timeOrNil("not_before")
+    notBeforeReason = try row.textOrNil("not_before_reason").map { try PostgresRow.name($0, "not_before_reason") }
   }
 
   /// A record of its parts.
   public init(
     terms: PayoutTerms, seal: Seal, particulars: PayoutParticulars, acceptedStatus: PayoutStatus,
     status: PayoutStatus, statusSince: Timestamp, note: String? = nil, heldFrom: PayoutStatus? = nil,
-    holdReason: String? = nil, settlementBatch: BatchID? = nil, notBefore: Timestamp? = nil
+    holdReason: String? = nil, settlementBatch: BatchID? = nil, notBefore: Timestamp? = nil,
+    notBeforeReason: DelayReason? = nil
   ) {
     self.terms = terms
     self.seal = seal
@@ -79,6 +83,7 @@ public struct PayoutRecord: Sendable, Hashable {
     self.holdReason = holdReason
     self.settlementBatch = settlementBatch
     self.notBefore = notBefore
+    self.notBeforeReason = notBeforeReason
   }
 
   /// The record of a payout that was just accepted.
@@ -94,7 +99,16 @@ public struct PayoutRecord: Sendable, Hashable {
     holdReason = nil
     settlementBatch = nil
     notBefore = nil
+    notBeforeReason = nil
   }
+}
+
+/// Why a scheduled payout is not signed before some time.
+public enum DelayReason: String, Sendable, Hashable {
+  /// An attempt ended unpaid: the delay before the next one.
+  case retry
+  /// Signer's own limit had no room for it.
+  case signerLimit = "signer_limit"
 }
 
 /// What the client said besides the sealed terms.

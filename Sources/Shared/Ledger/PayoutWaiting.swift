@@ -9,7 +9,7 @@ public import Payouts
 /// | --- | --- |
 /// | kyc_pending, compliance_pending | `kyc`, `compliance_signature` |
 /// | queued | `batch` (immediate) or `window` |
-/// | scheduled | the first that holds: `continuity`, `fence_finding`, `pause`, `breaker`, `chain_watch`, `retry_delay`, `signing` |
+/// | scheduled | the first that holds: `continuity`, `fence_finding`, `pause`, `breaker`, `breaker_trial`, `chain_watch`, `failure_cause`, `retry_delay`, `signer_limit`, `in_flight_limit`, `node`, `signing` |
 /// | signed | `broadcast` |
 /// | broadcast | `block` |
 /// | confirming | `confirmations`, then `solid_block` |
@@ -36,10 +36,20 @@ public struct PayoutWaiting: Sendable, Hashable {
     case pause
     /// The breaker, to be closed.
     case breaker
+    /// The one transaction that the breaker lets through, to pay.
+    case breakerTrial = "breaker_trial"
     /// The Monitor, to be close to the chain's head.
     case chainWatch = "chain_watch"
+    /// The Monitor, to find out why its last attempt failed.
+    case failureCause = "failure_cause"
     /// The end of the delay after an attempt that ended unpaid.
     case retryDelay = "retry_delay"
+    /// Room in the Signer's own limit.
+    case signerLimit = "signer_limit"
+    /// Earlier transactions, to come into a block: no more may be out.
+    case inFlightLimit = "in_flight_limit"
+    /// Any node, to take transactions.
+    case node
     /// The Signer, to sign its transaction.
     case signing
     /// A node, to take its transaction.
@@ -87,7 +97,8 @@ public struct PayoutWaiting: Sendable, Hashable {
     case .scheduled:
       self = PayoutWaiting.blocked(record, conditions) ?? PayoutWaiting.toBeSigned(record, attempts, conditions)
     case .signed:
-      self.init(.broadcast, since, "a node to take its transaction" + PayoutWaiting.named(live))
+      let answer = live?.lastAnswer.map { ", which last answered: \($0)" } ?? ""
+      self.init(.broadcast, since, "a node to take its transaction" + PayoutWaiting.named(live) + answer)
     case .broadcast:
       self.init(.block, since, "a block to include its transaction" + PayoutWaiting.named(live))
     case .confirming:
@@ -141,9 +152,8 @@ public struct PayoutWaiting: Sendable, Hashable {
       return PayoutWaiting(
         .pause, max(since, conditions.pausedSince ?? since), "an operator to resume payments, paused for: \(reason)")
     }
-    if let cause = conditions.breakerCause {
-      return PayoutWaiting(
-        .breaker, max(since, conditions.breakerSince ?? since), "the circuit breaker to close, opened by: \(cause)")
+    if let cause = conditions.breakerCause, !conditions.doesBreakerLetThrough {
+      return breaker(since: max(since, conditions.breakerSince ?? since), cause, conditions)
     }
     guard let movedAt = conditions.headMovedAt, let head = conditions.headNumber else {
       return PayoutWaiting(.chainWatch, since, "the Monitor to begin reading the chain")
@@ -155,17 +165,47 @@ public struct PayoutWaiting: Sendable, Hashable {
     return nil
   }
 
+  private static func breaker(since: Timestamp, _ cause: String, _ conditions: PayingConditions) -> PayoutWaiting {
+    if conditions.isBreakerTrialOut {
+      return PayoutWaiting(
+        .breakerTrial, since, "the circuit breaker's trial, another payout, to be paid; opened by: \(cause)")
+    }
+    if let trial = conditions.breakerTrialAt {
+      return PayoutWaiting(.breaker, since, "the circuit breaker's next trial at \(trial), opened by: \(cause)")
+    }
+    return PayoutWaiting(.breaker, since, "an operator to close the circuit breaker, opened by: \(cause)")
+  }
+
   private static func toBeSigned(
     _ record: PayoutRecord, _ attempts: [AttemptRecord], _ conditions: PayingConditions
   ) -> PayoutWaiting {
     let number = (attempts.map(\.number).max() ?? 0) + 1
+    if let ended = attempts.last(where: { $0.outcome != nil && $0.outcome != .paid && $0.blame == nil }) {
+      return PayoutWaiting(
+        .failureCause, record.statusSince, "the Monitor to find out why attempt \(ended.number) failed: \(ended.txid)")
+    }
     if let notBefore = record.notBefore, notBefore > conditions.now {
+      if record.notBeforeReason == .signerLimit {
+        return PayoutWaiting(
+          .signerLimit, record.statusSince,
+          "room in the Signer's limit, asked again at \(notBefore)\(record.note.map { ": \($0)" } ?? "")")
+      }
       return PayoutWaiting(
         .retryDelay, record.statusSince,
         "the delay before attempt \(number), which ends at \(notBefore)\(record.note.map { ": \($0)" } ?? "")")
     }
     let since = max(record.statusSince, record.notBefore ?? record.statusSince)
-    return PayoutWaiting(.signing, since, "the Signer to sign attempt \(number)")
+    let standingSince = max(since, conditions.standstillSince ?? since)
+    switch conditions.standstill {
+    case .inFlightLimit:
+      return PayoutWaiting(
+        .inFlightLimit, standingSince, "transactions of other payouts to come into a block: no more may be out")
+    case .noNodeAccepts:
+      return PayoutWaiting(.node, standingSince, "a node to take transactions: one is tried with each block")
+    case nil: break
+    }
+    let trial = conditions.breakerCause.map { " as the circuit breaker's trial, or to sign another; opened by: \($0)" }
+    return PayoutWaiting(.signing, since, "the Signer to sign attempt \(number)" + (trial ?? ""))
   }
 
   private static func confirming(

@@ -32,6 +32,8 @@ public protocol SignerLedger: Sendable {
   /// - Throws: `LedgerError`; nothing is vouched then.
   func vouch(_ vouching: Vouching, journal: [JournalEntry]) async throws -> VouchingOutcome
 
+  /// Tells whoever asks for a waiting payout what keeps this Signer from signing just now.
+  func record(_ standstill: Standstill, of signer: String) async throws
   /// What may keep payouts from being paid just now.
   func conditions() async throws -> PayingConditions
   /// Holds the payouts of a batch that wait to be signed, because signing it fails again and again.
@@ -177,6 +179,8 @@ public enum SigningBlock: String, Sendable, Hashable {
   case paused
   /// The breaker is open.
   case breakerOpen = "breaker_open"
+  /// The one transaction that the breaker lets through is out.
+  case breakerTrial = "breaker_trial"
   /// The fence is too far behind the head, or has not begun.
   case fenceBehind = "fence_behind"
   /// As many transactions are out as may be.

@@ -149,4 +149,16 @@ public struct HTTPTronNode: TronNode {
     }
     return amount
   }
+
+  /// `triggerconstantcontract`, any other call of a token.
+  public func simulate(_ call: TokenCall, _ view: ChainView) async throws(TronNodeError) -> TokenCallOutcome {
+    let nodeCall = NodeCall(
+      "triggerconstantcontract", argument: "\(call.signature) of \(call.token)", view, configuration.readTimeout,
+      configuration.smallAnswerBytesMax)
+    let request = ConstantCallRequest(
+      owner_address: Hex.text(call.caller.bytes), contract_address: Hex.text(call.token.bytes),
+      function_selector: call.signature, parameter: Hex.text(call.arguments))
+    let answer: ConstantCallAnswer = try await post(request, to: nodeCall)
+    return try answer.outcome(of: nodeCall)
+  }
 }

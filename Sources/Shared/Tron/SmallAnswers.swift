@@ -104,17 +104,34 @@ struct ConstantCallAnswer: Decodable {
   let constant_result: [String]?
   let transaction: Transaction?
 
-  /// The first result, as bytes. A revert still has `result.result` true; its sign is `transaction.ret[0].ret`.
-  func word(of call: NodeCall) throws(TronNodeError) -> [UInt8] {
+  /// How the call ended. A revert still has `result.result` true; its sign is `transaction.ret[0].ret`, which other ends
+  /// of an execution have too (a time-out, an invalid opcode): only the message tells them apart.
+  func outcome(of call: NodeCall) throws(TronNodeError) -> TokenCallOutcome {
     guard let result else { throw call.missing("result") }
-    let message = Hex.bytes(result.message ?? "").map { String(decoding: $0, as: UTF8.self) } ?? result.message ?? ""
+    let message = text(of: result)
     guard result.result == true else {
       throw call.error(.nodeError, "\(result.code ?? "refused"): \(NodeCall.quote(message))")
     }
-    guard transaction?.ret?.first?.ret != "FAILED" else {
-      throw call.error(.nodeError, "the call reverted: \(NodeCall.quote(message))")
+    if transaction?.ret?.first?.ret == "FAILED" {
+      guard message.isEmpty || message.hasPrefix("REVERT") else {
+        throw call.error(.nodeError, "the call ended without a return or a revert: \(NodeCall.quote(message))")
+      }
+      return .reverted(try call.hex(constant_result?.first, "constant_result"))
     }
     guard let first = constant_result?.first else { throw call.missing("constant_result") }
-    return try call.hex(first, "constant_result")
+    return .returned(try call.hex(first, "constant_result"))
+  }
+
+  /// What the call returned, where only a return makes sense.
+  func word(of call: NodeCall) throws(TronNodeError) -> [UInt8] {
+    guard case .returned(let word) = try outcome(of: call) else {
+      throw call.error(.nodeError, "the call reverted: \(NodeCall.quote(result.map(text) ?? ""))")
+    }
+    return word
+  }
+
+  /// Messages are hexadecimal.
+  private func text(of result: Outcome) -> String {
+    Hex.bytes(result.message ?? "").map { String(decoding: $0, as: UTF8.self) } ?? result.message ?? ""
   }
 }

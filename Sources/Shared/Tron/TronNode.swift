@@ -32,6 +32,9 @@ public protocol TronNode: Sendable {
   func account(_ address: Address, _ view: ChainView) async throws(TronNodeError) -> AccountState
   /// What an account holds of a token (`triggerconstantcontract`, balanceOf).
   func tokenBalance(token: Address, of owner: Address, _ view: ChainView) async throws(TronNodeError) -> Amount
+  /// What a call of a token would come to (`triggerconstantcontract`). A node that does not execute it, or whose
+  /// execution ends otherwise than by a return or a revert, is an error (`nodeError`): that says nothing of the call.
+  func simulate(_ call: TokenCall, _ view: ChainView) async throws(TronNodeError) -> TokenCallOutcome
 }
 
 /// Named maxima of talking to a node.

@@ -67,4 +67,9 @@ public actor CheckedNode: TronNode {
   ) async throws(TronNodeError) -> Amount {
     try await checked().tokenBalance(token: token, of: owner, view)
   }
+
+  /// See `TronNode`.
+  public func simulate(_ call: TokenCall, _ view: ChainView) async throws(TronNodeError) -> TokenCallOutcome {
+    try await checked().simulate(call, view)
+  }
 }

@@ -11,6 +11,8 @@ public struct ServiceURL: Hashable, Sendable, CustomStringConvertible, CustomDeb
   public enum Kind: Sendable {
     /// `http` or `https`: a base to which paths are appended. No credentials, parameters or fragment.
     case http
+    /// `http` or `https`: called exactly as it is, parameters included, which may hold a token. No credentials or fragment.
+    case endpoint
     /// `postgresql` or `postgres` (libpq's connection URI, PostgreSQL manual 34.1.1.2): several hosts are possible,
     /// and none where a parameter names a socket's folder.
     case postgres
@@ -22,7 +24,7 @@ public struct ServiceURL: Hashable, Sendable, CustomStringConvertible, CustomDeb
     /// The schemes, the usual one first.
     var schemes: [String] {
       switch self {
-      case .http: ["http", "https"]
+      case .http, .endpoint: ["http", "https"]
       case .postgres: ["postgresql", "postgres"]
       case .redis: ["redis", "rediss"]
       case .socks: ["socks5", "socks5h"]
@@ -33,6 +35,7 @@ public struct ServiceURL: Hashable, Sendable, CustomStringConvertible, CustomDeb
     var expected: String {
       switch self {
       case .http: "an http or https URL such as http://127.0.0.1:8090"
+      case .endpoint: "an http or https URL such as https://alarms.example/hook"
       case .postgres: "a PostgreSQL URL such as postgresql://user:password@host:5432/database"
       case .redis: "a Redis URL such as redis://127.0.0.1:6379"
       case .socks: "a SOCKS proxy such as socks5://127.0.0.1:9050"
@@ -78,8 +81,11 @@ public struct ServiceURL: Hashable, Sendable, CustomStringConvertible, CustomDeb
     let hosts = try ServiceURL.hosts(credentialsEnd.map { authority[authority.index(after: $0)...] } ?? authority)
     try ServiceURL.check(hosts, kind: kind)
     var kept = text
-    if kind == .http {
+    if kind == .http || kind == .endpoint {
       guard credentialsEnd == nil else { throw MalformedValue("URL", "carries a user name; it is not supported here") }
+    }
+    if kind == .endpoint, rest[authorityEnd...].contains("#") { throw MalformedValue("URL", "carries a fragment") }
+    if kind == .http {
       guard !rest[authorityEnd...].contains(where: { "?#".contains($0) }) else {
         throw MalformedValue("URL", "carries parameters or a fragment; paths are appended to it")
       }
@@ -144,7 +150,8 @@ public struct ServiceURL: Hashable, Sendable, CustomStringConvertible, CustomDeb
   private static func check(_ hosts: [Host], kind: Kind) throws(MalformedValue) {
     switch kind {
     case .postgres: return
-    case .http, .redis: guard hosts.count == 1 else { throw MalformedValue("URL", "must name exactly one host") }
+    case .http, .endpoint, .redis:
+      guard hosts.count == 1 else { throw MalformedValue("URL", "must name exactly one host") }
     case .socks:
       guard hosts.count == 1, hosts[0].port != nil else {
         throw MalformedValue("URL", "must name exactly one host and its port")

@@ -197,7 +197,7 @@ extension ServiceURL.Kind {
   /// How much of a wrong URL may be shown: nothing where it usually carries a password.
   fileprivate var visibility: Settings.Visibility {
     switch self {
-    case .postgres, .redis: .secret
+    case .postgres, .redis, .endpoint: .secret
     case .http, .socks: .url
     }
   }

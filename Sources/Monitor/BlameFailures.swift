@@ -1,0 +1,89 @@
+import Ledger
+import Logging
+import Payouts
+import Tron
+import Worker
+
+/// Finds out whose failure a revert on the solid chain was, and ends payouts whose own failures are used up
+/// (DESIGN.md §3 point 6).
+///
+/// What freed the payout stays as it is; it is not signed again before this has told. While no node tells anything,
+/// nothing is counted and nothing ends.
+struct BlameFailures: Sendable {
+  /// How long to wait where nothing is to be told, in milliseconds.
+  static let pauseMilliseconds: Int64 = 1_000
+  /// How long to wait before a payout is looked at again that may not end yet, in milliseconds.
+  static let untrustedPauseMilliseconds: Int64 = 10_000
+  /// How many at once.
+  static let atOnce = 100
+  /// After this a failure of which nothing can be told is an alarm, in milliseconds.
+  static let overdueMilliseconds: Int64 = 600_000
+
+  let ledger: any MonitorLedger
+  let node: any TronNode
+  let maximumOwnFailures: Int64
+  let clock: any WallClock
+  let metrics: MonitorMetrics?
+  let logger: Logger
+
+  /// Looks at each failure. One that a node refuses to look at does not keep the others waiting.
+  func step() async throws -> StepOutcome {
+    let failures = try await ledger.unblamedFailures(atMost: Self.atOnce)
+    var refusal: TronNodeError?
+    var isUntrusted = false
+    for failure in failures {
+      do {
+        try await tell(failure)
+      } catch let error as LedgerError where error.code == .historyNotTrusted {
+        isUntrusted = true
+      } catch let error as TronNodeError {
+        try await callIfOverdue(failure, error)
+        // A node that does not answer is not asked about the others.
+        guard error.code == .nodeError else { throw error }
+        refusal = error
+      }
+    }
+    if let refusal { throw refusal }
+    if isUntrusted { return .idle(milliseconds: Self.untrustedPauseMilliseconds) }
+    return failures.count == Self.atOnce ? .worked : .idle(milliseconds: Self.pauseMilliseconds)
+  }
+
+  private func tell(_ failure: UnblamedFailure) async throws {
+    let blame = try await blame(for: failure)
+    let failed = try await ledger.blame(blame, for: failure, maximumOwnFailures: maximumOwnFailures)
+    logger.warning(
+      "Found out why a transaction failed",
+      metadata: [LogKey.txID: "\(failure.txid)", "blame": "\(blame.rawValue)"])
+    guard let failed else { return }
+    metrics?.countFailedPayout()
+    logger.error(
+      "A payout failed for good; no money moved",
+      metadata: [LogKey.payoutID: "\(failed)", LogKey.txID: "\(failure.txid)"])
+  }
+
+  /// What stands in the way of everybody is looked for before and after the simulation: the wallet may be emptied or funded
+  /// between the two, and a payout must not pay for that.
+  private func blame(for failure: UnblamedFailure) async throws -> FailureBlame {
+    if let known = FailureBlame(result: failure.result) { return known }
+    if let circumstance = try await circumstance(of: failure.transfer) { return circumstance }
+    guard case .reverted = try await node.simulate(.transfer(failure.transfer), .solid) else { return .passed }
+    return try await circumstance(of: failure.transfer) ?? .payout
+  }
+
+  private func circumstance(of transfer: ExpectedTransfer) async throws -> FailureBlame? {
+    if try await node.answer(to: .isPaused(token: transfer.token), .solid) { return .tokenPaused }
+    if try await node.answer(to: .isBlacklisted(transfer.from, token: transfer.token), .solid) {
+      return .walletBlacklisted
+    }
+    let balance = try await node.tokenBalance(token: transfer.token, of: transfer.from, .solid)
+    return balance < transfer.amount ? .walletShort : nil
+  }
+
+  /// Its payout must not wait for ever with nobody told.
+  private func callIfOverdue(_ failure: UnblamedFailure, _ error: TronNodeError) async throws {
+    guard clock.now().milliseconds(since: failure.endedAt) >= Self.overdueMilliseconds else { return }
+    try await ledger.raiseAlarm(
+      kind: "unexplained_failure", subject: "transaction \(failure.txid)",
+      message: "its payout waits to be signed again, and why it reverted cannot be told: \(error)")
+  }
+}
