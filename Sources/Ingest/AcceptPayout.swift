@@ -123,11 +123,13 @@ struct AcceptPayout: Sendable {
       case .hour: "hourly"
       case .day: "daily"
       }
+    let whose = use.router.map { " of router \($0.rawValue)" } ?? ""
     return Problem(
       .limitExceeded,
-      "\(requested) USDT do not fit into the \(name) limit: \(use.used) of \(use.limit) USDT are used until \(use.endsAt).",
+      "\(requested) USDT do not fit into the \(name) limit\(whose): \(use.used) of \(use.limit) USDT are used until \(use.endsAt).",
       particulars: [
-        .init("window", .text(use.span.rawValue)), .init("limit_usdt", .text(use.limit.description)),
+        .init("window", .text(use.span.rawValue)), .init("router_type", .text(orNull: use.router?.rawValue)),
+        .init("limit_usdt", .text(use.limit.description)),
         .init("used_usdt", .text(use.used.description)), .init("requested_usdt", .text(requested.description)),
         .init("window_started_at", .text(use.startsAt.description)), .init("resets_at", .text(use.endsAt.description)),
       ])

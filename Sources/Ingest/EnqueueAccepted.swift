@@ -6,19 +6,24 @@ import Streams
 import Synchronization
 import Worker
 
-/// Wakes the Scheduler for payouts that were stored: their ids go to the stream `payouts.immediate`.
+/// Wakes the Scheduler for payouts that were stored: their ids go to the stream of their batch type.
 ///
-/// It runs beside the answers, which never wait for it: what the stream does not get, Scheduler's sweeper finds in the
-/// ledger. Accepting goes on while Redis is away; health says `degraded`.
+/// It runs beside the answers, which never wait for it: what the streams do not get, Scheduler finds in the ledger.
+/// Accepting goes on while Redis is away; health says `degraded`.
 final class EnqueueAccepted: Service {
   /// The part of the health report.
   static let component = "redis"
   /// The most ids in one append.
   static let groupMax = 1_000
-  /// The most ids that wait; beyond that they are left to the sweeper.
+  /// The most ids that wait; beyond that Scheduler finds them by itself.
   static let waitingMax = 100_000
 
-  private let runner: GroupRunner<PayoutID>
+  private struct Entry: Sendable {
+    let payout: PayoutID
+    let batchType: BatchType
+  }
+
+  private let runner: GroupRunner<Entry>
   private let report: EnqueueReport
 
   /// - Parameter streams: where the ids go.
@@ -28,24 +33,26 @@ final class EnqueueAccepted: Service {
     runner = GroupRunner(laneCount: 1, groupMax: Self.groupMax, waitingMax: Self.waitingMax) { group in
       // While this replica stops, a Redis that is away is not waited for again and again.
       guard !report.mustGiveUp else { return report.left(group.count) }
-      do {
-        try await streams.append(
-          group.map { [StreamField.payoutID: $0.description] }, to: .payoutsImmediate)
-        report.succeeded(group.count)
-      } catch {
-        report.failed(group.count, error)
+      for (type, entries) in Dictionary(grouping: group, by: \.batchType) {
+        do {
+          try await streams.append(
+            entries.map { [StreamField.payoutID: $0.payout.description] }, to: .payouts(type))
+          report.succeeded(entries.count)
+        } catch {
+          report.failed(entries.count, error)
+        }
       }
     } abandon: { left in
       report.left(left.count)
     }
   }
 
-  /// Hands over ids of payouts that were stored. Never waits, never fails.
-  func enqueue(_ payouts: [PayoutID]) {
+  /// Hands over payouts that were stored. Never waits, never fails.
+  func enqueue(_ payouts: [PayoutRecord]) {
     var refused = 0
     for payout in payouts {
       do {
-        try runner.submit(payout)
+        try runner.submit(Entry(payout: payout.id, batchType: payout.terms.batchType))
       } catch {
         refused += 1
       }
@@ -102,10 +109,10 @@ private final class EnqueueReport: Sendable {
   func failed(_ count: Int, _ error: any Error) {
     metrics.notEnqueued(count)
     health.report(
-      EnqueueAccepted.component, .degraded, detail: "payouts cannot be enqueued; the sweeper will find them")
+      EnqueueAccepted.component, .degraded, detail: "payouts cannot be enqueued; the Scheduler will find them")
     if turn(failed: true) {
       logger.warning(
-        "Payouts cannot be enqueued; they are stored, and the sweeper will find them", error: error,
+        "Payouts cannot be enqueued; they are stored, and the Scheduler will find them", error: error,
         metadata: [LogKey.payoutCount: "\(count)"])
     }
   }
@@ -113,7 +120,7 @@ private final class EnqueueReport: Sendable {
   func left(_ count: Int) {
     metrics.notEnqueued(count)
     logger.warning(
-      "Payouts were not enqueued; they are stored, and the sweeper will find them",
+      "Payouts were not enqueued; they are stored, and the Scheduler will find them",
       metadata: [LogKey.payoutCount: "\(count)"])
   }
 
@@ -122,6 +129,18 @@ private final class EnqueueReport: Sendable {
     state.withLock { state in
       defer { state.hasFailed = failed }
       return state.hasFailed != failed
+    }
+  }
+}
+
+extension StreamName {
+  /// Where payouts of a batch type go.
+  fileprivate static func payouts(_ type: BatchType) -> StreamName {
+    switch type {
+    case .immediate: .payoutsImmediate
+    case .hourly: .payoutsHourly
+    case .daily: .payoutsDaily
+    case .weekly: .payoutsWeekly
     }
   }
 }

@@ -4,7 +4,8 @@ import Payouts
 /// When a payout will probably be confirmed, if nothing keeps it: for clients to plan by, never a promise.
 ///
 /// TRON makes a block every 3 s (reference §3.1). From acceptance to the block that holds it a payout usually takes five
-/// slots (batch, signature, broadcast, the slot under way, the block), and from there the confirmations.
+/// slots (batch, signature, broadcast, the slot under way, the block), and from there the confirmations. A payout that
+/// waits for its window begins with the window's end.
 enum EstimateConfirmation {
   /// A slot of the chain, in milliseconds.
   static let slotMilliseconds: Int64 = 3_000
@@ -14,8 +15,8 @@ enum EstimateConfirmation {
   static let slotsFromBroadcast: Int64 = 2
 
   /// For a payout that was just accepted. Told from its acceptance alone, so that the first answer stays the same.
-  static func time(acceptedAt time: Timestamp, requiredConfirmations: Int64) -> Timestamp {
-    after(slotsToBlock + requiredConfirmations, time)
+  static func time(acceptedAt time: Timestamp, windowEnd: Timestamp, requiredConfirmations: Int64) -> Timestamp {
+    after(slotsToBlock + requiredConfirmations, max(time, windowEnd))
   }
 
   /// For a payout as it stands; nil where it has ended or waits for a person or a check.
@@ -23,7 +24,7 @@ enum EstimateConfirmation {
     let now = view.conditions.now
     switch view.record.status {
     case .queued, .scheduled:
-      return after(slotsToBlock + requiredConfirmations, max(now, view.record.notBefore ?? now))
+      return after(slotsToBlock + requiredConfirmations, max(now, view.record.windowEnd, view.record.notBefore ?? now))
     case .signed, .broadcast:
       return after(slotsFromBroadcast + requiredConfirmations, now)
     case .confirming:

@@ -11,9 +11,12 @@ public import Worker
 /// - `JWT_SECRET_KEY` (secret of at least 32 bytes, required): signs the callers' tokens with HS256, whose keys are no
 ///   shorter than its hash (RFC 7518 §3.2).
 /// - `INTENT_SEAL_KEY` (secret `id:hex`, required): the Ed25519 key that seals payouts.
-/// - `HOURLY_PAYOUT_LIMIT_USDT`, `DAILY_PAYOUT_LIMIT_USDT` (amounts, optional): what is accepted in a window; without
-///   them there is no limit.
-/// - `V0_MAX_PAYOUT_USDT` (0.01 to 10000, default 10000): the most that one payout of router v0 may pay.
+/// - `HOURLY_PAYOUT_LIMIT_USDT`, `DAILY_PAYOUT_LIMIT_USDT` (amounts, optional): what is accepted in a window in all;
+///   without them there is no limit.
+/// - `V0_HOURLY_PAYOUT_LIMIT_USDT`, `V0_DAILY_PAYOUT_LIMIT_USDT`, `KYC_HOURLY_PAYOUT_LIMIT_USDT`,
+///   `KYC_DAILY_PAYOUT_LIMIT_USDT` (amounts, optional): what of it may be of that router.
+/// - `V0_MAX_PAYOUT_USDT`, `KYC_MAX_PAYOUT_USDT` (0.01 to 10000, default 10000): the most that one payout of that router
+///   may pay.
 /// - `REQUIRE_IDEMPOTENCY_KEY` (true or false, default true in production and false elsewhere).
 /// - `PAYOUT_ROUTER_V0_ADDRESS`, `PAYOUT_ROUTER_KYC_ADDRESS` (addresses, optional): contracts that may not be paid.
 public struct IngestConfiguration: SettingsReadable, Sendable {
@@ -24,7 +27,7 @@ public struct IngestConfiguration: SettingsReadable, Sendable {
   let jwtKey: Secret
   let sealer: Sealer?
   let limits: AcceptanceLimits
-  let v0Max: Amount
+  let maxima: PayoutLimits
   let requiresIdempotencyKey: Bool
   let routers: [Address]
 
@@ -43,13 +46,27 @@ public struct IngestConfiguration: SettingsReadable, Sendable {
     sealer = settings.value(
       "INTENT_SEAL_KEY", default: nil, standIn: nil, expected: "id:hex with 64 hexadecimal digits", visibility: .secret
     ) { text throws(MalformedValue) in try Sealer(text) }
-    let hourly = Self.limit("HOURLY_PAYOUT_LIMIT_USDT", from: &settings)
-    let daily = Self.limit("DAILY_PAYOUT_LIMIT_USDT", from: &settings)
-    limits = AcceptanceLimits(hourly: hourly, daily: daily)
-    v0Max = settings.usdtAmount(
-      "V0_MAX_PAYOUT_USDT", default: PayoutLimits.amountMax, in: PayoutLimits.amountMin...PayoutLimits.amountMax)
+    limits = AcceptanceLimits(
+      hourly: Self.limit("HOURLY_PAYOUT_LIMIT_USDT", from: &settings),
+      daily: Self.limit("DAILY_PAYOUT_LIMIT_USDT", from: &settings),
+      perRouter: [
+        .v0: SpanLimits(
+          hourly: Self.limit("V0_HOURLY_PAYOUT_LIMIT_USDT", from: &settings),
+          daily: Self.limit("V0_DAILY_PAYOUT_LIMIT_USDT", from: &settings)),
+        .kyc: SpanLimits(
+          hourly: Self.limit("KYC_HOURLY_PAYOUT_LIMIT_USDT", from: &settings),
+          daily: Self.limit("KYC_DAILY_PAYOUT_LIMIT_USDT", from: &settings)),
+      ])
+    maxima = PayoutLimits(
+      v0Max: Self.maximum("V0_MAX_PAYOUT_USDT", from: &settings),
+      kycMax: Self.maximum("KYC_MAX_PAYOUT_USDT", from: &settings))
     requiresIdempotencyKey = settings.flag("REQUIRE_IDEMPOTENCY_KEY", default: stage == .production)
     routers = ["PAYOUT_ROUTER_V0_ADDRESS", "PAYOUT_ROUTER_KYC_ADDRESS"].compactMap { settings.optionalAddress($0) }
+  }
+
+  private static func maximum(_ key: String, from settings: inout Settings) -> Amount {
+    settings.usdtAmount(
+      key, default: PayoutLimits.amountMax, in: PayoutLimits.amountMin...PayoutLimits.amountMax)
   }
 
   private static func limit(_ key: String, from settings: inout Settings) -> Amount? {

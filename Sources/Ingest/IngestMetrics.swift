@@ -49,7 +49,7 @@ struct IngestMetrics: Sendable {
       "commit_failures_total", help: "How many groups could not be stored, or nobody knows?")
     enqueuedPayouts = instruments.counter("payouts_enqueued_total", help: "How many payouts went to the stream?")
     notEnqueuedPayouts = instruments.counter(
-      "payouts_not_enqueued_total", help: "How many accepted payouts were left to the sweeper?")
+      "payouts_not_enqueued_total", help: "How many accepted payouts were left for Scheduler to find?")
   }
 
   func accepted(isReplay: Bool) { accepted[isReplay]?.increment() }

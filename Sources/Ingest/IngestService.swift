@@ -11,7 +11,7 @@ import Worker
 ///
 /// ```
 /// request ─▶ ServeHTTP ─▶ AuthenticateCaller ─▶ AcceptPayout ─▶ GroupCommit ─▶ ledger ─▶ 201
-///                                             └▶ ReadPayout ─▶ AnswerPayout   └▶ EnqueueAccepted ─▶ payouts.immediate
+///                                             └▶ ReadPayout ─▶ AnswerPayout   └▶ EnqueueAccepted ─▶ payouts.<type>
 /// ```
 ///
 /// 201 is sent only after the commit. Replicas may run side by side: the ledger decides every race.
@@ -76,7 +76,7 @@ struct IngestParts: Sendable {
     self.commits = commits
     watch = WatchDependencies(ledger: ledger, streams: streams, forbidden: forbidden, health: health)
     let rules = AcceptanceRules(
-      network: tron.network, token: tron.usdtContract, limits: PayoutLimits(v0Max: configuration.v0Max),
+      network: tron.network, token: tron.usdtContract, limits: configuration.maxima,
       requiresIdempotencyKey: configuration.requiresIdempotencyKey)
     http = ServeHTTP(
       authenticate: await AuthenticateCaller(key: configuration.jwtKey, clock: context.clock),

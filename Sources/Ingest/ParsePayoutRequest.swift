@@ -64,8 +64,6 @@ struct ParsePayoutRequest: Sendable {
   let limits: PayoutLimits
   /// The routers that this installation has.
   static let availableRouters: [RouterType] = [.v0]
-  /// The batch types that this installation has.
-  static let availableBatchTypes: [BatchType] = [.immediate]
 
   /// The request in a body.
   ///
@@ -118,7 +116,7 @@ struct ParsePayoutRequest: Sendable {
     }
     let reason = readReason(&fields, router: router)
     let priority = fields.word("priority", Priority.self) ?? .normal
-    let batchType = readBatchType(&fields)
+    let batchType = fields.word("batch_type", BatchType.self, lowercases: true) ?? .immediate
     let externalID = fields.text("external_id", maximum: Self.externalIDCharactersMax)
     let beneficiary = fields.text("beneficiary_user_id", maximum: Self.userIDCharactersMax)
     let session = fields.text("session_id", maximum: Self.idCharactersMax)
@@ -148,15 +146,6 @@ struct ParsePayoutRequest: Sendable {
       return nil
     }
     return router
-  }
-
-  private func readBatchType(_ fields: inout RequestFields) -> BatchType {
-    guard let batchType = fields.word("batch_type", BatchType.self, lowercases: true) else { return .immediate }
-    if !Self.availableBatchTypes.contains(batchType) {
-      fields.note(
-        "batch_type", "\(batchType.rawValue) is not available yet; available: \(Self.names(Self.availableBatchTypes))")
-    }
-    return batchType
   }
 
   private func readReason(_ fields: inout RequestFields, router: RouterType?) -> PayoutReason? {

@@ -9,6 +9,8 @@ struct PayoutLimits: Sendable {
 
   /// `V0_MAX_PAYOUT_USDT`, the v0 router's own maximum, at most `amountMax`.
   let v0Max: Amount
+  /// `KYC_MAX_PAYOUT_USDT`, likewise the kyc router's.
+  let kycMax: Amount
 
   /// The amount, if it lies within the bounds of the API, both ends included.
   static func check(_ amount: Amount) throws(MalformedValue) -> Amount {
@@ -19,10 +21,12 @@ struct PayoutLimits: Sendable {
 
   /// What stands against an amount by its router's own maximum, as it is set now.
   func objection(to amount: Amount, router: RouterType) -> String? {
-    switch router {
-    case .v0: amount > v0Max ? "must be at most \(v0Max) USDT with router v0" : nil
-    case .kyc: nil
-    }
+    let maximum =
+      switch router {
+      case .v0: v0Max
+      case .kyc: kycMax
+      }
+    return amount > maximum ? "must be at most \(maximum) USDT with router \(router.rawValue)" : nil
   }
 
   private static func constant(_ microUSDT: Int64) -> Amount {

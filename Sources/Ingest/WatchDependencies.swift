@@ -45,7 +45,8 @@ struct WatchDependencies: Sendable {
       health.report(EnqueueAccepted.component, .ok)
     } catch {
       health.report(
-        EnqueueAccepted.component, .degraded, detail: "cannot be reached; accepted payouts wait for the sweeper")
+        EnqueueAccepted.component, .degraded,
+        detail: "cannot be reached; accepted payouts wait until Scheduler finds them")
       throw error
     }
     return .idle(milliseconds: Self.intervalMilliseconds)

@@ -4,24 +4,30 @@ import Payouts
 import Streams
 import Worker
 
-/// Reads entries of `payouts.immediate`, puts the payouts they name into settlement batches, and sends the batches on.
+/// Puts payouts whose window has ended into settlement batches and sends the batches on: urgent and high ones first, the
+/// rest within a bound (`SchedulerLedger.scheduleDue`).
 ///
-/// The order is what keeps both laws: 1. the batches are committed; 2. their ids are appended to `batches.ready`;
-/// 3. only then are the entries acknowledged. After a death between 1 and 2, or a failed append, the payouts are
-/// `scheduled` and their entries come again and find nothing to do: Signer's own sweeper finds a batch that nobody was
-/// told of. Before 1 nothing has happened.
+/// A round asks the ledger whose turn it is, so it needs no word from anybody: a window closes by the ledger's clock, those
+/// missed while no Scheduler ran close with the first round, and a payout whose stream entry was lost is found all the
+/// same. What waits for a later window is not read, however much it is.
 ///
-/// An entry is never the authority to pay. It says "look at this payout", and the ledger alone knows whether that
-/// payout exists, is queued, and what it is: duplicates and forgeries do nothing.
+/// The order is what keeps both laws: 1. the batches are committed, released; 2. their ids are appended to
+/// `batches.ready`. After a death in between, or a failed append, Signer's own sweeper finds batches that nobody was told
+/// of. Before 1 nothing has happened.
+///
+/// While `batches.ready` is long, Signer is behind, and nothing is added: its stream is worked off in order, so that what
+/// goes in too early would stand in the way of whatever is more urgent later.
 struct SchedulePayouts: Sendable {
-  /// The most entries in one round, and so the most payouts in one transaction.
-  static let maximumEntries = 500
+  /// The most payouts in one round, and so in one transaction.
+  static let payoutsMax = 500
   /// The most payouts in a settlement batch; the ledger's table knows the same limit.
-  static let maximumPerBatch = 100
-  /// How often an entry is tried before its payout is held: a minute of failures, at least.
-  static let maximumDeliveries = 8
-  /// The wait after a round that found nothing, in milliseconds; the reading itself waits for entries.
-  static let idleMilliseconds: Int64 = 5
+  static let payoutsPerBatchMax = 100
+  /// From so many batches in `batches.ready` on nothing is added: some seconds of Signer's work.
+  static let readyBatchesMax = 100
+  /// How often to look for ended windows, in milliseconds: so late may a batch be released.
+  static let idleMilliseconds: Int64 = 500
+  /// How often to look whether Signer has caught up, in milliseconds.
+  static let behindMilliseconds: Int64 = 200
 
   let ledger: any SchedulerLedger
   let streams: any StreamTransport
@@ -30,60 +36,39 @@ struct SchedulePayouts: Sendable {
   let metrics: SchedulerMetrics?
   let logger: Logger
 
-  /// This step as a consumer of its stream; each of its steps is one round.
-  func consumer(named name: ConsumerName) throws(StreamError) -> StreamConsumer {
-    var configuration = StreamConsumerConfiguration(streams: [.payoutsImmediate], group: .scheduler, consumer: name)
-    configuration.count = SchedulePayouts.maximumEntries
-    configuration.maximumDeliveries = SchedulePayouts.maximumDeliveries
-    let clock = clock
-    return try StreamConsumer(
-      transport: streams, configuration: configuration, now: { clock.now().milliseconds }, handle: handle,
-      giveUp: giveUp)
+  /// What a round came to.
+  private enum Round {
+    /// It took as many as it may: there may be more.
+    case full
+    /// It took all that was due.
+    case done
+    /// Signer is behind.
+    case waits
   }
 
-  /// Handles entries and returns those that are done with: all of them, or it throws and none is.
+  /// One round; again at once where there may be more.
   ///
-  /// - Throws: `LedgerError`, `StreamError`. An unknown COMMIT needs no care here: the entries come again, and the
-  ///   ledger passes over payouts that are queued no more.
-  @Sendable func handle(_ entries: [StreamEntry]) async throws -> [StreamEntry] {
-    metrics?.entriesRead.increment(by: entries.count)
-    let payouts = named(by: entries)
-    if !payouts.isEmpty { try await schedule(payouts) }
-    return entries
-  }
-
-  /// What is left to do about an entry that failed again and again: one more try, alone, and then a person decides.
-  ///
-  /// The failures may have been the database's, which was away, so the payout is tried once more; where that works the
-  /// entry ends here and no dead letter is written. While the database is away this throws, and the entry stays.
-  @Sendable func giveUp(_ entry: StreamEntry) async throws -> String {
-    guard let payout = payout(in: entry) else { return "the entry names no payout" }
-    do {
-      try await schedule([payout])
-      try await streams.acknowledge([entry], group: .scheduler)
-      return "done at last"
-    } catch let error as LedgerError where error.code.blamesTheRows {
-      let note = "it could not be put into a settlement batch: \(error.code)"
-      let isHeld = try await ledger.holdQueued(payout, note: note)
-      metrics?.entriesGivenUp.increment()
-      logger.error(
-        "Entry given up, its payout is held", error: error,
-        metadata: [
-          LogKey.payoutID: "\(payout)", LogKey.streamEntryID: "\(entry.id)",
-          LogKey.deliveryCount: "\(entry.deliveries)",
-          LogKey.payoutStatusTo: isHeld ? "held" : "unchanged",
-        ])
-      return note
+  /// - Throws: `LedgerError`, `StreamError`. An unknown COMMIT needs no care here: what it put into a batch is no longer
+  ///   queued, and Signer's sweeper finds the batch.
+  func run() async throws -> StepOutcome {
+    switch try await round() {
+    case .full: .worked
+    case .done: .idle(milliseconds: SchedulePayouts.idleMilliseconds)
+    case .waits: .idle(milliseconds: SchedulePayouts.behindMilliseconds)
     }
   }
 
-  private func schedule(_ payouts: [PayoutID]) async throws {
-    let clock = clock
-    let random = random
-    let batches = try await ledger.schedule(payouts, maximumPerBatch: SchedulePayouts.maximumPerBatch) {
-      BatchID(at: clock.now(), randomness: random.bytes(10))
-    }
-    guard !batches.isEmpty else { return }
+  /// Rounds until nothing is due or Signer is behind.
+  func runUntilDone() async throws {
+    while case .full = try await round() {}
+  }
+
+  private func round() async throws -> Round {
+    let readyBatches = try await streams.length(of: .batchesReady)
+    metrics?.readyBatches.set(readyBatches)
+    guard readyBatches < SchedulePayouts.readyBatchesMax else { return .waits }
+    let batches = try await scheduleDue()
+    guard !batches.isEmpty else { return .done }
     for batch in batches {
       metrics?.batches.increment()
       metrics?.payoutsScheduled.increment(by: batch.payouts.count)
@@ -93,34 +78,52 @@ struct SchedulePayouts: Sendable {
     }
     // Where this fails the commit above stands, and Signer's sweeper finds these batches in the ledger.
     try await streams.append(batches.map { [StreamField.batchID: $0.id.description] }, to: .batchesReady)
+    return batches.reduce(0) { $0 + $1.payouts.count } < SchedulePayouts.payoutsMax ? .done : .full
   }
 
-  /// The payouts that entries name, each once, in the order of the entries. What names none is told in one line.
-  private func named(by entries: [StreamEntry]) -> [PayoutID] {
-    var seen: Set<PayoutID> = []
-    var payouts: [PayoutID] = []
-    var malformed: [StreamEntry] = []
-    for entry in entries {
-      guard let payout = payout(in: entry) else {
-        malformed.append(entry)
-        continue
+  private func scheduleDue() async throws -> [SettlementBatch] {
+    do {
+      return try await ledger.scheduleDue(
+        atMost: SchedulePayouts.payoutsMax, maximumPerBatch: SchedulePayouts.payoutsPerBatchMax, newBatchID: newBatchID)
+    } catch let error as LedgerError where error.code.blamesTheRows {
+      return try await scheduleApart(from: error)
+    }
+  }
+
+  /// Finds the payouts because of which the ledger refuses a round, and holds them: a person decides, and the others go on.
+  ///
+  /// Where not one of several goes through, it is not they who are to blame: nobody is held, and the error stays one.
+  private func scheduleApart(from error: LedgerError) async throws -> [SettlementBatch] {
+    let due = try await ledger.duePayouts(atMost: SchedulePayouts.payoutsMax)
+    var batches: [SettlementBatch] = []
+    var refused: [(payout: PayoutID, error: LedgerError)] = []
+    // Halves of what was refused, the first on top.
+    var parts = [due[...]]
+    while let part = parts.popLast() {
+      do {
+        batches += try await ledger.schedule(
+          Array(part), maximumPerBatch: SchedulePayouts.payoutsPerBatchMax, newBatchID: newBatchID)
+      } catch let error as LedgerError where error.code.blamesTheRows {
+        if part.count > 1 {
+          parts += [part.suffix(part.count - part.count / 2), part.prefix(part.count / 2)]
+        } else if let payout = part.first {
+          refused.append((payout, error))
+        }
       }
-      if seen.insert(payout).inserted { payouts.append(payout) }
     }
-    if let first = malformed.first {
-      metrics?.entriesMalformed.increment(by: malformed.count)
-      logger.warning(
-        "Entries name no payout and are dropped: only Ingest and Scheduler should write to this stream",
-        metadata: [
-          LogKey.streamName: "\(first.stream)", LogKey.streamEntryID: "\(first.id)",
-          LogKey.streamEntryCount: "\(malformed.count)",
-        ])
-    }
-    return payouts
+    if refused.count > 1, refused.count == due.count { throw error }
+    for (payout, error) in refused { try await hold(payout, error) }
+    return batches
   }
 
-  private func payout(in entry: StreamEntry) -> PayoutID? {
-    // A text that is no id says all there is to know; the reason would be told to nobody.
-    entry.fields[StreamField.payoutID].flatMap { try? PayoutID($0) }
+  private func hold(_ payout: PayoutID, _ error: LedgerError) async throws {
+    let isHeld = try await ledger.holdQueued(
+      payout, note: "it could not be put into a settlement batch: \(error.code)")
+    metrics?.payoutsHeld.increment()
+    logger.error(
+      "A payout could not be put into a batch", error: error,
+      metadata: [LogKey.payoutID: "\(payout)", LogKey.payoutStatusTo: isHeld ? "held" : "unchanged"])
   }
+
+  @Sendable private func newBatchID() -> BatchID { BatchID(at: clock.now(), randomness: random.bytes(10)) }
 }

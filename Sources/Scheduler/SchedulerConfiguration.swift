@@ -1,3 +1,4 @@
+import Ledger
 import Worker
 
 /// What Scheduler reads besides what every worker reads.
@@ -6,6 +7,9 @@ import Worker
 /// - those of `StoreConfiguration`: the ledger and the streams.
 /// - those of `TronConfiguration`. Scheduler talks to no node; it compares them with what stands in the database, so
 ///   that it cannot work on another installation's.
+/// - `BATCH_HOURLY_SECONDS`, `BATCH_DAILY_SECONDS`, `BATCH_WEEKLY_SECONDS` (1 to 604800, default 3600, 86400 and 604800;
+///   dev only): how long windows are. They go into the ledger, where all workers' windows come from: of several Schedulers
+///   that are configured differently, the one that started last is right, for all of them.
 ///
 /// `SERVICE_NAME` (default scheduler) also names the replica in its consumer group: replicas take different ones.
 struct SchedulerConfiguration: SettingsReadable, Sendable {
@@ -13,10 +17,24 @@ struct SchedulerConfiguration: SettingsReadable, Sendable {
   let stores: StoreConfiguration
   /// Which installation this is.
   let tron: TronConfiguration
+  /// How long windows are.
+  let windows: WindowLengths
 
   /// Reads every key.
   init(from settings: inout Settings) {
     stores = StoreConfiguration(from: &settings)
     tron = TronConfiguration(from: &settings)
+    let usual = WindowLengths.usual
+    windows = WindowLengths(
+      hourly: Self.length("BATCH_HOURLY_SECONDS", usual.hourly, from: &settings),
+      daily: Self.length("BATCH_DAILY_SECONDS", usual.daily, from: &settings),
+      weekly: Self.length("BATCH_WEEKLY_SECONDS", usual.weekly, from: &settings))
+    settings.allowOnlyInDevelopment(
+      ["BATCH_HOURLY_SECONDS", "BATCH_DAILY_SECONDS", "BATCH_WEEKLY_SECONDS"],
+      because: "clients are told hours, days and weeks")
+  }
+
+  private static func length(_ key: String, _ usualMilliseconds: Int64, from settings: inout Settings) -> Int64 {
+    settings.integer(key, default: usualMilliseconds / 1_000, in: 1...604_800) * 1_000
   }
 }

@@ -8,20 +8,19 @@ public import Worker
 /// | `payouts_scheduler_batches_total` | how many settlement batches were made |
 /// | `payouts_scheduler_payouts_scheduled_total` | how many payouts went into them |
 /// | `payouts_scheduler_batch_payouts` | are batches full, or does every payout travel alone? |
-/// | `payouts_scheduler_entries_total{outcome}` | what came of stream entries: `read`, `malformed`, `given_up` |
-/// | `payouts_scheduler_swept_payouts_total` | how many had to be sent again: is Redis losing entries? |
+/// | `payouts_scheduler_entries_total{outcome}` | how many stream entries came: `read`, and of these `malformed` |
+/// | `payouts_scheduler_held_payouts_total` | how many could not be put into a batch |
 /// | `payouts_scheduler_expired_payouts_total` | how many were not paid in their own time |
-/// | `payouts_scheduler_queue_entries` | how many entries wait in `payouts.immediate` |
+/// | `payouts_scheduler_ready_batches` | is Signer behind, so that payouts wait in the ledger? |
 public struct SchedulerMetrics: Sendable {
   let batches: Counter
   let payoutsScheduled: Counter
   let batchPayouts: Recorder
   let entriesRead: Counter
   let entriesMalformed: Counter
-  let entriesGivenUp: Counter
-  let sweptPayouts: Counter
+  let payoutsHeld: Counter
   let expiredPayouts: Counter
-  let queueEntries: Meter
+  let readyBatches: Meter
 
   /// Makes every instrument.
   public init(_ instruments: Instruments) {
@@ -30,13 +29,12 @@ public struct SchedulerMetrics: Sendable {
     batchPayouts = instruments.histogram("batch_payouts", help: "Payouts in a settlement batch.")
     func entries(_ outcome: String) -> Counter {
       instruments.counter(
-        "entries_total", help: "Entries of payouts.immediate, by what came of them.", labels: [("outcome", outcome)])
+        "entries_total", help: "Entries of the payouts' streams, by what they were.", labels: [("outcome", outcome)])
     }
     entriesRead = entries("read")
     entriesMalformed = entries("malformed")
-    entriesGivenUp = entries("given_up")
-    sweptPayouts = instruments.counter("swept_payouts_total", help: "Payouts that were queued too long and sent again.")
+    payoutsHeld = instruments.counter("held_payouts_total", help: "Payouts that could not be put into a batch.")
     expiredPayouts = instruments.counter("expired_payouts_total", help: "Payouts whose expires_at passed unsigned.")
-    queueEntries = instruments.gauge("queue_entries", help: "Entries in payouts.immediate at the last sweep.")
+    readyBatches = instruments.gauge("ready_batches", help: "Entries in batches.ready at the last round.")
   }
 }

@@ -5,12 +5,12 @@ import ServiceLifecycle
 import Streams
 import Worker
 
-/// Scheduler: puts accepted payouts into settlement batches and hands these to the Signers.
+/// Scheduler: puts accepted payouts into settlement batches when their window ends, and hands these to the Signers.
 ///
 /// ```
-/// payouts.immediate ──▶ SchedulePayouts ──commit──▶ settlement_batches ──▶ batches.ready
-///        ▲                                              (PostgreSQL)
-///        └── SweepQueued: what has been queued too long   ExpirePayouts: what nobody may pay any more
+/// payouts.<type> ──▶ ListenForPayouts ──"look"──▶ SchedulePayouts ──commit──▶ settlement_batches ──▶ batches.ready
+///                                                       ▲                        (PostgreSQL)
+///                      the ledger's clock: a window ends┘      ExpirePayouts: what nobody may pay any more
 /// ```
 ///
 /// Any number of replicas may run: a payout enters a batch by one guarded change in PostgreSQL, whoever was told of it,
@@ -35,6 +35,9 @@ public enum SchedulerService {
       try await ledger.prepare(configuration.tron.installation(stage: context.configuration.stage))
     } catch let error as LedgerError where error.code == .misconfigured {
       throw WorkerError(.configuration, "\(error)")
+    }
+    if try await ledger.setWindows(configuration.windows) {
+      context.logger.warning("Windows have another length from now on, for all replicas")
     }
     let streams = try configuration.stores.redisURL.withText { try RedisStreams(url: $0, logger: context.logger) }
     let steps = try SchedulerSteps(

@@ -5,15 +5,15 @@ public import Worker
 
 /// The steps of Scheduler on given parts: the real ones, or a simulator's.
 public struct SchedulerSteps: Sendable {
+  /// See `ListenForPayouts`.
+  public let listen: Step
   /// See `SchedulePayouts`.
   public let schedule: Step
-  /// See `SweepQueued`.
-  public let sweep: Step
   /// See `ExpirePayouts`.
   public let expire: Step
 
   /// All of them; they run beside one another, in no order.
-  public var all: [Step] { [schedule, sweep, expire] }
+  public var all: [Step] { [listen, schedule, expire] }
 
   /// - Parameters:
   ///   - consumer: this replica's name in the group; no other living replica has it.
@@ -27,13 +27,14 @@ public struct SchedulerSteps: Sendable {
   ) throws {
     let scheduling = SchedulePayouts(
       ledger: ledger, streams: streams, clock: clock, random: random, metrics: metrics, logger: logger)
-    let reading = try scheduling.consumer(named: consumer)
-    let sweeping = SweepQueued(ledger: ledger, streams: streams, metrics: metrics, logger: logger)
+    let listening = try ListenForPayouts(
+      scheduling: scheduling, transport: streams, clock: clock, metrics: metrics, logger: logger
+    ).consumer(named: consumer)
     let expiring = ExpirePayouts(ledger: ledger, metrics: metrics, logger: logger)
-    schedule = Step("schedule", stateWhenFailing: .failed) {
-      try await reading.step() > 0 ? .worked : .idle(milliseconds: SchedulePayouts.idleMilliseconds)
+    listen = Step("listen") {
+      try await listening.step() > 0 ? .worked : .idle(milliseconds: ListenForPayouts.idleMilliseconds)
     }
-    sweep = Step("sweep") { try await sweeping.run() }
+    schedule = Step("schedule", stateWhenFailing: .failed) { try await scheduling.run() }
     expire = Step("expire") { try await expiring.run() }
   }
 }

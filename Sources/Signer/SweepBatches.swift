@@ -17,13 +17,14 @@ struct SweepBatches: Sendable {
   let streams: any StreamTransport
   let state: SignerState
 
-  /// One look, going round through all batches: those that cannot be signed now must not hide the others.
+  /// One look, going round through all batches in the order of their ids: those that cannot be signed now must not hide
+  /// the others. Of what one look finds, the higher priorities are sent first.
   func step() async throws -> StepOutcome {
     let idle = StepOutcome.idle(milliseconds: Self.pauseMilliseconds)
     guard try await streams.length(of: .batchesReady) < Self.streamLengthMaximum else { return idle }
     let batches = try await ledger.batchesToSign(
       waitingFor: Self.lostAfterMilliseconds, after: state.lastSwept, atMost: Self.atOnce)
-    state.lastSwept = batches.count < Self.atOnce ? nil : batches.last
+    state.lastSwept = batches.count < Self.atOnce ? nil : batches.max()
     guard !batches.isEmpty else { return idle }
     try await streams.append(batches.map { [StreamField.batchID: "\($0)"] }, to: .batchesReady)
     return idle

@@ -10,6 +10,7 @@ struct PayoutClient: Sendable {
     let key: String
     let recipient: Address
     let amount: Amount
+    var batchType = "immediate"
   }
 
   /// Each Ingest's address; a request that got no answer goes to the next one.
@@ -18,7 +19,8 @@ struct PayoutClient: Sendable {
   /// Asks until the payout is accepted, and returns its id.
   func pay(_ wish: Wish) async throws -> String {
     let body = """
-      {"recipient_address":"\(wish.recipient)","amount_usdt":"\(wish.amount)","reason":"custom","router_type":"v0"}
+      {"recipient_address":"\(wish.recipient)","amount_usdt":"\(wish.amount)","reason":"custom","router_type":"v0",
+       "batch_type":"\(wish.batchType)"}
       """
     let deadline = ContinuousClock.now + .seconds(90)
     var turn = wish.key.utf8.reduce(0) { $0 &+ Int($1) }

@@ -44,7 +44,8 @@ extension PayoutClient.Wish {
     return try (0..<count).map { number in
       PayoutClient.Wish(
         key: "\(name)-\(number)", recipient: recipients[number % recipients.count],
-        amount: try Amount(microUSDT: Int64.random(in: 10_000...50_000_000, using: &random)))
+        amount: try Amount(microUSDT: Int64.random(in: 10_000...50_000_000, using: &random)),
+        batchType: number.isMultiple(of: 4) ? "hourly" : "immediate")
     }
   }
 }

@@ -61,7 +61,7 @@ actor Stack {
       "REDIS_URL": redis.url, "TRON_KEYSTORE_FILE": folder.appendingPathComponent("wallet.json").path,
       "TRON_KEYSTORE_PASSPHRASE": "correct horse battery staple", "JWT_SECRET_KEY": Self.jwtKey, "LOG_FORMAT": "json",
       "SIGNER_NAMES": replicas.filter { $0.role == .signer }.map(\.description).joined(separator: ","),
-      "TRANSACTION_EXPIRATION_SECONDS": "30", "PAYOUT_RETRY_DELAY_SECONDS": "1",
+      "TRANSACTION_EXPIRATION_SECONDS": "30", "PAYOUT_RETRY_DELAY_SECONDS": "1", "BATCH_HOURLY_SECONDS": "5",
     ]
     let seal = Hex.text(SystemRandomSource().bytes(32))
     environment["INTENT_SEAL_KEY"] = "test:\(seal)"

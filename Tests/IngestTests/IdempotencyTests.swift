@@ -62,7 +62,8 @@ struct IdempotencyTests {
       #expect(Set(replies.map(\.bytes)).count == 1)
       #expect(replies.count { $0.headers.first(name: "Idempotency-Replayed") == "true" } == 49)
       #expect(try await scene.payoutCount() == 1)
-      #expect(try await scene.sql("SELECT used FROM limit_windows WHERE span = 'hour'") == "12500000")
+      #expect(
+        try await scene.sql("SELECT used FROM limit_windows WHERE scope = 'accepted' AND span = 'hour'") == "12500000")
     }
   }
 

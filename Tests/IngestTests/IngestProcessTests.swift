@@ -1,4 +1,5 @@
 import Foundation
+import Ledger
 import Payouts
 import TestSupport
 import Testing
@@ -99,8 +100,26 @@ struct IngestProcessTests {
     #expect(throws: Never.self) { try read(["JWT_SECRET_KEY": String(repeating: "k", count: 32)]) }
     #expect(throws: ConfigurationError.self) { try read(["JWT_SECRET_KEY": String(repeating: "k", count: 31)]) }
     let plain = try read(["PORT": ""])
-    #expect(plain.port == 8_090 && !plain.requiresIdempotencyKey && plain.v0Max == PayoutLimits.amountMax)
-    #expect(plain.limits.hourly == nil && plain.limits.daily == nil && plain.routers == [IngestScene.router])
-    #expect(try read(["HOURLY_PAYOUT_LIMIT_USDT": "10.5"]).limits.hourly?.microUSDT == 10_500_000)
+    #expect(plain.port == 8_090 && !plain.requiresIdempotencyKey && plain.maxima.v0Max == PayoutLimits.amountMax)
+    #expect(plain.maxima.kycMax == PayoutLimits.amountMax && plain.routers == [IngestScene.router])
+    for router in [nil, RouterType.v0, .kyc] {
+      for span in LimitSpan.allCases { #expect(plain.limits[span, of: router] == nil) }
+    }
+    #expect(try read(["HOURLY_PAYOUT_LIMIT_USDT": "10.5"]).limits[.hour, of: nil]?.microUSDT == 10_500_000)
+    // Each key stands for its own limit.
+    let keys: [(String, LimitSpan, RouterType?)] = [
+      ("DAILY_PAYOUT_LIMIT_USDT", .day, nil), ("V0_HOURLY_PAYOUT_LIMIT_USDT", .hour, .v0),
+      ("V0_DAILY_PAYOUT_LIMIT_USDT", .day, .v0), ("KYC_HOURLY_PAYOUT_LIMIT_USDT", .hour, .kyc),
+      ("KYC_DAILY_PAYOUT_LIMIT_USDT", .day, .kyc),
+    ]
+    for (index, (key, span, router)) in keys.enumerated() {
+      let limits = try read([key: "\(index + 1)"]).limits
+      for (other, (_, otherSpan, otherRouter)) in keys.enumerated() {
+        #expect(limits[otherSpan, of: otherRouter]?.description == (other == index ? "\(index + 1)" : nil), "\(key)")
+      }
+      #expect(limits[span, of: router] != nil)
+    }
+    let maxima = try read(["V0_MAX_PAYOUT_USDT": "20", "KYC_MAX_PAYOUT_USDT": "30"]).maxima
+    #expect(maxima.v0Max.description == "20" && maxima.kycMax.description == "30")
   }
 }

@@ -47,6 +47,13 @@ struct IngestScene: Sendable {
     try await ledger.prepare(Self.installation)
   }
 
+  /// A ledger for one more replica: on the same database, with a pool of its own.
+  func replicaLedger() -> Ledger {
+    Ledger(
+      url: url, actor: "ingest/replica", logger: Logger(label: "tests", factory: { _ in SwiftLogNoOpLogHandler() }),
+      acquireTimeoutMilliseconds: 2_000)
+  }
+
   /// Runs Ingest while `body` runs, and drains it after.
   ///
   /// - Parameters:
@@ -125,10 +132,10 @@ struct IngestScene: Sendable {
   /// How many payouts are stored.
   func payoutCount() async throws -> Int { try #require(Int(try await sql("SELECT count(*) FROM payouts"))) }
 
-  /// The ids that were told to the stream, left there.
-  func enqueued() async throws -> [String] {
+  /// The ids that were told to a stream, left there.
+  func enqueued(in stream: StreamName = .payoutsImmediate) async throws -> [String] {
     let entries = try await streams.read(
-      [.payoutsImmediate], group: ConsumerGroup("onlookers-\(PayoutID.random())"),
+      [stream], group: ConsumerGroup("onlookers-\(PayoutID.random())"),
       consumer: ConsumerName("test"), count: 1_000, blockMilliseconds: 0)
     return entries.compactMap { $0.fields[StreamField.payoutID] }
   }

@@ -51,7 +51,9 @@ struct LostServersTests {
       #expect(tally.told.values.allSatisfy { $0.count == 1 })
       let rows = Set(try await scene.sql("SELECT id FROM payouts").split(separator: "\n").map(String.init))
       #expect(rows == Set(tally.told.values.flatMap { $0 }))
-      #expect(try await scene.sql("SELECT sum(used) FROM limit_windows WHERE span = 'day'") == "\(300 * 12_500_000)")
+      #expect(
+        try await scene.sql("SELECT sum(used) FROM limit_windows WHERE scope = 'accepted' AND span = 'day'")
+          == "\(300 * 12_500_000)")
       for key in tally.told.keys {
         let again = try await ingest.post(payoutBody(), key: key, token: token)
         #expect(again.status == 201 && again.headers.first(name: "Idempotency-Replayed") == "true")
@@ -103,7 +105,7 @@ struct LostServersTests {
         return try health.status == 200 && health.member("dependencies")?["redis"]?["state"] == .text("degraded")
       }
       #expect(try await ingest.ask("GET", "/ready", token: nil).status == 200)
-      try await until("what was left to the sweeper is counted") {
+      try await until("what was left for Scheduler to find is counted") {
         ingest.metric("payouts_ingest_payouts_not_enqueued_total") > 0
       }
       try await redis.restart()

@@ -24,7 +24,6 @@ struct PayoutWaitingTests {
       if let answer { #expect(answer.since == Self.since && !answer.detail.isEmpty) }
     }
     #expect(waiting(try .some(.queued))?.what == .batch)
-    #expect(waiting(try .some(.queued, batchType: .daily))?.what == .window)
     #expect(waiting(try .some(.kycPending))?.what == .kyc)
     #expect(waiting(try .some(.compliancePending))?.what == .complianceSignature)
     #expect(waiting(try .some(.signed))?.what == .broadcast)
@@ -145,12 +144,30 @@ struct PayoutWaitingTests {
 
   @Test func `the first answer is told from the acceptance alone`() {
     // Proves that a replay says the same as the first answer did, in each state that a payout may begin in.
-    #expect(PayoutWaiting(acceptedAs: .queued, batchType: .immediate, at: Self.since)?.what == .batch)
-    #expect(PayoutWaiting(acceptedAs: .kycPending, batchType: .immediate, at: Self.since)?.what == .kyc)
-    #expect(
-      PayoutWaiting(acceptedAs: .compliancePending, batchType: .hourly, at: Self.since)?.what == .complianceSignature)
-    #expect(PayoutWaiting(acceptedAs: .queued, batchType: .hourly, at: Self.since)?.what == .window)
-    #expect(PayoutWaiting(acceptedAs: .queued, batchType: .immediate, at: Self.since)?.since == Self.since)
+    func first(_ status: PayoutStatus, _ batchType: BatchType) -> PayoutWaiting? {
+      PayoutWaiting(acceptedAs: status, batchType: batchType, windowEnd: Self.later, at: Self.since)
+    }
+    #expect(first(.queued, .immediate)?.what == .batch)
+    #expect(first(.kycPending, .immediate)?.what == .kyc)
+    #expect(first(.compliancePending, .hourly)?.what == .complianceSignature)
+    for type in [BatchType.hourly, .daily, .weekly] {
+      let window = first(.queued, type)
+      #expect(window?.what == .window && window?.since == Self.since)
+      #expect(window?.detail == "the end of the \(type.rawValue) window at \(Self.later)")
+    }
+    #expect(first(.queued, .immediate)?.since == Self.since)
+  }
+
+  @Test func `a queued payout waits for its window, and from its end on for what stops the Signer, or a batch`() throws
+  {
+    // Proves both sides of the window's end, and that what is told then is the cause and not its effect.
+    let waits = try PayoutRecord.some(.queued, batchType: .hourly, windowEnd: Self.now.advanced(byMilliseconds: 1))
+    #expect(waiting(waits)?.what == .window && waiting(waits)?.since == Self.since)
+    #expect(waiting(waits, .good(breakerCause: "anomaly"))?.what == .window)
+    let due = try PayoutRecord.some(.queued, batchType: .hourly, windowEnd: Self.now)
+    #expect(waiting(due)?.what == .batch && waiting(due)?.since == Self.now)
+    #expect(waiting(due, .good(breakerCause: "anomaly"))?.what == .breaker)
+    #expect(waiting(due, .good(isContinuous: false))?.what == .continuity)
   }
 }
 
@@ -175,8 +192,8 @@ extension PayingConditions {
 extension PayoutRecord {
   /// A payout in some state since one moment.
   static func some(
-    _ status: PayoutStatus, batchType: BatchType = .immediate, notBefore: Timestamp? = nil,
-    notBeforeReason: DelayReason? = nil
+    _ status: PayoutStatus, batchType: BatchType = .immediate, windowEnd: Timestamp? = nil,
+    notBefore: Timestamp? = nil, notBeforeReason: DelayReason? = nil
   ) throws -> PayoutRecord {
     let since = Timestamp(milliseconds: 1_800_000_000_000)
     let id = PayoutID(at: since, randomness: [UInt8](repeating: 1, count: 10))
@@ -188,8 +205,8 @@ extension PayoutRecord {
       terms: terms, seal: Seal(version: 1, keyID: "k", signature: []),
       particulars: PayoutParticulars(priority: .normal, reason: .custom, requestID: "r"), acceptedStatus: .queued,
       status: status, statusSince: since, note: nil, heldFrom: status == .held ? .scheduled : nil,
-      holdReason: status == .held ? HoldReason.brokenSeal.rawValue : nil, settlementBatch: nil, notBefore: notBefore,
-      notBeforeReason: notBeforeReason)
+      holdReason: status == .held ? HoldReason.brokenSeal.rawValue : nil, settlementBatch: nil, windowEnd: windowEnd,
+      notBefore: notBefore, notBeforeReason: notBeforeReason)
   }
 }
 

@@ -12,7 +12,8 @@ import Testing
     case .accepted(let record): "accepted \(record.id)"
     case .replayed(let record): "replayed \(record.id)"
     case .differentRequest: "different"
-    case .limitExceeded(let use): "limit \(use.span.rawValue) \(use.used) of \(use.limit)"
+    case .limitExceeded(let use):
+      "limit \(use.router.map { "\($0.rawValue) " } ?? "")\(use.span.rawValue) \(use.used) of \(use.limit)"
     case .knownUnder(let id): "known \(id)"
     case .refused(let error): "refused \(error.code)"
     }
@@ -120,8 +121,42 @@ import Testing
       // A replay takes nothing and is not refused by a full window.
       #expect(try await accept([Sample.payout(1, id: 9, amount: 60)], hourly: 1, test) == ["replayed \(id(1))"])
       let use = LimitUse(
-        span: .hour, startsAt: Timestamp(milliseconds: 0), limit: .zero, used: .zero)
+        router: nil, span: .hour, startsAt: Timestamp(milliseconds: 0), limit: .zero, used: .zero)
       #expect(use.endsAt == Timestamp(milliseconds: 3_600_000))
+    }
+  }
+
+  // Proves that a payout needs room in all and for its router, on both sides of each, and takes from both or from none; and
+  // that an unpaid end gives back to both.
+  @Test func `limits count in all and per router`() async throws {
+    try await withLedger { test async throws in
+      func limits(_ inAll: Int64?, v0: Int64? = nil, kyc: Int64? = nil) throws -> AcceptanceLimits {
+        func hourly(_ amount: Int64?) throws -> SpanLimits {
+          SpanLimits(hourly: try amount.map { try Amount(microUSDT: $0) }, daily: nil)
+        }
+        return AcceptanceLimits(
+          hourly: try hourly(inAll).hourly, daily: nil, perRouter: [.v0: try hourly(v0), .kyc: try hourly(kyc)])
+      }
+      func accept(_ payouts: [NewPayout], _ limits: AcceptanceLimits) async throws -> [String] {
+        try await test.ledger.accept(payouts, limits: limits).map(Self.name)
+      }
+      #expect(
+        try await accept(
+          [
+            Sample.payout(1, amount: 60), Sample.payout(2, amount: 1),
+            Sample.payout(3, amount: 41, router: .kyc), Sample.payout(4, amount: 40, router: .kyc),
+          ], limits(100, v0: 60)) == [
+            "accepted \(id(1))", "limit v0 hour 0.00006 of 0.00006", "limit hour 0.00006 of 0.0001",
+            "accepted \(id(4))",
+          ])
+      #expect(
+        try await accept(
+          [Sample.payout(5, amount: 6, router: .kyc), Sample.payout(6, amount: 5, router: .kyc)], limits(nil, kyc: 45))
+          == ["limit kyc hour 0.00004 of 0.000045", "accepted \(id(6))"])
+      let used = "SELECT scope, used FROM limit_windows WHERE span = 'hour' ORDER BY scope"
+      #expect(try await test.rows(used) == ["accepted|105", "accepted_kyc|45", "accepted_v0|60"])
+      try await test.run("UPDATE payouts SET status = 'cancelled' WHERE amount IN (60, 5)")
+      #expect(try await test.rows(used) == ["accepted|40", "accepted_kyc|40", "accepted_v0|0"])
     }
   }
 

@@ -138,7 +138,11 @@ import Testing
         """
         UPDATE payouts SET status = 'held', held_from = 'broadcast', hold_reason = 'x'
           WHERE id = \(Sample.sql(Sample.payoutID(1)));
-        UPDATE payouts SET status_since = status_since - interval '1 hour' WHERE id = \(Sample.sql(Sample.payoutID(4)));
+        UPDATE payouts SET status_since = status_since - interval '1 hour', window_end = window_end - interval '1 hour'
+          WHERE id = \(Sample.sql(Sample.payoutID(4)));
+        -- What waits for its window is counted, and is not late.
+        UPDATE payouts SET status_since = status_since - interval '2 hours', window_end = now() + interval '1 hour'
+          WHERE id = \(Sample.sql(Sample.payoutID(5)));
         """)
       let depths = try await test.ledger.stageDepths()
       #expect(depths.map(\.count) == [2, 1, 0, 1, 1, 1])

@@ -19,10 +19,10 @@ import Testing
       FROM generate_series(1, 200000) i;
     INSERT INTO payout_references (reference, payout_id) SELECT r, id FROM n;
     INSERT INTO payouts (id, reference, owner, network, token, asset, recipient, amount, router, batch_type, created_at,
-      seal_version, seal_key_id, seal_signature, priority, reason, request_id, accepted_status, hour_window, day_window,
-      status, status_since, held_from, hold_reason, settlement_batch_id, expires_at)
+      seal_version, seal_key_id, seal_signature, priority, reason, request_id, accepted_status, window_end, hour_window,
+      day_window, status, status_since, held_from, hold_reason, settlement_batch_id, expires_at)
     SELECT id, r, 'o', 'devnet', '\\x41'::bytea || substr(r, 1, 20), 'USDT', '\\x41'::bytea || substr(r, 1, 20), 1, 'v0', 'immediate', now(), 1, 'k', r,
-      'normal', 'custom', 'r', 'queued', now(), now(), status::payout_status, now() - interval '1 hour',
+      'normal', 'custom', 'r', 'queued', now() - interval '1 hour', now(), now(), status::payout_status, now() - interval '1 hour',
       CASE WHEN status = 'held' THEN 'queued'::payout_status END, CASE WHEN status = 'held' THEN 'x' END,
       CASE WHEN i > 500 THEN \(Sample.sql(Sample.batchID(1))) END, CASE WHEN i % 10 = 0 THEN now() END
     FROM n;
@@ -62,7 +62,11 @@ import Testing
       let later = test.now.advanced(byMilliseconds: 3_600_000)
       let txid = TxID(exactly: [UInt8](repeating: 0, count: 32))
       let steps: [(String, String, () async throws -> Int)] = [
-        ("queued", "payouts_queued", { try await ledger.queuedPayouts(waitingFor: 1_000, atMost: 100).count }),
+        ("due", "payouts_in_turn", { try await ledger.duePayouts(atMost: 100).count }),
+        (
+          "schedule due", "payouts_in_turn",
+          { try await ledger.scheduleDue(atMost: 100, maximumPerBatch: 100) { Sample.batchID(8) }.count }
+        ),
         ("to sign", "payouts_scheduled", { try await ledger.batchesToSign(waitingFor: 1_000, atMost: 100).count }),
         ("expire", "payouts_expiring", { try await ledger.expire(atMost: 20).count }),
         (

@@ -122,6 +122,7 @@ import Testing
       #expect(try await test.rows(windows) == ["2000", "10", "2000", "10"])
       try await test.run("UPDATE payouts SET status = 'rejected' WHERE status = 'queued'")
       #expect(try await test.rows(windows) == ["0", "0", "0", "0"])
+      #expect(try await test.used("accepted_v0") == ["hour": 0, "day": 0])
     }
   }
 

@@ -260,6 +260,19 @@ import Testing
     }
   }
 
+  // Proves that a batch that is not released is neither signed nor told to be, although the Scheduler never makes one.
+  @Test func `only released batches are signed and swept`() async throws {
+    try await withLedger { test async throws in
+      try await test.schedule(2)
+      try await test.run("UPDATE settlement_batches SET released_at = NULL")
+      #expect(try await test.ledger.batchesToSign(waitingFor: 0, atMost: 10) == [])
+      #expect(try await test.sign() == .done(signed: 0, held: 0, waiting: 0))
+      try await test.run("UPDATE settlement_batches SET released_at = created_at")
+      #expect(try await test.ledger.batchesToSign(waitingFor: 0, atMost: 10) == [Sample.batchID(1)])
+      #expect(try await test.sign() == .done(signed: 2, held: 0, waiting: 0))
+    }
+  }
+
   // Proves what a Signer is told of the past: earlier attempts, their number, unclaimed transfers of the same recipient
   // and amount with and without bits, references in use; and a retry's delay on both sides.
   @Test func `candidates carry their past`() async throws {

@@ -89,9 +89,9 @@ import Testing
       END IF;
       INSERT INTO payouts (id, reference, owner, network, token, asset, recipient, amount, router, batch_type,
         created_at, seal_version, seal_key_id, seal_signature, priority, reason, request_id, accepted_status,
-        hour_window, day_window, status, held_from, hold_reason, settlement_batch_id)
+        window_end, hour_window, day_window, status, held_from, hold_reason, settlement_batch_id)
       VALUES (target, reference, 'o', 'devnet', decode('41', 'hex') || substr(reference, 1, 20), 'USDT', decode('41', 'hex') || substr(reference, 1, 20), 5, 'v0',
-        'immediate', now(), 1, 'k', reference, 'normal', 'custom', 'r', 'queued', window_start('hour', now()),
+        'immediate', now(), 1, 'k', reference, 'normal', 'custom', 'r', 'queued', now(), window_start('hour', now()),
         window_start('day', now()), was::payout_status, origin::payout_status,
         CASE WHEN origin IS NOT NULL THEN 'test' END, target);
       IF attempt <> 'none' THEN

@@ -86,19 +86,29 @@ final class Storm: Sendable {
         try Sample.payout(
           number, id: isNew ? number : number + 1_000_000, amount: Int64.random(in: 1...1_000, using: &generator),
           expiresAt: Bool.random(using: &generator) ? now.advanced(byMilliseconds: life) : nil,
+          priority: Priority.allCases.randomElement(using: &generator) ?? .normal,
+          router: RouterType.allCases.randomElement(using: &generator) ?? .v0,
           fingerprint: isNew ? 1 : UInt8.random(in: 1...2, using: &generator)))
     }
     let limit = try Amount(microUSDT: Int64.random(in: 100_000...2_000_000, using: &generator))
-    let outcomes = try await ledger.accept(payouts, limits: AcceptanceLimits(hourly: limit, daily: nil))
+    let routers = [RouterType.kyc: SpanLimits(hourly: nil, daily: try Amount(microUSDT: limit.microUSDT / 3))]
+    let outcomes = try await ledger.accept(
+      payouts, limits: AcceptanceLimits(hourly: limit, daily: nil, perRouter: routers))
     return outcomes.filter { if case .accepted = $0 { true } else { false } }.count
   }
 
   @Sendable private func schedule(_ ledger: Ledger, _ generator: inout SeededGenerator) async throws -> Int {
-    let queued = try await ledger.queuedPayouts(waitingFor: 0, atMost: 60)
     let size = Int.random(in: 1...20, using: &generator)
-    return try await ledger.schedule(queued.shuffled(using: &generator), maximumPerBatch: size) {
-      Sample.batchID(self.batches.next())
-    }.reduce(0) { $0 + $1.payouts.count }
+    let name: @Sendable () -> BatchID = { Sample.batchID(self.batches.next()) }
+    let count = Int.random(in: 1...60, using: &generator)
+    let made =
+      if Bool.random(using: &generator) {
+        try await ledger.scheduleDue(atMost: count, maximumPerBatch: size, newBatchID: name)
+      } else {
+        try await ledger.schedule(
+          ledger.duePayouts(atMost: count).shuffled(using: &generator), maximumPerBatch: size, newBatchID: name)
+      }
+    return made.reduce(0) { $0 + $1.payouts.count }
   }
 
   @Sendable private func sign(_ ledger: Ledger, _ generator: inout SeededGenerator) async throws -> Int {

@@ -38,9 +38,10 @@ import Testing
       (
         "a window of acceptance is not the sum of its payouts",
         """
-        SELECT 1 FROM limit_windows w WHERE scope = 'accepted' AND used <> coalesce((
+        SELECT 1 FROM limit_windows w WHERE scope <> 'signed' AND used <> coalesce((
           SELECT sum(amount) FROM payouts p
           WHERE status NOT IN ('failed', 'rejected', 'expired', 'cancelled', 'settled_externally')
+            AND w.scope IN ('accepted', 'accepted_' || p.router)
             AND CASE w.span WHEN 'hour' THEN hour_window ELSE day_window END = w.starts_at), 0)
         """
       ),

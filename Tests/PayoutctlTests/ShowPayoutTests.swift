@@ -70,12 +70,13 @@ struct ShowPayoutTests {
   }
 
   @Test func `a queued payout shows its terms and what it waits for`() async throws {
+    // Proves that it is told the cause: it is due, and no Signer has vouched.
     let scene = try await CommandLineScene()
     let terms = try await accept(in: scene)
     let outcome = try await show(terms.id, scene)
     #expect(outcome.exitCode == 0, "\(outcome.errors)")
     for text in [
-      "payout     \(terms.id)", "state      queued since ", "(batch, since ",
+      "payout     \(terms.id)", "state      queued since ", "(continuity, since ",
       "pays       12.345678 USDT to \(terms.recipient)",
       "external   invoice 7", "v0, immediate, urgent, custom", "queued  by tests", "attempts   none",
     ] {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Scheduler
 
-/// Payouts go into settlement batches, each into exactly one, whatever the stream says. On real PostgreSQL.
+/// Payouts go into settlement batches, each into exactly one, whatever the streams say. On real PostgreSQL.
 struct SchedulePayoutsTests {
   @Test(arguments: [(1, [1]), (100, [100]), (101, [100, 1]), (500, [100, 100, 100, 100, 100])])
   func `a batch holds at most 100 payouts`(count: Int, sizes: [Int]) async throws {
@@ -13,7 +13,7 @@ struct SchedulePayoutsTests {
     let scene = try await SchedulerScene()
     let payouts = try await scene.accept(count)
     try await scene.announce(payouts)
-    try await scene.scheduler().schedule.runUntilIdle()
+    try await scene.scheduler().listen.runUntilIdle()
 
     let ready = try await scene.readyBatches()
     let stored = try await scene.sql(
@@ -38,7 +38,7 @@ struct SchedulePayoutsTests {
       try await scene.accept(3, router: .kyc), try await scene.accept(2, router: .kyc, priority: .urgent),
     ]
     for index in 0..<7 { try await scene.announce(groups.compactMap { $0.indices.contains(index) ? $0[index] : nil }) }
-    try await scene.scheduler().schedule.runUntilIdle()
+    try await scene.scheduler().listen.runUntilIdle()
 
     let batches = try await scene.sql(
       "SELECT router, priority, payout_count FROM settlement_batches ORDER BY payout_count DESC")
@@ -68,9 +68,9 @@ struct SchedulePayoutsTests {
         [StreamField.payoutID: "\(payouts[0])", "amount": "1000000"],
       ], to: .payoutsImmediate)
     let scheduler = try scene.scheduler()
-    try await scheduler.schedule.runUntilIdle()
+    try await scheduler.listen.runUntilIdle()
     try await scene.announce(payouts)
-    try await scheduler.schedule.runUntilIdle()
+    try await scheduler.listen.runUntilIdle()
 
     #expect(try await scene.readyBatches().count == 1)
     #expect(try await scene.sql("SELECT sum(payout_count), sum(total_amount) FROM settlement_batches") == "2|3000000")
@@ -82,13 +82,16 @@ struct SchedulePayoutsTests {
   }
 
   @Test func `two Schedulers side by side never put a payout into two batches`() async throws {
-    // Proves it under real concurrency: both are told of every payout, in opposite order, at the same time.
+    // Proves it under real concurrency: both are told of every payout, in opposite order, and look by themselves too.
     let scene = try await SchedulerScene()
     let payouts = try await scene.accept(1_000)
     try await scene.announce(payouts + payouts.reversed() + payouts)
     let schedulers = [try scene.scheduler("one"), try scene.scheduler("two")]
     try await withThrowingTaskGroup(of: Void.self) { group in
-      for scheduler in schedulers { group.addTask { try await scheduler.schedule.runUntilIdle() } }
+      for scheduler in schedulers {
+        group.addTask { try await scheduler.listen.runUntilIdle() }
+        group.addTask { try await scheduler.schedule.runUntilIdle() }
+      }
       try await group.waitForAll()
     }
 

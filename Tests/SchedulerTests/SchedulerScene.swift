@@ -68,11 +68,13 @@ struct SchedulerScene {
   }
 
   /// Tells Scheduler of payouts, as Ingest does.
-  func announce(_ payouts: [PayoutID]) async throws {
-    try await streams.append(payouts.map { [StreamField.payoutID: "\($0)"] }, to: .payoutsImmediate)
+  func announce(
+    _ payouts: [PayoutID], in stream: StreamName = .payoutsImmediate, of streams: (any StreamTransport)? = nil
+  ) async throws {
+    try await (streams ?? self.streams).append(payouts.map { [StreamField.payoutID: "\($0)"] }, to: stream)
   }
 
-  /// What was sent on to Signer, in order, left as it is.
+  /// What was sent on to Signer since this was last asked, in order, left in the stream.
   func readyBatches() async throws -> [BatchID] {
     let entries = try await streams.read(
       [.batchesReady], group: ConsumerGroup("onlookers"), consumer: ConsumerName("test"), count: 1_000,
@@ -102,6 +104,23 @@ struct SchedulerScene {
   func setLedgerClock(offsetMilliseconds: Int64) async throws {
     try await sql("UPDATE ledger_settings SET clock_offset_ms = \(offsetMilliseconds)")
   }
+
+  /// Lets the ledger's clock stand still at a moment, so that a test can stand exactly on a boundary.
+  func freezeLedgerClock(at moment: Timestamp) async throws {
+    let clock = LedgerClock(url: url)
+    try await clock.freeze(at: moment)
+    await clock.close()
+  }
+
+  /// Settlement batches as the ledger holds them: type, router, priority, end of window and number of payouts.
+  func batches() async throws -> [String] {
+    let text = try await sql(
+      """
+      SELECT batch_type, router, priority, to_char(window_end AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS'), payout_count
+      FROM settlement_batches ORDER BY 1, 2, 3, 4, 5
+      """)
+    return text.split(separator: "\n").map(String.init)
+  }
 }
 
 /// Why a scene could not be set.
@@ -122,7 +141,7 @@ final class HandClock: WallClock {
 
 /// The real ledger, with failures that a test puts before or after its answers.
 final class FailingLedger: SchedulerLedger {
-  /// When a call to `schedule` fails.
+  /// When a call that makes batches fails.
   enum Failure: Sendable {
     /// Before anything is done.
     case before(LedgerError.Code)
@@ -137,25 +156,41 @@ final class FailingLedger: SchedulerLedger {
 
   func fail(_ failure: (@Sendable ([PayoutID]) -> Failure?)?) { self.failure.withLock { $0 = failure } }
 
+  func scheduleDue(
+    atMost count: Int, maximumPerBatch: Int, newBatchID: @escaping @Sendable () -> BatchID
+  ) async throws -> [SettlementBatch] {
+    try await failing(try await ledger.duePayouts(atMost: count)) {
+      try await ledger.scheduleDue(atMost: count, maximumPerBatch: maximumPerBatch, newBatchID: newBatchID)
+    }
+  }
+
+  func duePayouts(atMost count: Int) async throws -> [PayoutID] { try await ledger.duePayouts(atMost: count) }
+
   func schedule(
     _ payouts: [PayoutID], maximumPerBatch: Int, newBatchID: @escaping @Sendable () -> BatchID
   ) async throws -> [SettlementBatch] {
+    try await failing(payouts) {
+      try await ledger.schedule(payouts, maximumPerBatch: maximumPerBatch, newBatchID: newBatchID)
+    }
+  }
+
+  private func failing(
+    _ payouts: [PayoutID], _ call: () async throws -> [SettlementBatch]
+  ) async throws -> [SettlementBatch] {
     let failure = failure.withLock { $0 }?(payouts)
     if case .before(let code) = failure { throw LedgerError(code, "the test lets it fail") }
-    let batches = try await ledger.schedule(payouts, maximumPerBatch: maximumPerBatch, newBatchID: newBatchID)
+    let batches = try await call()
     if case .after(let code) = failure { throw LedgerError(code, "the test loses the answer") }
     return batches
   }
 
   func expire(atMost count: Int) async throws -> [PayoutID] { try await ledger.expire(atMost: count) }
 
-  func queuedPayouts(waitingFor milliseconds: Int64, atMost count: Int) async throws -> [PayoutID] {
-    try await ledger.queuedPayouts(waitingFor: milliseconds, atMost: count)
-  }
-
   func holdQueued(_ payout: PayoutID, note: String) async throws -> Bool {
     try await ledger.holdQueued(payout, note: note)
   }
+
+  func setWindows(_ lengths: WindowLengths) async throws -> Bool { try await ledger.setWindows(lengths) }
 }
 
 extension Step {

@@ -113,6 +113,26 @@ import Tron
     }
   }
 
+  @Test func `the sweeper sends the more urgent batches first`() async throws {
+    // The order in `batches.ready` is the order of signing, also of what was lost.
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      var batches: [Priority: BatchID] = [:]
+      for (number, priority) in [Priority.low, .normal, .urgent, .high].enumerated() {
+        scene.clock.advance(byMilliseconds: 1)
+        batches[priority] = try await scene.schedule([try scene.payout(number + 1, priority: priority)])
+      }
+      await scene.streams.flushAll()
+      try await scene.wait(milliseconds: 15_000)
+      try await scene.run(signer.sweep)
+      let sent = try await scene.streams.read(
+        [.batchesReady], group: ConsumerGroup("onlookers"), consumer: ConsumerName("test"), count: 10,
+        blockMilliseconds: 0)
+      let expected = [Priority.urgent, .high, .normal, .low].map { batches[$0]?.description }
+      #expect(sent.map { $0.fields[StreamField.batchID] } == expected)
+    }
+  }
+
   @Test func `the sweeper goes round through all batches, and begins again`() async throws {
     // Those that cannot be signed now must not hide the others for ever. It takes 200 at once.
     try await PayingScene.run { scene in

@@ -119,7 +119,8 @@ public struct PayingScene: Sendable {
   /// A payout that differs from others only by its number, unless a test says otherwise.
   public func payout(
     _ number: Int, amount: Int64 = 1_000_000, recipient: Address? = nil, reference: Reference? = nil,
-    network: Network = .devnet, token: Address = PayingScene.token, expiresAt: Timestamp? = nil
+    network: Network = .devnet, token: Address = PayingScene.token, expiresAt: Timestamp? = nil,
+    priority: Priority = .normal
   ) throws -> NewPayout {
     let id = PayingScene.payoutID(number)
     let terms = PayoutTerms(
@@ -128,7 +129,7 @@ public struct PayingScene: Sendable {
       router: .v0, batchType: .immediate, createdAt: clock.now(), expiresAt: expiresAt)
     return NewPayout(
       terms: terms, seal: try sealer.seal(terms),
-      particulars: PayoutParticulars(priority: .normal, reason: .custom, requestID: "request-\(number)"),
+      particulars: PayoutParticulars(priority: priority, reason: .custom, requestID: "request-\(number)"),
       fingerprint: [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 32))
   }
 

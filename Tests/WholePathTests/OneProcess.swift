@@ -67,7 +67,8 @@ struct OneProcess: Sendable {
     }
     accept = AcceptPayout(
       rules: AcceptanceRules(
-        network: .devnet, token: Self.token, limits: PayoutLimits(v0Max: PayoutLimits.amountMax),
+        network: .devnet, token: Self.token,
+        limits: PayoutLimits(v0Max: PayoutLimits.amountMax, kycMax: PayoutLimits.amountMax),
         requiresIdempotencyKey: true),
       sealer: sealer, forbidden: ForbiddenRecipients(token: Self.token, routers: [], wallets: [key.address]),
       commits: commits, ledger: ledger, clock: clock, random: SystemRandomSource())
@@ -108,9 +109,12 @@ struct OneProcess: Sendable {
   }
 
   /// Asks Ingest to pay, as a client with an idempotency key does, and returns the payout's id.
-  func pay(_ recipient: Address, _ amount: String, key: String) async throws -> PayoutID {
+  func pay(
+    _ recipient: Address, _ amount: String, key: String, batchType: BatchType = .immediate
+  ) async throws -> PayoutID {
     let body = """
-      {"recipient_address":"\(recipient)","amount_usdt":"\(amount)","reason":"custom","router_type":"v0"}
+      {"recipient_address":"\(recipient)","amount_usdt":"\(amount)","reason":"custom","router_type":"v0",
+       "batch_type":"\(batchType.rawValue)"}
       """
     let idempotencyKey = try IdempotencyKey(headers: [key])
     let caller = Caller(id: "client", role: .service, nodeIDs: [])

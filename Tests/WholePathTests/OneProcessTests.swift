@@ -33,6 +33,23 @@ import Tron
     }
   }
 
+  @Test func `A payout for a window is signed after its end and not before`() async throws {
+    // Twenty slots a window. Judged by the history, so that it does not matter how fast the ledger's clock goes meanwhile.
+    let system = try await OneProcess()
+    try await system.run {
+      _ = try await system.ledger.setWindows(WindowLengths(hourly: 60_000, daily: 120_000, weekly: 180_000))
+      let id = try await system.pay(Self.recipient, "3", key: "a", batchType: .hourly)
+      let end = try #require(try await system.ledger.payout(id)).windowEnd
+      while system.clock.now() < end { try await system.pass(slots: 1) }
+      try await system.pass(slots: 20)
+      #expect(try await system.status(id) == .confirmed)
+      #expect(
+        try await system.way(of: id) == [.queued, .scheduled, .signed, .broadcast, .confirming, .confirmed])
+      for event in try await system.ledger.history(of: id) where event.to != .queued { #expect(event.at >= end) }
+      #expect(try await system.node.payments(to: Self.recipient) == system.txids(of: id))
+    }
+  }
+
   @Test func `A fork that takes a payout out of its block is undone, and the payout is paid once on the other branch`()
     async throws
   {

@@ -30,12 +30,12 @@ struct GroupCommit: Service {
 
   /// - Parameters:
   ///   - ledger: takes the groups.
-  ///   - limits: what may be accepted in an hour and a day.
+  ///   - limits: what may be accepted in an hour and a day, in all and per router.
   ///   - accepted: told, after the commit and before the answers, which payouts are stored; it must not wait.
   ///   - failed: told of errors that concern a whole group, for the log.
   init(
     ledger: any IngestLedger, limits: AcceptanceLimits, metrics: IngestMetrics,
-    accepted: @escaping @Sendable ([PayoutID]) -> Void, failed: @escaping @Sendable (any Error, Int) -> Void
+    accepted: @escaping @Sendable ([PayoutRecord]) -> Void, failed: @escaping @Sendable (any Error, Int) -> Void
   ) {
     self.metrics = metrics
     runner = GroupRunner(laneCount: Self.lanes, groupMax: Self.groupMax, waitingMax: Self.waitingMax) { group in
@@ -109,8 +109,8 @@ struct GroupCommit: Service {
 
 extension Result<AcceptanceOutcome, Problem> {
   /// The payout that this commit stored; one that was known before is on its way already.
-  fileprivate var newPayout: PayoutID? {
-    if case .success(.accepted(let record)) = self { return record.id }
+  fileprivate var newPayout: PayoutRecord? {
+    if case .success(.accepted(let record)) = self { return record }
     return nil
   }
 }

@@ -87,11 +87,11 @@ public enum LimitSpan: String, Sendable, Hashable, CaseIterable {
   }
 }
 
-/// How much may be accepted; nil is unlimited.
-public struct AcceptanceLimits: Sendable, Hashable {
-  /// `HOURLY_PAYOUT_LIMIT_USDT`.
+/// How much may be accepted in an hour and in a day; nil is unlimited.
+public struct SpanLimits: Sendable, Hashable {
+  /// In an hour.
   public let hourly: Amount?
-  /// `DAILY_PAYOUT_LIMIT_USDT`.
+  /// In a day.
   public let daily: Amount?
 
   /// Limits as configured.
@@ -99,18 +99,35 @@ public struct AcceptanceLimits: Sendable, Hashable {
     self.hourly = hourly
     self.daily = daily
   }
+}
 
-  /// The limit of a window.
-  public subscript(span: LimitSpan) -> Amount? {
-    switch span {
-    case .hour: hourly
-    case .day: daily
+/// How much may be accepted: a payout needs room in all and for its router.
+public struct AcceptanceLimits: Sendable, Hashable {
+  /// `HOURLY_PAYOUT_LIMIT_USDT` and `DAILY_PAYOUT_LIMIT_USDT`.
+  public let inAll: SpanLimits
+  /// As `V0_HOURLY_PAYOUT_LIMIT_USDT`, by router; a router that is missing has no limit of its own.
+  public let perRouter: [RouterType: SpanLimits]
+
+  /// Limits as configured.
+  public init(hourly: Amount?, daily: Amount?, perRouter: [RouterType: SpanLimits] = [:]) {
+    inAll = SpanLimits(hourly: hourly, daily: daily)
+    self.perRouter = perRouter
+  }
+
+  /// The limit of a window, in all where `router` is nil.
+  public subscript(span: LimitSpan, of router: RouterType?) -> Amount? {
+    let limits: SpanLimits? = router.map { perRouter[$0] } ?? inAll
+    return switch span {
+    case .hour: limits?.hourly
+    case .day: limits?.daily
     }
   }
 }
 
 /// A window, its limit and what is used of it.
 public struct LimitUse: Sendable, Hashable {
+  /// Whose limit it is; nil for the one of all routers together.
+  public let router: RouterType?
   /// Which window.
   public let span: LimitSpan
   /// When it began.

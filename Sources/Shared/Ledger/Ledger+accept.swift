@@ -77,6 +77,8 @@ private struct AcceptanceGroup {
   }
 
   private struct Window {
+    /// Nil where payouts of all routers count.
+    let router: RouterType?
     let span: LimitSpan
     let startsAt: Timestamp
     let limit: Amount?
@@ -85,20 +87,31 @@ private struct AcceptanceGroup {
 
   private let now: Timestamp
   private var windows: [Window] = []
+  private var windowEnds: [BatchType: Timestamp] = [:]
   private var known: [Reference: Known] = [:]
   private var admitted: [NewPayout] = []
   private var newReferences: [NewPayout] = []
   private var bareReferences: [NewPayout] = []
 
+  /// Made and locked in the order in which released amounts come back too (scope, span, begin), so that nobody who holds
+  /// one of them waits for another in a circle.
   private static let openWindows: PostgresStatement = """
     INSERT INTO limit_windows (scope, span, starts_at)
-    SELECT 'accepted', span, window_start(span, ledger_now()) FROM unnest(ARRAY['day', 'hour']) span
+    SELECT scope, span, window_start(span, ledger_now())
+    FROM unnest(ARRAY['accepted', 'accepted_kyc', 'accepted_v0']) scope, unnest(ARRAY['day', 'hour']) span
+    ORDER BY scope, span
     ON CONFLICT DO NOTHING
     """
   private static let lockWindows: PostgresStatement = """
-    SELECT span, starts_at, used, ledger_now() AS now FROM limit_windows
-    WHERE scope = 'accepted' AND starts_at = window_start(span, ledger_now())
-    ORDER BY span FOR UPDATE
+    SELECT w.scope, w.span, w.starts_at, w.used, ledger_now() AS now
+    FROM unnest(ARRAY['accepted', 'accepted_kyc', 'accepted_v0']) scope CROSS JOIN unnest(ARRAY['day', 'hour']) span
+      JOIN limit_windows w
+        ON w.scope = scope.scope AND w.span = span.span AND w.starts_at = window_start(span.span, ledger_now())
+    ORDER BY w.scope, w.span FOR UPDATE OF w
+    """
+  private static let findWindowEnds: PostgresStatement = """
+    SELECT batch_type, batch_window_end(batch_type, ledger_now()) AS ends_at
+    FROM unnest(ARRAY['immediate', 'hourly', 'daily', 'weekly']) batch_type
     """
   private static let findReferences = PostgresStatement(
     """
@@ -112,20 +125,24 @@ private struct AcceptanceGroup {
     let results = try await connection.pipeline([
       (AcceptanceGroup.openWindows, []),
       (AcceptanceGroup.lockWindows, []),
+      (AcceptanceGroup.findWindowEnds, []),
       (AcceptanceGroup.findReferences, [.bytesArray(payouts.map(\.terms.reference.bytes))]),
     ])
-    guard results.count == 3, let first = results[1].rows.first else {
+    guard results.count == 4, let first = results[1].rows.first else {
       throw LedgerError(.corrupt, "the limit windows of the present hour and day are missing")
     }
     now = try first.time("now")
     for row in results[1].rows {
+      let scope = try row.text("scope")
+      let router = RouterType.allCases.first { AcceptanceGroup.scope(of: $0) == scope }
       let span: LimitSpan = try row.named("span")
       windows.append(
         Window(
-          span: span, startsAt: try row.time("starts_at"), limit: limits[span],
+          router: router, span: span, startsAt: try row.time("starts_at"), limit: limits[span, of: router],
           used: try Amount(microUSDT: row.int8("used"))))
     }
-    for row in results[2].rows {
+    for row in results[2].rows { windowEnds[try row.named("batch_type")] = try row.time("ends_at") }
+    for row in results[3].rows {
       known[try Reference(row.bytes("known_reference"))] = Known(
         id: try PayoutID(bytes: row.uuid("known_id")), fingerprint: try row.bytesOrNil("request_fingerprint"),
         record: try row.uuidOrNil("id") == nil ? nil : PayoutRecord(row))
@@ -143,11 +160,11 @@ private struct AcceptanceGroup {
       guard earlier.id == payout.terms.id else { return .knownUnder(earlier.id) }
     }
     do {
-      if let full = try reserve(payout.terms.amount) { return .limitExceeded(full) }
+      if let full = try reserve(payout.terms.amount, of: payout.terms.router) { return .limitExceeded(full) }
     } catch {
       return .refused(LedgerError(.refused, "no window can count so large an amount: \(error)"))
     }
-    let record = PayoutRecord(accepted: payout, at: now)
+    let record = PayoutRecord(accepted: payout, at: now, windowEnd: windowEnd(of: payout))
     admitted.append(payout)
     if earlier == nil { newReferences.append(payout) }
     if let earlier, earlier.fingerprint == nil { bareReferences.append(payout) }
@@ -155,18 +172,26 @@ private struct AcceptanceGroup {
     return .accepted(record)
   }
 
-  /// Takes the amount from every window, or from none and tells which one is full.
-  private mutating func reserve(_ amount: Amount) throws(MalformedValue) -> LimitUse? {
-    for window in windows {
+  /// Takes the amount from every window that counts it, or from none and tells which one is full.
+  private mutating func reserve(_ amount: Amount, of router: RouterType) throws(MalformedValue) -> LimitUse? {
+    let counting = windows.indices.filter { windows[$0].router == nil || windows[$0].router == router }
+    for window in counting.map({ windows[$0] }) {
       // Neither is negative, so that the difference cannot overflow where the sum could.
       guard let limit = window.limit, amount.microUSDT > limit.microUSDT - window.used.microUSDT else { continue }
-      return LimitUse(span: window.span, startsAt: window.startsAt, limit: limit, used: window.used)
+      return LimitUse(
+        router: window.router, span: window.span, startsAt: window.startsAt, limit: limit, used: window.used)
     }
     var filled = windows
-    for index in filled.indices { filled[index].used = try filled[index].used.adding(amount) }
+    for index in counting { filled[index].used = try filled[index].used.adding(amount) }
     windows = filled
     return nil
   }
+
+  /// When the window ends in which a payout is accepted now.
+  private func windowEnd(of payout: NewPayout) -> Timestamp { windowEnds[payout.terms.batchType] ?? now }
+
+  /// How `limit_windows` names what is accepted in all (nil) and for a router.
+  private static func scope(of router: RouterType?) -> String { router.map { "accepted_\($0.rawValue)" } ?? "accepted" }
 
   /// Always writes, so that a clean COMMIT of this transaction also proves what an earlier one left behind.
   func store(on connection: PostgresConnection) async throws {
@@ -182,19 +207,17 @@ private struct AcceptanceGroup {
         (
           AcceptanceGroup.insertPayouts,
           AcceptanceGroup.termsParameters(admitted) + AcceptanceGroup.particularsParameters(admitted)
-            + windowParameters()
+            + [.timestampArray(admitted.map { windowEnd(of: $0).microseconds })] + windowParameters()
         ))
     }
-    for window in windows {
-      commands.append(
-        (
-          AcceptanceGroup.useWindow,
-          [
-            .text(window.span.rawValue), .timestamp(microsecondsSinceUnixEpoch: window.startsAt.microseconds),
-            .int8(window.used.microUSDT),
-          ]
-        ))
-    }
+    commands.append(
+      (
+        AcceptanceGroup.useWindows,
+        [
+          .textArray(windows.map { AcceptanceGroup.scope(of: $0.router) }), .textArray(windows.map(\.span.rawValue)),
+          .timestampArray(windows.map(\.startsAt.microseconds)), .int8Array(windows.map(\.used.microUSDT)),
+        ]
+      ))
     _ = try await connection.pipeline(commands)
   }
 
@@ -208,29 +231,31 @@ private struct AcceptanceGroup {
     FROM unnest($1::bytea[], $2::uuid[], $3::text[], $4::bytea[]) AS n (reference, payout_id, owner, fingerprint)
     WHERE r.reference = n.reference AND r.payout_id = n.payout_id
     """
-  private static let useWindow: PostgresStatement = """
-    UPDATE limit_windows SET used = $3 WHERE scope = 'accepted' AND span = $1 AND starts_at = $2
+  private static let useWindows: PostgresStatement = """
+    UPDATE limit_windows w SET used = n.used
+    FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[]) AS n (scope, span, starts_at, used)
+    WHERE w.scope = n.scope AND w.span = n.span AND w.starts_at = n.starts_at
     """
   private static let insertPayouts: PostgresStatement = """
     INSERT INTO payouts (
       id, reference, owner, network, token, asset, recipient, amount, router, batch_type, client_batch_id, node_id,
       kyc_hash, created_at, expires_at, seal_version, seal_key_id, seal_signature, priority, reason, external_id,
       beneficiary_user_id, session_id, work_credits, custom_data, webhook_url, request_id, accepted_status, status,
-      status_since, hour_window, day_window)
+      window_end, status_since, hour_window, day_window)
     SELECT n.id, n.reference, n.owner, n.network, n.token, n.asset, n.recipient, n.amount, n.router, n.batch_type,
       n.client_batch_id, n.node_id, n.kyc_hash, n.created_at, n.expires_at, n.seal_version, n.seal_key_id,
       n.seal_signature, n.priority, n.reason, n.external_id, n.beneficiary_user_id, n.session_id, n.work_credits,
       n.custom_data::jsonb, n.webhook_url, n.request_id, n.status::payout_status, n.status::payout_status,
-      (SELECT ledger_now()), $29::timestamptz, $30::timestamptz
+      n.window_end, (SELECT ledger_now()), $30::timestamptz, $31::timestamptz
     FROM unnest(
       $1::uuid[], $2::bytea[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::bytea[], $8::bigint[],
       $9::text[], $10::text[], $11::uuid[], $12::text[], $13::bytea[], $14::timestamptz[], $15::timestamptz[],
       $16::bigint[], $17::text[], $18::bytea[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[],
-      $24::text[], $25::text[], $26::text[], $27::text[], $28::text[]
+      $24::text[], $25::text[], $26::text[], $27::text[], $28::text[], $29::timestamptz[]
     ) AS n (
       id, reference, owner, network, token, asset, recipient, amount, router, batch_type, client_batch_id, node_id,
       kyc_hash, created_at, expires_at, seal_version, seal_key_id, seal_signature, priority, reason, external_id,
-      beneficiary_user_id, session_id, work_credits, custom_data, webhook_url, request_id, status)
+      beneficiary_user_id, session_id, work_credits, custom_data, webhook_url, request_id, status, window_end)
     """
 
   private static func referenceParameters(_ payouts: [NewPayout]) -> [PostgresParameter] {

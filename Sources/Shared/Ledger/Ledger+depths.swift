@@ -9,12 +9,14 @@ extension Ledger {
   ///
   /// Each stage by the index that holds its rows and no others. `signed` and `broadcast` have none of their own: they are
   /// reached from the unsettled transactions, of which there are never many. OFFSET 0 keeps the server from turning that
-  /// way around, which would read all finished payouts.
+  /// way around, which would read all finished payouts. What waits for its window is not late: the age of `queued` begins
+  /// with the window's end.
   public func stageDepths() async throws -> [StageDepth] {
     let result = try await read(
       """
       WITH waiting AS (
-        SELECT 'queued' AS status, count(*) AS count, min(status_since) AS since
+        SELECT 'queued' AS status, count(*) AS count,
+          min(greatest(status_since, window_end)) FILTER (WHERE window_end <= ledger_now()) AS since
           FROM payouts WHERE status = 'queued'
         UNION ALL
         SELECT 'scheduled', count(*), min(status_since) FROM payouts WHERE status = 'scheduled'

@@ -232,13 +232,17 @@ extension Ledger {
   ) async throws -> [BatchID] {
     let result = try await read(
       """
-      SELECT DISTINCT settlement_batch_id FROM payouts p
-      WHERE status = 'scheduled' AND (expires_at IS NULL OR expires_at > ledger_now())
-        AND CASE WHEN not_before IS NULL THEN status_since <= ledger_now() - $1 * interval '1 millisecond'
-                 ELSE not_before <= ledger_now() END
-        AND ($3::uuid IS NULL OR settlement_batch_id > $3)
-        AND NOT EXISTS (SELECT FROM attempts a WHERE a.reference = p.reference AND \(Ledger.isUnblamed))
-      ORDER BY settlement_batch_id LIMIT $2
+      SELECT settlement_batch_id FROM (
+        SELECT DISTINCT settlement_batch_id FROM payouts p
+        WHERE status = 'scheduled' AND (expires_at IS NULL OR expires_at > ledger_now())
+          AND CASE WHEN not_before IS NULL THEN status_since <= ledger_now() - $1 * interval '1 millisecond'
+                   ELSE not_before <= ledger_now() END
+          AND ($3::uuid IS NULL OR settlement_batch_id > $3)
+          AND EXISTS (SELECT FROM settlement_batches b WHERE b.id = settlement_batch_id AND b.released_at IS NOT NULL)
+          AND NOT EXISTS (SELECT FROM attempts a WHERE a.reference = p.reference AND \(Ledger.isUnblamed))
+        ORDER BY settlement_batch_id LIMIT $2
+      ) waiting JOIN settlement_batches b ON b.id = settlement_batch_id
+      ORDER BY array_position(ARRAY['urgent', 'high', 'normal', 'low'], b.priority), b.id
       """, [.int8(milliseconds), .int8(Int64(count)), last.map { .uuid($0.bytes) } ?? .null])
     return try result.rows.map { try BatchID(bytes: $0.uuid("settlement_batch_id")) }
   }

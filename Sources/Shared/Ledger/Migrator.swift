@@ -18,6 +18,7 @@ struct Migrator {
     Migration(number: 2, name: "payouts", sql: M002Payouts.sql),
     Migration(number: 3, name: "transactions", sql: M003Transactions.sql),
     Migration(number: 4, name: "guards", sql: M004Guards.sql),
+    Migration(number: 5, name: "windows", sql: M005Windows.sql),
     Migration(number: 7, name: "retries", sql: M007Retries.sql),
   ]
 

@@ -23,6 +23,8 @@ public struct PayoutRecord: Sendable, Hashable {
   public let holdReason: String?
   /// The Scheduler's batch, once it is in one.
   public let settlementBatch: BatchID?
+  /// When its window ends, before which it is in no batch; of an immediate payout, when it was accepted.
+  public let windowEnd: Timestamp
   /// Not signed before this time.
   public let notBefore: Timestamp?
   /// Why not.
@@ -36,7 +38,7 @@ public struct PayoutRecord: Sendable, Hashable {
     p.client_batch_id, p.node_id, p.kyc_hash, p.created_at, p.expires_at, p.seal_version, p.seal_key_id,
     p.seal_signature, p.priority, p.reason, p.external_id, p.beneficiary_user_id, p.session_id, p.work_credits,
     p.custom_data, p.webhook_url, p.request_id, p.accepted_status, p.status, p.status_since, p.note, p.held_from,
-    p.hold_reason, p.settlement_batch_id, p.not_before, p.not_before_reason
+    p.hold_reason, p.settlement_batch_id, p.window_end, p.not_before, p.not_before_reason
     """
 
   init(_ row: PostgresRow) throws {
@@ -61,16 +63,19 @@ public struct PayoutRecord: Sendable, Hashable {
     heldFrom = try row.textOrNil("held_from").map { try PostgresRow.name($0, "held_from") }
     holdReason = try row.textOrNil("hold_reason")
     settlementBatch = try row.uuidOrNil("settlement_batch_id").map { try BatchID(bytes: $0) }
+    windowEnd = try row.time("window_end")
     notBefore = try row.timeOrNil("not_before")
     notBeforeReason = try row.textOrNil("not_before_reason").map { try PostgresRow.name($0, "not_before_reason") }
   }
 
   /// A record of its parts.
+  ///
+  /// - Parameter windowEnd: nil for the moment of its acceptance.
   public init(
     terms: PayoutTerms, seal: Seal, particulars: PayoutParticulars, acceptedStatus: PayoutStatus,
     status: PayoutStatus, statusSince: Timestamp, note: String? = nil, heldFrom: PayoutStatus? = nil,
-    holdReason: String? = nil, settlementBatch: BatchID? = nil, notBefore: Timestamp? = nil,
-    notBeforeReason: DelayReason? = nil
+    holdReason: String? = nil, settlementBatch: BatchID? = nil, windowEnd: Timestamp? = nil,
+    notBefore: Timestamp? = nil, notBeforeReason: DelayReason? = nil
   ) {
     self.terms = terms
     self.seal = seal
@@ -82,12 +87,13 @@ public struct PayoutRecord: Sendable, Hashable {
     self.heldFrom = heldFrom
     self.holdReason = holdReason
     self.settlementBatch = settlementBatch
+    self.windowEnd = windowEnd ?? terms.createdAt
     self.notBefore = notBefore
     self.notBeforeReason = notBeforeReason
   }
 
   /// The record of a payout that was just accepted.
-  init(accepted payout: NewPayout, at time: Timestamp) {
+  init(accepted payout: NewPayout, at time: Timestamp, windowEnd: Timestamp) {
     terms = payout.terms
     seal = payout.seal
     particulars = payout.particulars
@@ -98,6 +104,7 @@ public struct PayoutRecord: Sendable, Hashable {
     heldFrom = nil
     holdReason = nil
     settlementBatch = nil
+    self.windowEnd = windowEnd
     notBefore = nil
     notBeforeReason = nil
   }

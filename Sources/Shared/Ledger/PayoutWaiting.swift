@@ -8,7 +8,7 @@ public import Payouts
 /// | state | waits for |
 /// | --- | --- |
 /// | kyc_pending, compliance_pending | `kyc`, `compliance_signature` |
-/// | queued | `batch` (immediate) or `window` |
+/// | queued | `window` until it has ended; then as scheduled, or else `batch` |
 /// | scheduled | the first that holds: `continuity`, `fence_finding`, `pause`, `breaker`, `breaker_trial`, `chain_watch`, `failure_cause`, `retry_delay`, `signer_limit`, `in_flight_limit`, `node`, `signing` |
 /// | signed | `broadcast` |
 /// | broadcast | `block` |
@@ -16,7 +16,8 @@ public import Payouts
 /// | held | `hold` |
 /// | finals | nothing |
 ///
-/// The order for `scheduled` is the one in which Signer checks: what is told is what would stop it first.
+/// The order for `scheduled` is the one in which Signer checks: what is told is what would stop it first. What stops Signer
+/// soon keeps the Scheduler from adding to its queue, so it is told of a queued payout that is due, too.
 public struct PayoutWaiting: Sendable, Hashable {
   /// A closed set of causes; the raw values are part of the API.
   public enum Cause: String, Sendable, Hashable, CaseIterable {
@@ -93,7 +94,11 @@ public struct PayoutWaiting: Sendable, Hashable {
     case .compliancePending:
       self.init(.complianceSignature, since, "a valid compliance signature")
     case .queued:
-      self = PayoutWaiting.queued(record.terms.batchType, since: since)
+      self =
+        record.windowEnd > conditions.now
+        ? PayoutWaiting.queued(record.terms.batchType, windowEnd: record.windowEnd, since: since)
+        : PayoutWaiting.blocked(record, conditions)
+          ?? PayoutWaiting.queued(.immediate, windowEnd: record.windowEnd, since: max(since, record.windowEnd))
     case .scheduled:
       self = PayoutWaiting.blocked(record, conditions) ?? PayoutWaiting.toBeSigned(record, attempts, conditions)
     case .signed:
@@ -112,11 +117,13 @@ public struct PayoutWaiting: Sendable, Hashable {
 
   /// What a payout waits for that was just accepted in that state, told from its acceptance alone: so that the first
   /// answer to its request can be told again at any later time.
-  public init?(acceptedAs status: PayoutStatus, batchType: BatchType, at time: Timestamp) {
+  ///
+  /// - Parameter windowEnd: when the window ends into which it was accepted.
+  public init?(acceptedAs status: PayoutStatus, batchType: BatchType, windowEnd: Timestamp, at time: Timestamp) {
     switch status {
     case .kycPending: self.init(.kyc, time, "the identity check of its node")
     case .compliancePending: self.init(.complianceSignature, time, "a valid compliance signature")
-    case .queued: self = PayoutWaiting.queued(batchType, since: time)
+    case .queued: self = PayoutWaiting.queued(batchType, windowEnd: windowEnd, since: time)
     // No payout begins in any of these (the database refuses it).
     case .scheduled, .signed, .broadcast, .confirming, .held, .confirmed, .failed, .rejected, .expired, .cancelled,
       .settledExternally:
@@ -130,10 +137,11 @@ public struct PayoutWaiting: Sendable, Hashable {
     self.detail = detail
   }
 
-  private static func queued(_ batchType: BatchType, since: Timestamp) -> PayoutWaiting {
+  private static func queued(_ batchType: BatchType, windowEnd: Timestamp, since: Timestamp) -> PayoutWaiting {
     switch batchType {
     case .immediate: PayoutWaiting(.batch, since, "the Scheduler to put it into a settlement batch")
-    case .hourly, .daily, .weekly: PayoutWaiting(.window, since, "the end of the \(batchType.rawValue) window")
+    case .hourly, .daily, .weekly:
+      PayoutWaiting(.window, since, "the end of the \(batchType.rawValue) window at \(windowEnd)")
     }
   }
 

@@ -43,7 +43,8 @@ public protocol SignerLedger: Sendable {
   /// Raises an alarm: one standing row a kind and subject.
   func raiseAlarm(kind: String, subject: String, message: String) async throws
 
-  /// Batches with payouts that wait to be signed and whose stream entry may be lost, or whose retry delay is over.
+  /// Batches with payouts that wait to be signed and whose stream entry may be lost, or whose retry delay is over: the
+  /// first `count` after `last` in id order, told with the higher priorities first. Only released ones.
   func batchesToSign(
     waitingFor milliseconds: Int64, after last: BatchID?, atMost count: Int
   ) async throws -> [BatchID]
