@@ -96,7 +96,11 @@ let package = Package(
     role(
       "Signer", ["Worker", "Ledger", "Streams", "Tron", "Keystore", "Payouts", logging, metrics, lifecycle, crypto]),
     role(
-      "Monitor", ["Worker", "Ledger", "Streams", "Tron", "Payouts", httpClient, nioCore, logging, metrics, lifecycle]),
+      "Monitor",
+      [
+        "Worker", "Ledger", "Streams", "Tron", "Payouts", httpClient, nioCore, nioPosix, nioSSL, logging, metrics,
+        lifecycle,
+      ]),
     role("Payoutctl", ["Worker", "Ledger", "Streams", "Tron", "Keystore", "Payouts", argumentParser, logging]),
     role("Devnet", ["CSecp256k1", hummingbird, crypto, logging, lifecycle]),
 
@@ -149,8 +153,8 @@ let package = Package(
     tests(
       "MonitorTests",
       of: [
-        "Monitor", "Signer", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres", logging, nioCore,
-        nioPosix,
+        "Monitor", "Signer", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres", logging,
+        nioCore, nioPosix, nioHTTP1, nioSSL, lifecycle,
       ]),
     tests("DevnetTests", of: ["Devnet", httpClient, nioCore, lifecycle, logging], excluding: ["tronpy"]),
     tests(

@@ -8,6 +8,8 @@ public import Worker
 ///   with each further one, up to an hour.
 /// - `MAX_PAYOUT_RETRY_ATTEMPTS` (1 to 100, default 5): after so many failures of its own a payout is `failed`.
 /// - `ALARM_WEBHOOK_URL` (http or https URL, secret, optional): is told each alarm.
+/// - `WEBHOOK_ALLOWED_NETWORKS` (networks such as 10.1.0.0/16, comma-separated, default none): addresses that webhooks may
+///   be sent to although they are not public.
 public struct MonitorConfiguration: SettingsReadable, Sendable {
   let stores: StoreConfiguration
   let tron: TronConfiguration
@@ -15,6 +17,7 @@ public struct MonitorConfiguration: SettingsReadable, Sendable {
   let retryDelaySeconds: Int64
   let maximumOwnFailures: Int64
   let alarmURL: ServiceURL?
+  let webhookAllowedNetworks: [IPNetwork]
 
   /// Reads every key.
   public init(from settings: inout Settings) {
@@ -24,5 +27,14 @@ public struct MonitorConfiguration: SettingsReadable, Sendable {
     retryDelaySeconds = settings.integer("PAYOUT_RETRY_DELAY_SECONDS", default: 60, in: 1...86_400)
     maximumOwnFailures = settings.integer("MAX_PAYOUT_RETRY_ATTEMPTS", default: 5, in: 1...100)
     alarmURL = settings.optionalURL("ALARM_WEBHOOK_URL", .endpoint)
+    webhookAllowedNetworks = MonitorConfiguration.networks("WEBHOOK_ALLOWED_NETWORKS", from: &settings)
+  }
+
+  private static func networks(_ key: String, from settings: inout Settings) -> [IPNetwork] {
+    var networks: [IPNetwork] = []
+    for text in settings.list(key) {
+      do { networks.append(try IPNetwork(text)) } catch { settings.note(key, "\(text): \(error.reason)") }
+    }
+    return networks
   }
 }

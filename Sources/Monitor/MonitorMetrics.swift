@@ -16,6 +16,8 @@ public struct MonitorMetrics: Sendable {
   private let anomalous: Counter
   private let failedPayouts: Counter
   private let untoldAlarms: Counter
+  /// What is counted about webhooks.
+  let webhooks: WebhookMetrics
 
   /// Makes all instruments once.
   public init(_ instruments: Instruments) {
@@ -34,6 +36,7 @@ public struct MonitorMetrics: Sendable {
     failed = verdict("failed_on_chain")
     dead = verdict("dead")
     anomalous = verdict("anomalous")
+    webhooks = WebhookMetrics(instruments)
   }
 
   func show(head number: Int64) { head.set(number) }

@@ -6,7 +6,8 @@ import Streams
 import Tron
 import Worker
 
-/// Monitor: follows the chain, confirms, undoes what forks undid, frees what never was, and keeps the fence.
+/// Monitor: follows the chain, confirms, undoes what forks undid, frees what never was, keeps the fence, and tells
+/// payouts' owners by webhook.
 ///
 /// Its steps go round beside one another. Replicas may run side by side: each change is a compare-and-set in the ledger.
 public enum MonitorService {
@@ -39,8 +40,11 @@ public enum MonitorService {
       maximumOwnFailures: configuration.maximumOwnFailures)
     let alarms = configuration.alarmURL.map(AlarmWebhook.init)
     let steps = try MonitorSteps(
-      MonitorParts(ledger: ledger, streams: streams, node: node, clock: context.clock, alarms: alarms), policy: policy,
-      metrics: MonitorMetrics(context.instruments), logger: context.logger)
+      MonitorParts(
+        ledger: ledger, streams: streams, node: node, clock: context.clock, random: context.random, alarms: alarms,
+        out: PinnedHTTPOut(
+          resolver: SystemHostResolver(), callable: CallableAddresses(allowed: configuration.webhookAllowedNetworks))),
+      policy: policy, metrics: MonitorMetrics(context.instruments), logger: context.logger)
     var services: [any Service] = [ledger.connections] + streams.connections + [connection]
     if let alarms { services.append(alarms) }
     return services + [context.loop(steps.all)]

@@ -11,20 +11,26 @@ public struct MonitorParts: Sendable {
   let streams: any StreamTransport
   let node: any TronNode
   let clock: any WallClock
+  let random: any RandomSource
   let alarms: (any AlarmReceiver)?
+  let out: (any HTTPOut)?
 
   /// - Parameters:
   ///   - node: one whose genesis block is checked.
+  ///   - random: for webhooks' secrets and waits.
   ///   - alarms: nil where alarms are only logged.
+  ///   - out: sends webhooks; nil where this Monitor sends none.
   public init(
     ledger: any MonitorLedger, streams: any StreamTransport, node: any TronNode, clock: any WallClock,
-    alarms: (any AlarmReceiver)? = nil
+    random: any RandomSource = SystemRandomSource(), alarms: (any AlarmReceiver)? = nil, out: (any HTTPOut)? = nil
   ) {
     self.ledger = ledger
     self.streams = streams
     self.node = node
     self.clock = clock
+    self.random = random
     self.alarms = alarms
+    self.out = out
   }
 }
 
@@ -72,10 +78,15 @@ public struct MonitorSteps: Sendable {
   public let takeUpSent: Step
   /// See `AnnounceAlarms`.
   public let announceAlarms: Step
+  /// See `DeliverWebhooks`; several that are alike.
+  public let deliverWebhooks: [Step]
+  /// See `MeasureWebhooks`.
+  public let measureWebhooks: Step
 
   /// All of them.
   public var all: [Step] {
     [followHead, followSolid, judgeLate, blameFailures, confirm, judgeFindings, takeUpSent, announceAlarms]
+      + deliverWebhooks + [measureWebhooks]
   }
 
   /// - Throws: `StreamError` where the instance's name cannot name a consumer.
@@ -108,5 +119,17 @@ public struct MonitorSteps: Sendable {
     judgeFindings = Step("judge_findings") { try await findings.step() }
     takeUpSent = Step("take_up_sent") { try await sent.step() > 0 ? .worked : .idle(milliseconds: 1) }
     announceAlarms = Step("announce_alarms") { try await announcing.step() }
+    deliverWebhooks = MonitorSteps.deliverWebhooks(parts, metrics: metrics?.webhooks, logger: logger)
+    let depth = MeasureWebhooks(ledger: parts.ledger, metrics: metrics?.webhooks)
+    measureWebhooks = Step("measure_webhooks") { try await depth.step() }
+  }
+
+  private static func deliverWebhooks(_ parts: MonitorParts, metrics: WebhookMetrics?, logger: Logger) -> [Step] {
+    guard let out = parts.out else { return [] }
+    return (1...DeliverWebhooks.workers).map { number in
+      let deliver = DeliverWebhooks(
+        ledger: parts.ledger, out: out, clock: parts.clock, random: parts.random, metrics: metrics, logger: logger)
+      return Step("deliver_webhooks_\(number)") { try await deliver.step() }
+    }
   }
 }

@@ -43,7 +43,7 @@ struct Payoutctl: AsyncParsableCommand {
     subcommands: [
       KeystoreCommands.self, SignerCommands.self, ShowPayout.self, ListHeld.self, ReleasePayout.self, RejectPayout.self,
       SettlePayout.self, BreakerCommands.self, PausePayments.self, ResumePayments.self, AlarmCommands.self,
-      ShowQueues.self, DeadLetterCommands.self,
+      ShowQueues.self, DeadLetterCommands.self, ShowWebhookSecret.self,
     ])
 
   /// How long one try waits for the database, in milliseconds: a person waits for the answer. The ledger tries a few

@@ -120,7 +120,7 @@ public struct PayingScene: Sendable {
   public func payout(
     _ number: Int, amount: Int64 = 1_000_000, recipient: Address? = nil, reference: Reference? = nil,
     network: Network = .devnet, token: Address = PayingScene.token, expiresAt: Timestamp? = nil,
-    priority: Priority = .normal
+    priority: Priority = .normal, webhookURL: String? = nil
   ) throws -> NewPayout {
     let id = PayingScene.payoutID(number)
     let terms = PayoutTerms(
@@ -129,7 +129,8 @@ public struct PayingScene: Sendable {
       router: .v0, batchType: .immediate, createdAt: clock.now(), expiresAt: expiresAt)
     return NewPayout(
       terms: terms, seal: try sealer.seal(terms),
-      particulars: PayoutParticulars(priority: priority, reason: .custom, requestID: "request-\(number)"),
+      particulars: PayoutParticulars(
+        priority: priority, reason: .custom, webhookURL: webhookURL, requestID: "request-\(number)"),
       fingerprint: [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 32))
   }
 

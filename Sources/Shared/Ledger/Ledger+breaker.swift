@@ -8,7 +8,7 @@ extension Ledger {
   static let operatorCause = "operator"
 
   /// What a person did: the application's name is the person's.
-  private static let recordAct: PostgresStatement = """
+  static let recordAct: PostgresStatement = """
     INSERT INTO alarms (kind, subject, message, acknowledged_at)
     VALUES ('operator', $1, current_setting('application_name') || ': ' || $2::text, ledger_now())
     """

@@ -19,6 +19,7 @@ struct Migrator {
     Migration(number: 3, name: "transactions", sql: M003Transactions.sql),
     Migration(number: 4, name: "guards", sql: M004Guards.sql),
     Migration(number: 5, name: "windows", sql: M005Windows.sql),
+    Migration(number: 6, name: "webhooks", sql: M006Webhooks.sql),
     Migration(number: 7, name: "retries", sql: M007Retries.sql),
   ]
 

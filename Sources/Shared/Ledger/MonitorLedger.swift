@@ -1,7 +1,8 @@
 public import Payouts
 
-/// What Monitor asks of the ledger: how far the chain was read, and what it said.
-public protocol MonitorLedger: Sendable {
+/// What Monitor asks of the ledger: how far the chain was read, and what it said; and
+/// which webhooks are due.
+public protocol MonitorLedger: WebhookLedger {
   /// The wallets to watch and the block from which the chain is read; nil before `payoutctl signer init`.
   func watch() async throws -> ChainWatch?
   /// How far a view was read.

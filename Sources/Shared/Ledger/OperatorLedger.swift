@@ -49,6 +49,17 @@ public protocol OperatorLedger: Sendable {
 
   /// How many payouts are in each stage and since when the oldest one is, in the order of their way.
   func stageDepths() async throws -> [StageDepth]
+
+  /// See `WebhookLedger.webhookSecrets`.
+  func webhookSecrets(of owner: String) async throws -> [WebhookSecret]
+  /// See `WebhookLedger.makeWebhookSecret`.
+  func makeWebhookSecret(of owner: String, _ candidate: WebhookSecret) async throws -> [WebhookSecret]
+  /// Gives an owner another secret; the old one signs as well for a while, so that receivers can change over.
+  ///
+  /// - Returns: those that are valid now, the new one first; committed.
+  func rotateWebhookSecret(
+    of owner: String, to secret: WebhookSecret, oldValidMilliseconds: Int64
+  ) async throws -> [WebhookSecret]
 }
 
 /// What came of a declaration.

@@ -1,25 +1,37 @@
-/// A JSON value to be written (RFC 8259), for log lines and health reports.
+/// A JSON value to be written (RFC 8259), for log lines, health reports and webhooks.
 ///
 /// Fields stay in the given order. Foundation's encoder is not used here: a log line is written thousands of times a
 /// second, and its keys are known only when it is written.
-enum JSON: CustomStringConvertible {
+public enum JSON: CustomStringConvertible, Sendable {
+  /// `null`.
+  case null
+  /// A string.
   case text(String)
+  /// A number.
   case integer(Int64)
+  /// `true` or `false`.
   case flag(Bool)
+  /// A list.
   case array([JSON])
   /// Fields in order; the caller gives each name once.
   case object([(String, JSON)])
 
   /// The value on one line.
-  var description: String {
+  public var description: String {
+    String(decoding: utf8, as: UTF8.self)
+  }
+
+  /// The value on one line, without spaces, in UTF-8. Equal values are equal bytes.
+  public var utf8: [UInt8] {
     var bytes: [UInt8] = []
     append(to: &bytes)
-    return String(decoding: bytes, as: UTF8.self)
+    return bytes
   }
 
   /// Writes the value as UTF-8, without any line break.
   func append(to bytes: inout [UInt8]) {
     switch self {
+    case .null: bytes.append(contentsOf: "null".utf8)
     case .text(let text): JSON.append(text, to: &bytes)
     case .integer(let number): bytes.append(contentsOf: String(number).utf8)
     case .flag(let flag): bytes.append(contentsOf: (flag ? "true" : "false").utf8)

@@ -55,6 +55,16 @@ public enum LogKey {
   public static let streamEntryCount = "stream.entry.count"
   /// How often an entry was delivered.
   public static let deliveryCount = "delivery.count"
+  /// The webhook delivery's id.
+  public static let webhookID = "webhook.id"
+  /// The webhook's event: payout.queued, …
+  public static let webhookEvent = "webhook.event"
+  /// Scheme, host and port of where a webhook goes; never its path or query.
+  public static let webhookOrigin = "webhook.origin"
+  /// What came of a webhook's try, in words.
+  public static let webhookResult = "webhook.result"
+  /// How many webhooks a line is about.
+  public static let webhookCount = "webhook.count"
   /// The signer's name, of `SIGNER_NAMES`.
   public static let signerName = "signer.name"
   /// The journal's random id.

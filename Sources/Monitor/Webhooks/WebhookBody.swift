@@ -1,0 +1,30 @@
+import Ledger
+import Payouts
+import Worker
+
+/// What a webhook says. The bytes depend on the stored snapshot alone, so that each try of a delivery sends the same ones,
+/// from whichever replica: a change of their form needs a column that tells the old rows from the new.
+///
+/// `{"type", "timestamp", "data": {"payout_id", "status", "asset", "amount_usdt", "recipient_address", "external_id",
+/// "batch_id", "txid", "hold_reason"}}`, in this order; what is not there is null.
+enum WebhookBody {
+  /// The body, in UTF-8.
+  static func bytes(of delivery: WebhookDelivery) -> [UInt8] {
+    let payout = delivery.payout
+    return JSON.object([
+      ("type", .text(delivery.event)), ("timestamp", .text("\(payout.at)")),
+      (
+        "data",
+        .object([
+          ("payout_id", .text("\(payout.id)")), ("status", .text(payout.status.rawValue)),
+          ("asset", .text(payout.asset)), ("amount_usdt", .text("\(payout.amount)")),
+          ("recipient_address", .text("\(payout.recipient)")), ("external_id", text(payout.externalID)),
+          ("batch_id", text(payout.clientBatch?.description)), ("txid", text(payout.txid?.description)),
+          ("hold_reason", text(payout.holdReason)),
+        ])
+      ),
+    ]).utf8
+  }
+
+  private static func text(_ text: String?) -> JSON { text.map { .text($0) } ?? .null }
+}
