@@ -88,20 +88,23 @@ let package = Package(
       excluding: ["Protobuf/tron.proto", "Protobuf/envelope.proto"]),
     shared("Keystore", ["Payouts", "Tron", "COpenSSL", crypto, nioCore, nioPosix]),
     shared("Worker", ["Payouts", configuration, logging, metrics, lifecycle, hummingbird, nioCore]),
+    shared("Nodes", ["Payouts", "Tron", "Worker", metrics]),
 
     role(
       "Ingest",
       ["Worker", "Ledger", "Streams", "Tron", "Payouts", hummingbird, jwt, logging, metrics, lifecycle, crypto]),
     role("Scheduler", ["Worker", "Ledger", "Streams", "Payouts", logging, metrics, lifecycle]),
     role(
-      "Signer", ["Worker", "Ledger", "Streams", "Tron", "Keystore", "Payouts", logging, metrics, lifecycle, crypto]),
+      "Signer",
+      ["Worker", "Ledger", "Streams", "Tron", "Nodes", "Keystore", "Payouts", logging, metrics, lifecycle, crypto]),
     role(
       "Monitor",
       [
-        "Worker", "Ledger", "Streams", "Tron", "Payouts", httpClient, nioCore, nioPosix, nioSSL, logging, metrics,
-        lifecycle,
+        "Worker", "Ledger", "Streams", "Tron", "Nodes", "Payouts", httpClient, nioCore, nioPosix, nioSSL, logging,
+        metrics, lifecycle,
       ]),
-    role("Payoutctl", ["Worker", "Ledger", "Streams", "Tron", "Keystore", "Payouts", argumentParser, logging]),
+    role(
+      "Payoutctl", ["Worker", "Ledger", "Streams", "Tron", "Nodes", "Keystore", "Payouts", argumentParser, logging]),
     role("Devnet", ["CSecp256k1", hummingbird, crypto, logging, lifecycle]),
 
     executable("ingest", starts: "Ingest"),
@@ -113,7 +116,9 @@ let package = Package(
 
     .target(
       name: "TestSupport",
-      dependencies: ["Streams", "Tron", "Keystore", "Payouts", "Worker", "Ledger", "Postgres", logging],
+      dependencies: [
+        "Streams", "Tron", "Keystore", "Payouts", "Worker", "Ledger", "Postgres", logging, nioCore, nioPosix, nioHTTP1,
+      ],
       path: "Tests/TestSupport", swiftSettings: strict),
     .executableTarget(
       name: "WorkerProbe", dependencies: ["Worker", lifecycle], path: "Tests/WorkerProbe", swiftSettings: strict),
@@ -129,7 +134,8 @@ let package = Package(
     tests("PostgresTests", of: ["Postgres", nioCore, nioPosix, logging, lifecycle]),
     tests("RedisTests", of: ["Redis", nioCore, logging]),
     tests("StreamsTests", of: ["Streams", "Redis", logging]),
-    tests("TronTests", of: ["Tron", "Payouts", crypto, httpClient, nioCore, nioPosix, nioHTTP1]),
+    tests("TronTests", of: ["Tron", "Payouts", crypto, httpClient]),
+    tests("NodesTests", of: ["Nodes", "Tron", "Worker", "Payouts"]),
     tests("KeystoreTests", of: ["Keystore", "Tron", "Payouts"]),
     tests("WorkerTests", of: ["Worker", "WorkerProbe", "Payouts", httpClient, logging, metrics, lifecycle, nioCore]),
     tests("LedgerTests", of: ["Ledger", "Payouts", "Postgres", nioCore, nioPosix, logging]),

@@ -61,16 +61,23 @@ struct BlameFailures: Sendable {
       metadata: [LogKey.payoutID: "\(failed)", LogKey.txID: "\(failure.txid)"])
   }
 
-  /// What stands in the way of everybody is looked for before and after the simulation: the wallet may be emptied or funded
-  /// between the two, and a payout must not pay for that.
+  /// Only a revert must be looked into; one node tells all of it, since two of them may be at different blocks.
   private func blame(for failure: UnblamedFailure) async throws -> FailureBlame {
     if let known = FailureBlame(result: failure.result) { return known }
-    if let circumstance = try await circumstance(of: failure.transfer) { return circumstance }
-    guard case .reverted = try await node.simulate(.transfer(failure.transfer), .solid) else { return .passed }
-    return try await circumstance(of: failure.transfer) ?? .payout
+    return try await node.round(of: .solid) { round in try await Self.blame(for: failure, by: round.node) }
   }
 
-  private func circumstance(of transfer: ExpectedTransfer) async throws -> FailureBlame? {
+  /// What stands in the way of everybody is looked for before and after the simulation: the wallet may be emptied or funded
+  /// between the two, and a payout must not pay for that.
+  private static func blame(for failure: UnblamedFailure, by node: any TronNode) async throws -> FailureBlame {
+    if let circumstance = try await circumstance(of: failure.transfer, by: node) { return circumstance }
+    guard case .reverted = try await node.simulate(.transfer(failure.transfer), .solid) else { return .passed }
+    return try await circumstance(of: failure.transfer, by: node) ?? .payout
+  }
+
+  private static func circumstance(
+    of transfer: ExpectedTransfer, by node: any TronNode
+  ) async throws -> FailureBlame? {
     if try await node.answer(to: .isPaused(token: transfer.token), .solid) { return .tokenPaused }
     if try await node.answer(to: .isBlacklisted(transfer.from, token: transfer.token), .solid) {
       return .walletBlacklisted

@@ -1,12 +1,17 @@
 import Ledger
 import Logging
 import Payouts
+import Synchronization
 import Tron
 import Worker
 
 /// Follows the head's branch block by block: what is included, what a fork undid, and what the fence finds.
 ///
 /// One request for a block and one for all its receipts, however many payouts wait.
+///
+/// A round asks one node, and the next round perhaps another one. So a node that is behind our head, or whose head is on
+/// another branch that is no longer than ours, undoes nothing, unless it is the one that told us of our head: a node goes
+/// over to a longer branch only (reference §3.6). A longer branch undoes ours whoever tells of it.
 struct FollowHead: Sendable {
   /// The longest and shortest wait for the next block, in milliseconds: the longest is a slot of TRON's (reference §3.1).
   static let pauseMaximumMilliseconds: Int64 = 3_000
@@ -21,6 +26,7 @@ struct FollowHead: Sendable {
   let node: any TronNode
   let fence: Fence
   let clock: any WallClock
+  let source = HeadSource()
   let metrics: MonitorMetrics?
   let logger: Logger
 
@@ -33,31 +39,39 @@ struct FollowHead: Sendable {
       _ = try await ledger.apply(head: beginning, after: nil)
       return .worked
     }
-    let latest = try await node.latestBlock(.head)
+    return try await node.round(of: .head) { round in try await follow(round, from: cursor, watch: watch) }
+  }
+
+  private func follow(_ round: NodeRound, from cursor: BlockPlace, watch: ChainWatch) async throws -> StepOutcome {
+    let latest = round.latest
     if latest.header.number <= cursor.number {
-      return try await compare(latest, with: cursor)
+      return try await compare(round, with: cursor)
     }
-    guard let block = try await node.readBlock(cursor.number + 1, .head, known: latest) else {
+    guard let block = try await round.node.readBlock(cursor.number + 1, .head, known: latest) else {
       throw ChainReadError.absent(cursor.number + 1)
     }
     guard block.parentID == cursor.id else {
-      try await undo(from: cursor)
+      try await undo(from: cursor, round)
       return .worked
     }
     try await apply(block, after: cursor, watch: watch)
+    source.note(round.number, of: block.place.id)
     let isCaughtUp = latest.header.number == block.place.number
     return isCaughtUp ? .idle(milliseconds: pause(after: block.place, previous: cursor)) : .worked
   }
 
-  /// The node has nothing newer. Where its head is on another branch than ours, ours is undone already now.
-  private func compare(_ latest: Block, with cursor: BlockPlace) async throws -> StepOutcome {
-    let ours =
-      latest.header.number == cursor.number
-      ? cursor
-      : try await ledger.recentBlocks(atMost: Self.keptBlocksMaximum).first { $0.number == latest.header.number }
-    if let ours, ours.id != latest.header.id {
-      try await undo(from: cursor)
-      return .worked
+  /// The node has nothing newer. Where it told us of our head and its own is on another branch now, ours is undone already.
+  private func compare(_ round: NodeRound, with cursor: BlockPlace) async throws -> StepOutcome {
+    let theirs = round.latest.header
+    if source.isNode(round.number, of: cursor.id) {
+      let ours =
+        theirs.number == cursor.number
+        ? cursor
+        : try await ledger.recentBlocks(atMost: Self.keptBlocksMaximum).first { $0.number == theirs.number }
+      if let ours, ours.id != theirs.id {
+        try await undo(from: cursor, round)
+        return .worked
+      }
     }
     let age = clock.now().milliseconds(since: cursor.time)
     return .idle(
@@ -74,15 +88,16 @@ struct FollowHead: Sendable {
   }
 
   /// Finds the newest block that our branch and the node's have in common, and forgets ours above it.
-  private func undo(from cursor: BlockPlace) async throws {
+  private func undo(from cursor: BlockPlace, _ round: NodeRound) async throws {
     var isNodeBehind = true
     for place in try await ledger.recentBlocks(atMost: Self.keptBlocksMaximum) {
-      guard let theirs = try await node.block(place.number, .head)?.header.id else { continue }
+      guard let theirs = try await round.node.block(place.number, .head)?.header.id else { continue }
       isNodeBehind = false
       guard theirs == place.id else { continue }
       // Its next block is no child of ours, and yet ours is still its own: two branches answer in turn.
       guard place.number < cursor.number else { throw ChainReadError.gap(above: cursor.number) }
       let payouts = try await ledger.undoHead(above: place.number)
+      source.note(round.number, of: place.id)
       metrics?.countFork()
       logger.warning(
         "A fork undid blocks",
@@ -106,6 +121,23 @@ struct FollowHead: Sendable {
     // A clock that is behind the chain's must not make it sleep through blocks.
     return max(min(due, slot, Self.pauseMaximumMilliseconds), Self.pauseMinimumMilliseconds)
   }
+}
+
+/// Which node told this process of the newest block. In memory only: after a start, and where a replica stored the block, a
+/// fork is seen once it is longer.
+final class HeadSource: Sendable {
+  private struct Told: Equatable {
+    let node: Int
+    let block: BlockID
+  }
+
+  private let last = Mutex<Told?>(nil)
+
+  /// It was this node, by its place in `TRON_RPC_URL`, and this block.
+  func note(_ node: Int, of block: BlockID) { last.withLock { $0 = Told(node: node, block: block) } }
+
+  /// Whether this node told of this block.
+  func isNode(_ node: Int, of block: BlockID) -> Bool { last.withLock { $0 == Told(node: node, block: block) } }
 }
 
 /// The chain says what it cannot say. Nothing goes on until it stops or a person has looked.

@@ -6,6 +6,9 @@ import Worker
 
 /// Follows the solid chain block by block, without a gap, and stores what it says of our transactions
 /// (DESIGN.md §3 point 5). Only here does anything become final.
+///
+/// A block and its receipts come from one node, whose solid view has reached that block. The next block may come from
+/// another one: that it is the child of ours is what holds them together.
 struct FollowSolid: Sendable {
   /// How long to wait for the next solid block, in milliseconds: no money waits for it.
   static let pauseMilliseconds: Int64 = 500
@@ -25,18 +28,20 @@ struct FollowSolid: Sendable {
         solid: watch.begin, after: nil, verdicts: [:], retryDelayMilliseconds: retryDelayMilliseconds)
       return .worked
     }
-    let latest = try await node.latestBlock(.solid)
-    guard latest.header.number > cursor.number else { return idle }
-    guard let block = try await node.readBlock(cursor.number + 1, .solid, known: latest) else {
-      throw ChainReadError.absent(cursor.number + 1)
+    return try await node.round(of: .solid) { round in
+      guard round.latest.header.number > cursor.number else { return idle }
+      guard let block = try await round.node.readBlock(cursor.number + 1, .solid, known: round.latest) else {
+        throw ChainReadError.absent(cursor.number + 1)
+      }
+      guard block.parentID == cursor.id else {
+        let message = "solid block \(block.place.number) is not the child of the solid block \(cursor.id)"
+        try await ledger.raiseAlarm(
+          kind: "solid_chain_changed", subject: "block \(block.place.number)", message: message)
+        throw ChainContradiction(message)
+      }
+      try await apply(block, after: cursor)
+      return round.latest.header.number > block.place.number ? .worked : idle
     }
-    guard block.parentID == cursor.id else {
-      let message = "solid block \(block.place.number) is not the child of the solid block \(cursor.id)"
-      try await ledger.raiseAlarm(kind: "solid_chain_changed", subject: "block \(block.place.number)", message: message)
-      throw ChainContradiction(message)
-    }
-    try await apply(block, after: cursor)
-    return latest.header.number > block.place.number ? .worked : idle
   }
 
   private func apply(_ block: ReadBlock, after cursor: BlockPlace) async throws {

@@ -30,34 +30,55 @@ struct JudgeLate: Sendable {
   let logger: Logger
 
   /// Judges what there is. One that cannot be judged now does not keep the others waiting.
+  ///
+  /// All that is read for a verdict comes from one node, whose solid view has reached our solid block. What this one cannot
+  /// show is read anew, whole, from the next.
   func step() async throws -> StepOutcome {
-    let candidates = try await candidates()
-    guard !candidates.isEmpty, let cursor = try await ledger.cursor(.solid) else {
-      return .idle(milliseconds: Self.pauseMilliseconds)
-    }
-    var read: [Int64: ReadBlock] = [:]
+    let idle = StepOutcome.idle(milliseconds: Self.pauseMilliseconds)
+    var waiting = try await candidates()
+    guard !waiting.isEmpty, let cursor = try await ledger.cursor(.solid) else { return idle }
+    var settled = 0
+    var failures: [TxID: any Error] = [:]
     do {
-      read[cursor.number] = try await blockThatWasFollowed(cursor)
-    } catch {
-      for candidate in candidates { try await callIfOverdue(candidate, error) }
-      throw error
+      try await node.round(of: .solid, reaching: cursor.number) { round in
+        let (judged, unreadable) = try await judge(waiting, on: round, from: cursor)
+        failures = unreadable
+        if !judged.isEmpty {
+          try await ledger.settle(judged, retryDelayMilliseconds: retryDelayMilliseconds)
+          report(judged, metrics: metrics, logger: logger)
+          settled += judged.count
+        }
+        waiting.removeAll { failures[$0.transaction.txid] == nil }
+        // A node's failure first: there the next node may do better.
+        let errors = waiting.compactMap { failures[$0.transaction.txid] }
+        if let error = errors.first(where: { $0 is ChainReadError }) ?? errors.first { throw error }
+      }
+    } catch  where isUnreadable(error) {
+      for candidate in waiting { try await callIfOverdue(candidate, failures[candidate.transaction.txid] ?? error) }
+      if settled == 0 { throw error }
     }
+    return settled == Self.atOnce ? .worked : idle
+  }
+
+  /// What one node shows of these: the verdicts, and why there is none on others. What stays anomalous is in neither.
+  private func judge(
+    _ waiting: [UnjudgedTransaction], on round: NodeRound, from cursor: BlockPlace
+  ) async throws -> (verdicts: [TxID: TransactionVerdict], failures: [TxID: any Error]) {
+    var read = [cursor.number: try await blockThatWasFollowed(cursor, round)]
     var verdicts: [TxID: TransactionVerdict] = [:]
-    var firstError: (any Error)?
-    for candidate in candidates {
+    var failures: [TxID: any Error] = [:]
+    for candidate in waiting {
       do {
-        verdicts[candidate.transaction.txid] = try await judge(candidate, sharing: &read)
+        verdicts[candidate.transaction.txid] = try await judge(candidate, on: round.node, sharing: &read)
       } catch {
-        firstError = firstError ?? error
-        try await callIfOverdue(candidate, error)
+        failures[candidate.transaction.txid] = error
       }
     }
-    if !verdicts.isEmpty {
-      try await ledger.settle(verdicts, retryDelayMilliseconds: retryDelayMilliseconds)
-      report(verdicts, metrics: metrics, logger: logger)
-    }
-    if let firstError, verdicts.isEmpty { throw firstError }
-    return verdicts.count == Self.atOnce ? .worked : .idle(milliseconds: Self.pauseMilliseconds)
+    return (verdicts, failures)
+  }
+
+  private func isUnreadable(_ error: any Error) -> Bool {
+    error is TronNodeError || error is ChainReadError || error is ChainContradiction
   }
 
   private func candidates() async throws -> [UnjudgedTransaction] {
@@ -69,8 +90,8 @@ struct JudgeLate: Sendable {
   }
 
   /// What is read for a verdict is to be the chain that was followed: the node's block at our solid place must be ours.
-  private func blockThatWasFollowed(_ cursor: BlockPlace) async throws -> ReadBlock {
-    guard let block = try await node.readBlock(cursor.number, .solid) else {
+  private func blockThatWasFollowed(_ cursor: BlockPlace, _ round: NodeRound) async throws -> ReadBlock {
+    guard let block = try await round.node.readBlock(cursor.number, .solid, known: round.latest) else {
       throw ChainReadError.absent(cursor.number)
     }
     guard block.place.id == cursor.id else {
@@ -81,7 +102,7 @@ struct JudgeLate: Sendable {
 
   /// - Returns: nil where nothing is new: what stays anomalous is known as such, and is read again until it is clear.
   private func judge(
-    _ candidate: UnjudgedTransaction, sharing read: inout [Int64: ReadBlock]
+    _ candidate: UnjudgedTransaction, on node: any TronNode, sharing read: inout [Int64: ReadBlock]
   ) async throws -> TransactionVerdict? {
     let transaction = candidate.transaction
     let window = try await node.readPassedWindow(

@@ -1,5 +1,6 @@
 import Ledger
 import Logging
+import Nodes
 import Payouts
 import ServiceLifecycle
 import Streams
@@ -31,8 +32,8 @@ public enum MonitorService {
       throw WorkerError(.configuration, error.message)
     }
     let streams = try configuration.stores.redisURL.withText { try RedisStreams(url: $0, logger: context.logger) }
-    let connection = try configuration.nodes.connection()
-    let node = CheckedNode(connection.node, genesis: configuration.tron.genesisBlockID)
+    let connection = try configuration.nodes.connection(
+      genesis: configuration.tron.genesisBlockID, now: { context.clock.now() })
     let policy = MonitorPolicy(
       name: name, token: configuration.tron.usdtContract,
       requiredConfirmations: configuration.tron.requiredConfirmations,
@@ -41,12 +42,14 @@ public enum MonitorService {
     let alarms = configuration.alarmURL.map(AlarmWebhook.init)
     let steps = try MonitorSteps(
       MonitorParts(
-        ledger: ledger, streams: streams, node: node, clock: context.clock, random: context.random, alarms: alarms,
+        ledger: ledger, streams: streams, node: connection.nodes, clock: context.clock, random: context.random,
+        alarms: alarms,
         out: PinnedHTTPOut(
           resolver: SystemHostResolver(), callable: CallableAddresses(allowed: configuration.webhookAllowedNetworks))),
       policy: policy, metrics: MonitorMetrics(context.instruments), logger: context.logger)
+    let watching = WatchNodes(connection.nodes, context)
     var services: [any Service] = [ledger.connections] + streams.connections + [connection]
     if let alarms { services.append(alarms) }
-    return services + [context.loop(steps.all)]
+    return services + [context.loop(steps.all + [watching.step])]
   }
 }

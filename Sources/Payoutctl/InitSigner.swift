@@ -1,5 +1,6 @@
 import ArgumentParser
 import Ledger
+import Nodes
 import Payouts
 import Tron
 import Worker
@@ -20,17 +21,14 @@ struct InitSigner: AsyncParsableCommand {
   func run() async throws {
     let configuration = try Settings.read(SignerInitConfiguration.self)
     let wallet = try await configuration.wallet.address()
-    let connection = try NodeConnection(
-      url: configuration.nodes.rpcURLs.first?.withText { $0 } ?? "",
-      solidityURL: configuration.nodes.solidityURL?.withText { $0 },
-      apiKey: configuration.nodes.apiKey?.withText { $0 })
+    let connection = try configuration.nodes.connection(
+      genesis: configuration.tron.genesisBlockID, now: { SystemClock().now() })
     let ledger = Payoutctl.ledger(at: configuration.databaseURL)
     let outcome: Result<InitializedSigner, any Error>
     do {
-      let node = CheckedNode(connection.node, genesis: configuration.tron.genesisBlockID)
       try await ledger.prepare(configuration.tron.installation(stage: configuration.stage))
       let initialize = InitializeSigner(
-        ledger: ledger, node: node, wallet: wallet, signer: configuration.signer,
+        ledger: ledger, node: connection.nodes, wallet: wallet, signer: configuration.signer,
         directory: configuration.stateDirectory, newJournalID: SystemRandomSource().bytes(16))
       outcome = .success(try await initialize.run())
     } catch {

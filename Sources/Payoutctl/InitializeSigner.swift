@@ -15,8 +15,8 @@ import Tron
 /// | nothing | with entries | any | refused: the wallet has a past |
 /// | nothing | any | has signed | refused: the wallet has a past |
 ///
-/// The block to begin from is read before the wallet's past: what happens between the two is then seen twice, not
-/// never.
+/// The block to begin from is read before the wallet's past, both from one node: what happens between the two is then seen
+/// twice, not never. Another node might lag behind that block, and not know yet what the wallet did before it.
 struct InitializeSigner {
   let ledger: any OperatorLedger
   let node: any TronNode
@@ -30,7 +30,13 @@ struct InitializeSigner {
 
   /// - Throws: `Refusal` where it must not be done, `LedgerError`, `TronNodeError`, `JournalError`.
   func run() async throws -> InitializedSigner {
-    let begin = try await node.latestBlock(.solid).header
+    let (begin, signedAt) = try await node.round(of: .solid) { round in
+      var signedAt: Timestamp?
+      for view in [ChainView.head, .solid] where signedAt == nil {
+        signedAt = try await round.node.account(wallet, view).latestOperation
+      }
+      return (round.latest.header, signedAt)
+    }
     let journal = try await existingJournal()
     if let declared = try await ledger.declaredJournal(of: signer) {
       guard let journal, journal.id == declared.journalID, declared.wallet == wallet else {
@@ -42,11 +48,7 @@ struct InitializeSigner {
       throw Refusal(text: "the journal \(path) belongs to the wallet \(journal.wallet), the key to \(wallet)")
     }
     if journal?.isEmpty == false { throw past("its journal \(path) holds transactions that this ledger does not know") }
-    for view in [ChainView.head, .solid] {
-      if let time = try await node.account(wallet, view).latestOperation {
-        throw past("the node says that it signed a transaction at \(time)")
-      }
-    }
+    if let signedAt { throw past("the node says that it signed a transaction at \(signedAt)") }
     let id = try journal?.id ?? createJournal()
     let place = BlockPlace(number: begin.number, id: begin.id, time: begin.timestamp)
     switch try await ledger.declare(wallet: wallet, signer: signer, journalID: id, begin: place) {

@@ -2,7 +2,11 @@ import Payouts
 import Tron
 import Worker
 
-/// What the chain looks like to Signer's node: asked for at most about once a block, however much is signed.
+/// What the chain looks like to one of Signer's nodes: asked for at most about once a block, however much is signed.
+///
+/// Head, solid block and price of one look come from one node, so that the solid block is an ancestor of that head. The
+/// next look may come from a node that is behind this one: a transaction then lives a little shorter, and nothing is signed
+/// by a head that is older than the clock bound.
 actor ChainOutlook {
   /// One look.
   struct Outlook: Sendable, Equatable {
@@ -35,17 +39,19 @@ actor ChainOutlook {
   func look() async throws -> Outlook {
     let now = clock.now()
     if let last, ChainOutlook.isFresh(last.askedAt, now, ChainOutlook.blocksAgeMaximumMilliseconds) { return last }
-    let solid = try await node.latestBlock(.solid).header
-    let head = try await node.latestBlock(.head).header
-    let outlook = Outlook(
-      head: BlockPlace(number: head.number, id: head.id, time: head.timestamp),
-      solid: BlockPlace(number: solid.number, id: solid.id, time: solid.timestamp),
-      energyPrice: try await energyPrice(now), askedAt: now)
+    let outlook = try await node.round(of: .head) { round in
+      let head = round.latest.header
+      let solid = try await round.node.latestBlock(.solid).header
+      return Outlook(
+        head: BlockPlace(number: head.number, id: head.id, time: head.timestamp),
+        solid: BlockPlace(number: solid.number, id: solid.id, time: solid.timestamp),
+        energyPrice: try await energyPrice(now, round.node), askedAt: now)
+    }
     last = outlook
     return outlook
   }
 
-  private func energyPrice(_ now: Timestamp) async throws -> Sun {
+  private func energyPrice(_ now: Timestamp, _ node: any TronNode) async throws -> Sun {
     if let price, ChainOutlook.isFresh(price.askedAt, now, ChainOutlook.priceAgeMaximumMilliseconds) {
       return price.value
     }

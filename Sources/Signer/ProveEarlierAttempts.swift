@@ -17,23 +17,35 @@ struct ProveEarlierAttempts: Sendable {
   let earlierAttempts: EarlierAttempts
   let logger: Logger
 
-  /// Proves what is wanted, one window after the other.
+  /// Proves what is wanted, one window after the other. All windows of a round come from one node; what this one cannot
+  /// show is read anew, whole, from the next.
   func step() async throws -> StepOutcome {
-    let wanted = earlierAttempts.wanted
-    guard !wanted.isEmpty else { return .idle(milliseconds: Self.pauseMilliseconds) }
-    let solid = try await node.latestBlock(.solid).header.timestamp
-    var read: [Int64: ReadBlock] = [:]
-    var firstError: (any Error)?
-    for attempt in wanted where attempt.expiration <= solid {
-      // One that cannot be proven now does not keep the others waiting.
-      do {
-        try await prove(attempt, sharing: &read)
-      } catch {
-        firstError = firstError ?? error
-        try await callIfOverdue(attempt, solid: solid, error)
+    guard !earlierAttempts.wanted.isEmpty else { return .idle(milliseconds: Self.pauseMilliseconds) }
+    var unproven: [(attempt: JournalEntry, solid: Timestamp, error: any Error)] = []
+    var roundError: (any Error)?
+    do {
+      try await node.round(of: .solid) { round in
+        let solid = round.latest.header.timestamp
+        var read: [Int64: ReadBlock] = [:]
+        var firstError: (any Error)?
+        for attempt in earlierAttempts.wanted where attempt.expiration <= solid {
+          unproven.removeAll { $0.attempt.txid == attempt.txid }
+          // One that cannot be proven now does not keep the others waiting.
+          do {
+            try await prove(attempt, on: round.node, sharing: &read)
+          } catch {
+            unproven.append((attempt, solid, error))
+            firstError = firstError ?? error
+          }
+        }
+        if let firstError { throw firstError }
       }
+    } catch {
+      roundError = error
     }
-    if let firstError { throw firstError }
+    for (attempt, solid, error) in unproven { try await callIfOverdue(attempt, solid: solid, error) }
+    // The last node that was asked may be too far behind to have tried what another one failed at.
+    if let error = roundError ?? unproven.first?.error { throw error }
     return .idle(milliseconds: Self.pauseMilliseconds)
   }
 
@@ -45,7 +57,9 @@ struct ProveEarlierAttempts: Sendable {
       message: "its payout waits to be signed again, and that it moved nothing cannot be read: \(error)")
   }
 
-  private func prove(_ attempt: JournalEntry, sharing read: inout [Int64: ReadBlock]) async throws {
+  private func prove(
+    _ attempt: JournalEntry, on node: any TronNode, sharing read: inout [Int64: ReadBlock]
+  ) async throws {
     let window = try await node.readPassedWindow(
       above: attempt.referenceBlockNumber, through: attempt.expiration, sharing: &read)
     // The window is read between bounds that came through the database: the signed bytes name them too.

@@ -1,6 +1,7 @@
 import Keystore
 import Ledger
 import Logging
+import Nodes
 import Payouts
 import ServiceLifecycle
 import Streams
@@ -36,14 +37,16 @@ public enum SignerService {
       throw WorkerError(.configuration, error.message)
     }
     let streams = try configuration.stores.redisURL.withText { try RedisStreams(url: $0, logger: context.logger) }
-    let connection = try configuration.nodes.connection()
+    let connection = try configuration.nodes.connection(
+      genesis: configuration.tron.genesisBlockID, now: { context.clock.now() })
     let parts = SignerParts(
-      ledger: ledger, streams: streams, node: CheckedNode(connection.node, genesis: configuration.tron.genesisBlockID),
-      key: key, journal: journal, clock: context.clock, runID: context.random.bytes(16))
+      ledger: ledger, streams: streams, node: connection.nodes, key: key, journal: journal, clock: context.clock,
+      runID: context.random.bytes(16))
     let steps = try SignerSteps(
       parts, policy: try SignerPolicy(configuration), metrics: SignerMetrics(context.instruments),
       logger: context.logger)
-    return [ledger.connections] + streams.connections + [connection, context.loop(steps.all)]
+    let watching = WatchNodes(connection.nodes, context)
+    return [ledger.connections] + streams.connections + [connection, context.loop(steps.all + [watching.step])]
   }
 
   private static func openJournal(_ configuration: SignerConfiguration, wallet: Address) throws -> FileJournal {

@@ -84,14 +84,15 @@ final class RunningDevnet: Sendable {
 
   /// A signed TRX transfer of the wallet, in a block: from then on the wallet has a past.
   func operate() async throws {
-    let connection = try NodeConnection(url: url, solidityURL: nil, apiKey: nil)
+    let connection = NodeConnection(
+      [try HTTPTronNodeConfiguration(url: url)], genesis: try BlockID(hex: genesis), now: { SystemClock().now() })
     let outcome: Result<Void, any Error>
-    do { outcome = .success(try await operate(connection.node)) } catch { outcome = .failure(error) }
+    do { outcome = .success(try await operate(connection.nodes)) } catch { outcome = .failure(error) }
     try await connection.close()
     try outcome.get()
   }
 
-  private func operate(_ node: HTTPTronNode) async throws {
+  private func operate(_ node: any TronNode) async throws {
     let head = try await node.latestBlock(.head).header
     let unsigned = try UnsignedTransaction.trxTransfer(
       owner: key.address, to: Address(account: [UInt8](repeating: 5, count: 20)), amount: Sun(1),

@@ -115,6 +115,22 @@ struct InitSignerTests {
     #expect(!FileManager.default.fileExists(atPath: "\(scene.folder.path)/state"))
   }
 
+  @Test func `a node that is away is passed over, a proxy that is away is not`() async throws {
+    // Proves that it asks the nodes that Signer asks, by the same ways: the next one, but never past the proxy.
+    let scene = try await CommandLineScene()
+    let devnet = try await RunningDevnet()
+    var environment = environment(scene, devnet)
+    environment["TRON_RPC_URL"] = "http://127.0.0.1:1,\(devnet.url)"
+    environment["TOR_ENABLED"] = "true"
+    environment["TOR_PROXY"] = "127.0.0.1:1"
+    let closed = try await initialize(environment)
+    #expect(closed.exitCode == 1 && closed.errors.contains("unreachable"), "\(closed.errors)")
+    #expect(!FileManager.default.fileExists(atPath: "\(scene.folder.path)/state"))
+    environment["TOR_ENABLED"] = "false"
+    let open = try await initialize(environment)
+    #expect(open.exitCode == 0, "\(open.errors)")
+  }
+
   @Test(arguments: ["../signer", "a/b", ".hidden", "a b", "ü", String(repeating: "n", count: 65)])
   func `a name that Signer would refuse is refused before anything is made`(name: String) async throws {
     // A declared name stands in the ledger for ever: one that no Signer can bear would keep all from vouching.

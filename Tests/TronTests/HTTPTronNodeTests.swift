@@ -4,6 +4,7 @@ import AsyncHTTPClient
 import Foundation
 import Payouts
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Tron

@@ -2,6 +2,7 @@
 // time and memory, and that each failure has its own code.
 import AsyncHTTPClient
 import Payouts
+import TestSupport
 import Testing
 import Tron
 
@@ -34,6 +35,25 @@ import Tron
     #expect(error?.code == code, "\(String(describing: error))")
     #expect(error?.call == "getnowblock")
     #expect(error?.isUnknownOutcome == true)
+  }
+
+  @Test(
+    arguments: [
+      (
+        403, "{\"Error\":\"The key exceeds the frequency limit(15), and the query server is suspended for 30s\"}",
+        30_000
+      ),
+      (429, "{\"Error\":\"The key exceeds the frequency limit(15), and the query server is suspended for 5s\"}", 5_000),
+      (200, "{\"Error\":\"the query server is suspended for 7s\"}", 7_000), (403, "", 30_000), (429, "", nil),
+      (503, "", nil),
+      (200, "{\"Error\":\"class java.lang.IllegalAccessException : lack of computing resources\"}", nil),
+      (429, "suspended for ages", nil),
+    ] as [(Int, String, Int64?)])
+  func `how long a node asks to be left alone is read`(status: Int, body: String, milliseconds: Int64?) async throws {
+    // Reference §4.5: whoever asks on while TronGrid has suspended them is suspended for longer.
+    let error = try await failure(of: .json(body, status: status), Self.latest)
+    #expect(error?.code == .rateLimited)
+    #expect(error?.pauseMilliseconds == milliseconds)
   }
 
   @Test(arguments: [

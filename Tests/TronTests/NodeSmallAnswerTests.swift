@@ -2,6 +2,7 @@
 import Foundation
 import Payouts
 import Synchronization
+import TestSupport
 import Testing
 import Tron
 

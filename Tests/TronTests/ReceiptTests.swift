@@ -2,6 +2,7 @@
 // block's transactions.
 import Foundation
 import Payouts
+import TestSupport
 import Testing
 import Tron
 

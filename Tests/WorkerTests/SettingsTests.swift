@@ -80,11 +80,25 @@ private let malformed: [Malformed] = [
   Malformed("devnet without genesis", ["TRON_GENESIS_BLOCK_ID": ""], [("TRON_GENESIS_BLOCK_ID", "is required")]),
   Malformed("short genesis", ["TRON_GENESIS_BLOCK_ID": "abc"], [("TRON_GENESIS_BLOCK_ID", "64 hexadecimal")]),
   Malformed("no node", ["TRON_RPC_URL": ""], [("TRON_RPC_URL", "is required")]),
-  Malformed("two nodes", ["TRON_RPC_URL": "http://a,http://b"], [("TRON_RPC_URL", "names 2 nodes, expected one")]),
+  Malformed(
+    "too many nodes", ["TRON_RPC_URL": (1...17).map { "http://a\($0)" }.joined(separator: ",")],
+    [("TRON_RPC_URL", "names 17 nodes, expected at most 16")]),
   Malformed("one node twice", ["TRON_RPC_URL": "http://a,http://a"], [("TRON_RPC_URL", "an item twice")]),
   Malformed("node's scheme", ["TRON_RPC_URL": "ftp://a/b"], [("TRON_RPC_URL", "got \"ftp://a/…\"")]),
   Malformed("node's query", ["TRON_RPC_URL": "http://a?key=s3cret"], [("TRON_RPC_URL", "parameters")]),
   Malformed("solidity", ["TRON_SOLIDITY_URL": "http://a b"], [("TRON_SOLIDITY_URL", "percent-encoded")]),
+  Malformed(
+    "solidity of one of two", ["TRON_RPC_URL": "http://a,http://b", "TRON_SOLIDITY_URL": "http://c"],
+    [("TRON_SOLIDITY_URL", "names 1 and TRON_RPC_URL 2")]),
+  Malformed(
+    "a key for nobody", ["TRON_RPC_URL": "http://a,https://eviltrongrid.io", "TRONGRID_API_KEY": "k"],
+    [("TRONGRID_API_KEY", "sent to nobody")]),
+  Malformed("proxy missing", ["TOR_ENABLED": "true"], [("TOR_PROXY", "required with TOR_ENABLED")]),
+  Malformed("proxy's scheme", ["TOR_PROXY": "http://a:1"], [("TOR_PROXY", "socks5 or socks5h")]),
+  Malformed("proxy's port", ["TOR_PROXY": "localhost"], [("TOR_PROXY", "its port")]),
+  Malformed("proxy's user", ["TOR_PROXY": "socks5://u:s3cret@a:1"], [("TOR_PROXY", "not shown (it carries a user")]),
+  Malformed("proxy's path", ["TOR_PROXY": "a:1/b"], [("TOR_PROXY", "more than a host and its port")]),
+  Malformed("proxy's switch", ["TOR_ENABLED": "perhaps", "TOR_PROXY": "a:1"], [("TOR_ENABLED", "true or false")]),
   Malformed("confirmations", ["REQUIRED_CONFIRMATIONS": "0"], [("REQUIRED_CONFIRMATIONS", "from 1 to 1000")]),
   Malformed(
     "few confirmations outside a devnet",
@@ -152,9 +166,10 @@ struct SettingsTests {
     #expect(read.tron.requiredConfirmations == 19)
     #expect(read.tron.clockBoundSeconds == 60)
     #expect(read.tron.maxExpirationSeconds == 600)
-    #expect(read.node.rpcURLs.map { $0.withText { $0 } } == ["http://127.0.0.1:8090"])
-    #expect(read.node.solidityURL == nil)
-    #expect(read.node.apiKey == nil)
+    #expect(read.node.nodes.map { $0.url.withText { $0 } } == ["http://127.0.0.1:8090"])
+    #expect(read.node.nodes[0].solidityURL == nil)
+    #expect(read.node.nodes[0].apiKey == nil)
+    #expect(read.node.proxy.server == nil)
     #expect(read.names == ["signer"])
     #expect(read.wallet == nil)
   }
@@ -176,7 +191,7 @@ struct SettingsTests {
     #expect(read.limit.microUSDT == 5_000_000_000)
     #expect(read.isKeyRequired)
     #expect(read.names == ["a", "b"])
-    #expect(read.node.rpcURLs.map { $0.withText { $0 } } == ["HTTPS://node.example/tron"])
+    #expect(read.node.nodes.map { $0.url.withText { $0 } } == ["HTTPS://node.example/tron"])
   }
 
   /// Proves that the public networks bring their own genesis block and token, as the protocol document lists them.
@@ -213,7 +228,7 @@ struct SettingsTests {
   /// keys can be read off it.
   @Test func `the keys of a configuration type can be listed`() {
     let keys = Settings.keys(readBy: NodeConfiguration.self)
-    #expect(keys == ["TRON_RPC_URL", "TRON_SOLIDITY_URL", "TRONGRID_API_KEY"])
+    #expect(keys == ["TRON_RPC_URL", "TRON_SOLIDITY_URL", "TRONGRID_API_KEY", "TOR_ENABLED", "TOR_PROXY"])
     #expect(Settings.keys(readBy: WholeConfiguration.self).contains("TRON_PRIVATE_KEY"))
   }
 

@@ -84,10 +84,24 @@ extension HTTPTronNode {
   private func refusal(status: UInt, _ body: [UInt8], _ call: NodeCall) -> TronNodeError {
     let text = NodeCall.quote(String(decoding: body.prefix(1_000), as: UTF8.self))
     switch status {
-    case 403, 429, 503: return call.error(.rateLimited, "HTTP \(status): \(text)")
+    case 403, 429, 503:
+      return TronNodeError(
+        .rateLimited, call: call.name, reason: "HTTP \(status): \(text)",
+        pauseMilliseconds: HTTPTronNode.pauseAsked(by: text, status: status))
     case 404 where text.contains("unavailable due to config"): return call.error(.apiClosed, text)
     default: return call.error(.httpStatus, "HTTP \(status): \(text)")
     }
+  }
+
+  /// How long TronGrid says that it answers nobody with our key or address (reference §4.5): "… and the query server is
+  /// suspended for 30s". It blocks with 403 for that long even where it does not say so. In milliseconds.
+  static func pauseAsked(by text: String, status: UInt) -> Int64? {
+    if let words = text.firstRange(of: "suspended for "),
+      let seconds = Int64(text[words.upperBound...].prefix { $0.isASCII && $0.isNumber }.prefix(6))
+    {
+      return seconds * 1_000
+    }
+    return status == 403 ? 30_000 : nil
   }
 
   /// Decodes an answer with HTTP 200, which may still be an error.
@@ -101,8 +115,11 @@ extension HTTPTronNode {
     switch answer {
     case .payload(let payload): return payload
     case .error(let text):
-      let isOverloaded = text.contains("lack of computing resources")
-      throw call.error(isOverloaded ? .rateLimited : .nodeError, NodeCall.quote(text))
+      let pause = HTTPTronNode.pauseAsked(by: text, status: 200)
+      let isOverloaded = pause != nil || text.contains("lack of computing resources")
+      throw TronNodeError(
+        isOverloaded ? .rateLimited : .nodeError, call: call.name, reason: NodeCall.quote(text),
+        pauseMilliseconds: pause)
     }
   }
 }

@@ -22,10 +22,15 @@ public struct HTTPTronNode: TronNode {
 
   /// How the HTTP client must be set up: no redirects (a node that sends a signed transaction elsewhere is not ours), no
   /// silent second connection attempts (the caller decides about another try), idle connections closed before a node
-  /// closes them.
-  public static func clientConfiguration() -> HTTPClient.Configuration {
+  /// closes them. With a proxy every connection goes through it, to the server's name, which the proxy resolves; there is
+  /// no way around it where it cannot be reached.
+  ///
+  /// - Parameter proxy: a SOCKS5 server; nil for direct connections.
+  public static func clientConfiguration(proxy: (host: String, port: Int)? = nil) -> HTTPClient.Configuration {
     var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
-    configuration.timeout.connect = .seconds(5)
+    configuration.proxy = proxy.map { .socksServer(host: $0.host, port: $0.port) }
+    // A proxy such as Tor builds a way through several machines first.
+    configuration.timeout.connect = proxy == nil ? .seconds(5) : .seconds(10)
     configuration.connectionPool.idleTimeout = .seconds(20)
     configuration.connectionPool.retryConnectionEstablishment = false
     configuration.httpVersion = .http1Only

@@ -23,7 +23,7 @@ public struct HTTPTronNodeConfiguration: Sendable {
   /// - Parameters:
   ///   - url: `TRON_RPC_URL`, one entry of it.
   ///   - solidityURL: `TRON_SOLIDITY_URL` where the solid view has its own port; nil where it is `url`.
-  ///   - apiKey: `TRONGRID_API_KEY`.
+  ///   - apiKey: `TRONGRID_API_KEY`, where this node may learn it.
   /// - Throws: `MalformedValue` unless both are http or https URLs with a host and without user, query or fragment.
   public init(url: String, solidityURL: String? = nil, apiKey: TronGridKey? = nil) throws(MalformedValue) {
     self.url = try HTTPTronNodeConfiguration.baseURL(url, kind: "TRON_RPC_URL")

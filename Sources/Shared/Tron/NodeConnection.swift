@@ -2,19 +2,26 @@ import AsyncHTTPClient
 public import Payouts
 public import ServiceLifecycle
 
-/// A node with an HTTP client of its own, closed when the service ends.
+/// Nodes with an HTTP client of their own, closed when the service ends.
 public struct NodeConnection: Service {
-  /// The node.
-  public let node: HTTPTronNode
+  /// The nodes, as one.
+  public let nodes: NodeGroup
   private let client: HTTPClient
 
-  /// - Parameters as `HTTPTronNodeConfiguration`; `apiKey` is a secret.
-  public init(url: String, solidityURL: String?, apiKey: String?) throws(MalformedValue) {
-    let configuration = try HTTPTronNodeConfiguration(
-      url: url, solidityURL: solidityURL, apiKey: try apiKey.map { key throws(MalformedValue) in try TronGridKey(key) })
-    client = HTTPClient(
-      eventLoopGroupProvider: .singleton, configuration: HTTPTronNode.clientConfiguration())
-    node = HTTPTronNode(configuration: configuration, httpClient: client)
+  /// - Parameters:
+  ///   - configurations: at least one, in the order of preference.
+  ///   - proxy: the SOCKS5 server through which all of them are reached; nil for direct connections.
+  ///   - genesis: the id of block 0 of the network that is paid on.
+  ///   - now: the present time.
+  public init(
+    _ configurations: [HTTPTronNodeConfiguration], proxy: (host: String, port: Int)? = nil, genesis: BlockID,
+    now: @escaping @Sendable () -> Timestamp
+  ) {
+    let client = HTTPClient(
+      eventLoopGroupProvider: .singleton, configuration: HTTPTronNode.clientConfiguration(proxy: proxy))
+    self.client = client
+    nodes = NodeGroup(
+      configurations.map { HTTPTronNode(configuration: $0, httpClient: client) }, genesis: genesis, now: now)
   }
 
   /// Waits for the end and closes the connections.

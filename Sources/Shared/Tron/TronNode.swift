@@ -8,9 +8,10 @@ public enum ChainView: Sendable, Hashable {
   case solid
 }
 
-/// One node of a TRON network, as far as paying out needs it.
+/// A node of a TRON network, as far as paying out needs it, or several that stand in for one (`NodeGroup`).
 ///
-/// Every call is one request. Nothing here retries: the caller knows whether and when to ask again.
+/// Every call of a single node is one request. Nothing here retries: the caller knows whether and when to ask again. Reads
+/// that belong together go through `round`, so that several nodes are never mixed in them.
 public protocol TronNode: Sendable {
   /// The identity of block 0, the only thing that tells networks apart.
   func genesisBlockID() async throws(TronNodeError) -> BlockID
@@ -35,6 +36,9 @@ public protocol TronNode: Sendable {
   /// What a call of a token would come to (`triggerconstantcontract`). A node that does not execute it, or whose
   /// execution ends otherwise than by a return or a revert, is an error (`nodeError`): that says nothing of the call.
   func simulate(_ call: TokenCall, _ view: ChainView) async throws(TronNodeError) -> TokenCallOutcome
+  /// The nodes that may serve a round of reads now, the best first: this one, unless it stands for several. Callers use
+  /// `round`.
+  func choices(_ view: ChainView) -> [NodeChoice]
 }
 
 /// Named maxima of talking to a node.

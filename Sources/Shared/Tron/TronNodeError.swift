@@ -47,15 +47,19 @@ public struct TronNodeError: Error, Sendable, Hashable {
   public let call: String
   /// What was wrong and what was expected. May quote the node, cut to a bounded length.
   public let reason: String
+  /// How long the node asks to be left alone, in milliseconds; nil where it does not say. With `rateLimited` only.
+  public let pauseMilliseconds: Int64?
 
   /// - Parameters:
   ///   - code: what callers branch on.
   ///   - call: the endpoint asked.
   ///   - reason: what was wrong; no secret.
-  public init(_ code: Code, call: String, reason: String) {
+  ///   - pauseMilliseconds: how long the node asks to be left alone.
+  public init(_ code: Code, call: String, reason: String, pauseMilliseconds: Int64? = nil) {
     self.code = code
     self.call = call
     self.reason = reason
+    self.pauseMilliseconds = pauseMilliseconds
   }
 
   /// Whether the request may have taken effect although it failed: everything but a connection that was never made.

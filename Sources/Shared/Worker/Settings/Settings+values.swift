@@ -80,14 +80,14 @@ extension Settings {
   /// Required URLs separated by commas, each once; for kinds whose URLs hold no comma themselves.
   public mutating func urls(_ key: String, _ kind: ServiceURL.Kind) -> [ServiceURL] {
     value(
-      key, default: nil, standIn: [], expected: "\(kind.expected), or several separated by commas",
-      visibility: kind.visibility
-    ) { text throws(MalformedValue) in
-      var urls: [ServiceURL] = []
-      for item in try Settings.items(text) { urls.append(try ServiceURL(item, kind: kind)) }
-      guard Set(urls).count == urls.count else { throw MalformedValue("list", "it names a server twice") }
-      return urls
-    }
+      key, default: nil, standIn: [], expected: Settings.urlsExpected(kind), visibility: kind.visibility,
+      parse: Settings.urls(of: kind))
+  }
+
+  /// As `urls`, none where it is not set.
+  public mutating func optionalURLs(_ key: String, _ kind: ServiceURL.Kind) -> [ServiceURL] {
+    optional(key, expected: Settings.urlsExpected(kind), visibility: kind.visibility, parse: Settings.urls(of: kind))
+      ?? []
   }
 
   /// A TRON address in base58check text.
@@ -166,6 +166,19 @@ extension Settings {
         throw MalformedValue("secret", "it is too short")
       }
       return Secret(text)
+    }
+  }
+
+  private static func urlsExpected(_ kind: ServiceURL.Kind) -> String {
+    "\(kind.expected), or several separated by commas"
+  }
+
+  private static func urls(of kind: ServiceURL.Kind) -> (String) throws(MalformedValue) -> [ServiceURL] {
+    { text throws(MalformedValue) in
+      var urls: [ServiceURL] = []
+      for item in try items(text) { urls.append(try ServiceURL(item, kind: kind)) }
+      guard Set(urls).count == urls.count else { throw MalformedValue("list", "it names a server twice") }
+      return urls
     }
   }
 

@@ -76,31 +76,3 @@ public struct TronConfiguration: SettingsReadable, Sendable {
     return builtIn
   }
 }
-
-/// The nodes that are asked about the chain and given our transactions.
-///
-/// ## Configuration keys
-/// - `TRON_RPC_URL` (http or https URL, required; a list in form, one node for now). There is no default: whom to
-///   believe about the chain is the operator's decision.
-/// - `TRON_SOLIDITY_URL` (http or https URL, optional): where the solid view has its own port.
-/// - `TRONGRID_API_KEY` (secret, optional): sent along with each request.
-public struct NodeConfiguration: SettingsReadable, Sendable {
-  /// Exactly one for now.
-  public let rpcURLs: [ServiceURL]
-  /// Nil where the full node answers for the solid view too.
-  public let solidityURL: ServiceURL?
-  /// For nodes that ask for one.
-  public let apiKey: Secret?
-
-  /// Reads every key.
-  public init(from settings: inout Settings) {
-    rpcURLs = settings.urls("TRON_RPC_URL", .http)
-    if rpcURLs.count > 1 {
-      settings.note(
-        "TRON_RPC_URL",
-        "names \(rpcURLs.count) nodes, expected one: a quorum of several nodes is not supported yet")
-    }
-    solidityURL = settings.optionalURL("TRON_SOLIDITY_URL", .http)
-    apiKey = settings.optionalSecret("TRONGRID_API_KEY")
-  }
-}

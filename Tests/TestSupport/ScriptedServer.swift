@@ -1,16 +1,20 @@
 import NIOCore
-import NIOHTTP1
+public import NIOHTTP1
 import NIOPosix
 
 /// What a client asked.
-struct ScriptedRequest: Sendable {
-  let path: String
-  let headers: HTTPHeaders
-  let body: String
+public struct ScriptedRequest: Sendable {
+  /// The path, with its query.
+  public let path: String
+  /// All headers.
+  public let headers: HTTPHeaders
+  /// All of its body as text.
+  public let body: String
 }
 
 /// How the server answers, well or badly.
-enum ScriptedReply: Sendable {
+public enum ScriptedReply: Sendable {
+  /// This body with this status.
   case json(String, status: Int = 200)
   /// Reads the request and closes the connection.
   case hangUp
@@ -27,8 +31,9 @@ enum ScriptedReply: Sendable {
 }
 
 /// A real HTTP server on a loopback port for the time of a test.
-enum ScriptedServer {
-  static func run<Result: Sendable>(
+public enum ScriptedServer {
+  /// Serves while `body` runs, which gets its base URL.
+  public static func run<Result: Sendable>(
     answering answer: @escaping @Sendable (ScriptedRequest) -> ScriptedReply,
     _ body: (_ url: String) async throws -> Result
   ) async throws -> Result {

@@ -1,0 +1,99 @@
+/// One node, and the newest block with which it began to serve a round of reads.
+public struct NodeRound: Sendable {
+  /// The node: everything that is asked of it comes from this one, and nothing of it from any other.
+  public let node: any TronNode
+  /// Which one it is, by its place in `TRON_RPC_URL` from 1; a node that is alone is 1.
+  public let number: Int
+  /// The newest block of the round's view, read at the beginning of the round.
+  public let latest: Block
+}
+
+/// A node that may serve a round, and where to tell how that went.
+public struct NodeChoice: Sendable {
+  /// What is told about a node.
+  public enum Report: Sendable {
+    /// Its newest block of a view was read.
+    case saw(BlockHeader, ChainView)
+    /// It served a round to its end.
+    case served
+    /// The round broke off by its fault.
+    case failed(any Error)
+  }
+
+  let node: any TronNode
+  let number: Int
+  let tell: @Sendable (Report) -> Void
+
+  /// - Parameters:
+  ///   - node: one node, not a group of them.
+  ///   - number: its place, from 1.
+  ///   - tell: takes what is found out about it.
+  public init(node: any TronNode, number: Int, tell: @escaping @Sendable (Report) -> Void) {
+    self.node = node
+    self.number = number
+    self.tell = tell
+  }
+}
+
+extension TronNode {
+  /// A node that is alone serves every round, whatever it did before.
+  public func choices(_ view: ChainView) -> [NodeChoice] { [NodeChoice(node: self, number: 1) { _ in }] }
+
+  /// Reads that belong together: **one round asks one node.** Where that node fails in it, the round begins anew with the
+  /// next one, and nothing of what the first one said goes into it.
+  ///
+  /// Nodes differ: one lags, another stands on a branch that loses, a third has pruned its history. Answers of two of them
+  /// put together are the chain of none: a block with another branch's receipts, a window with a hole, a head that goes
+  /// back. So whatever is read for one decision (a block and its receipts; the window of a verdict; head, solid block and
+  /// price for one look) is read in one round. From one round to the next the node may be another: what is then compared
+  /// with what was stored must bear that (`FollowHead` takes a node that lags for no fork).
+  ///
+  /// - Parameters:
+  ///   - view: whose newest block the round begins with.
+  ///   - number: a node whose view is not as far as this block does not serve the round.
+  ///   - body: reads, and acts on what it read. It may be run once for each node, so it must bear being cut off anywhere
+  ///     and run again, as every step does. A `TronNodeError` or `ChainReadError` that it throws is the node's failure;
+  ///     any other error ends the round at once.
+  /// - Throws: what `body` throws; where no node served, the error of the one that was asked first;
+  ///   `ChainReadError.absent` where none of those that answer is as far as `number`.
+  public nonisolated(nonsending) func round<Outcome>(
+    of view: ChainView, reaching number: Int64? = nil,
+    _ body: nonisolated(nonsending) (NodeRound) async throws -> Outcome
+  ) async throws -> Outcome {
+    let choices = choices(view)
+    guard !choices.isEmpty else { throw TronNodeError.everyNodePauses }
+    var firstError: (any Error)?
+    for choice in choices {
+      do {
+        let latest = try await choice.node.latestBlock(view)
+        choice.tell(.saw(latest.header, view))
+        if let number, latest.header.number < number { continue }
+        let outcome = try await body(NodeRound(node: choice.node, number: choice.number, latest: latest))
+        choice.tell(.served)
+        return outcome
+      } catch {
+        guard isFailureOfNode(error) else { throw error }
+        choice.tell(.failed(error))
+        firstError = firstError ?? error
+      }
+    }
+    throw firstError ?? ChainReadError.absent(number ?? 0)
+  }
+}
+
+/// Whether another node may do better: not where the caller was cancelled, the ledger refused, or the chain contradicts
+/// itself, for which a person must look.
+private func isFailureOfNode(_ error: any Error) -> Bool {
+  switch error {
+  case let error as TronNodeError: error.code != .cancelled
+  case ChainReadError.node(let error): error.code != .cancelled
+  case is ChainReadError: true
+  default: false
+  }
+}
+
+extension TronNodeError {
+  /// Nothing was asked of anybody.
+  static let everyNodePauses = TronNodeError(
+    .rateLimited, call: "all nodes", reason: "each has asked to be left alone for a while: ask less, or add a node")
+}
