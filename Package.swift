@@ -105,7 +105,7 @@ let package = Package(
       ]),
     role(
       "Payoutctl", ["Worker", "Ledger", "Streams", "Tron", "Nodes", "Keystore", "Payouts", argumentParser, logging]),
-    role("Devnet", ["CSecp256k1", hummingbird, crypto, logging, lifecycle]),
+    role("Devnet", ["CSecp256k1", hummingbird, nioCore, crypto, logging, lifecycle]),
 
     executable("ingest", starts: "Ingest"),
     executable("scheduler", starts: "Scheduler"),

@@ -14,15 +14,31 @@ public import Logging
 /// - `DEVNET_GENESIS_TIME_MS`: time of block 0, a positive multiple of the slot that is not in the future; with it the
 ///   genesis id is the same in every run. Default: the present slot, and a genesis id of its own for each run.
 /// - `DEVNET_PRODUCERS`: how many producers take turns. 1...27, default 27.
+/// - `DEVNET_FACES`: how many nodes show the network, each on a port of its own: the first on `DEVNET_PORT`, the others on
+///   the ports after it, or all on free ones. 1...16, default 1.
+/// - `DEVNET_MAINTENANCE_MS`: chain time between maintenances. 60000...86400000, default 21600000 (6 h).
+/// - `DEVNET_PENDING_MAX`: a broadcast is refused while more than this many wait. 0...1000000, default 2000.
+/// - `DEVNET_PENDING_TIMEOUT_MS`: how long what waits is kept. 1...86400000, default 60000.
+/// - `DEVNET_TRANSACTION_CACHE`: true remembers every txid for an hour, valid or not. Default false, as nodes do.
+/// - `DEVNET_ESTIMATE_ENERGY`: true lets estimateenergy answer. Default false, as nodes do.
+/// - `DEVNET_STATE_FILE`: file that keeps the blocks; a chain that stands there already goes on. Default: none, and the
+///   chain ends with the process.
 /// - `LOG_LEVEL`: trace, debug, info, notice, warning, error or critical. Default info.
 public struct DevnetConfiguration: Sendable, Equatable {
   /// Port to listen on; 0 for a free one.
   public var port = 9_090
   /// Slot in milliseconds.
-  public var slot: Int64 = 3_000
+  public var slot: Int64 { parameters.slot }
+  /// How many nodes show the network.
+  public var faceCount = 1
+  /// Where blocks are kept; nil for in memory only.
+  public var stateFile: String?
   /// Level of the log on stderr.
   public var logLevel = Logger.Level.info
   var genesis: Genesis
+  var parameters = ChainParameters()
+  /// Whether the time of block 0 was given; else a chain that is kept already brings its own.
+  var isGenesisTimeGiven = false
 
   /// Everything that is wrong with a configuration, one sentence each; never empty.
   public struct Failure: Error, Equatable {
@@ -42,13 +58,20 @@ public struct DevnetConfiguration: Sendable, Equatable {
   ) throws(Failure) {
     var source = ConfigurationSource(environment: environment)
     port = Int(source.integer("DEVNET_PORT", in: 0...65_535) ?? 9_090)
-    slot = source.integer("DEVNET_BLOCK_MS", in: 50...60_000) ?? 3_000
-    let slot = slot
+    parameters.slot = source.integer("DEVNET_BLOCK_MS", in: 50...60_000) ?? 3_000
+    let slot = parameters.slot
+    faceCount = Int(source.integer("DEVNET_FACES", in: 1...16) ?? 1)
+    if port > 0, port + faceCount > 65_536 {
+      source.problem("DEVNET_FACES: \(faceCount) ports from \(port) on reach beyond 65535")
+    }
     genesis = Genesis(time: now / slot * slot)
+    source.read(into: &parameters)
+    stateFile = source.text("DEVNET_STATE_FILE")
     genesis.producerCount = Int(source.integer("DEVNET_PRODUCERS", in: 1...27) ?? 27)
     if let time = source.integer("DEVNET_GENESIS_TIME_MS", in: 1...now) {
       if time % slot != 0 { source.problem("DEVNET_GENESIS_TIME_MS: \(time) is not a multiple of the slot, \(slot)") }
       genesis.time = time
+      isGenesisTimeGiven = true
     } else {
       genesis.seed = Self.seed(&random)
     }
@@ -115,6 +138,26 @@ private struct ConfigurationSource {
       return nil
     }
     return value
+  }
+
+  /// Settings of the node and of the network's rules.
+  mutating func read(into parameters: inout ChainParameters) {
+    let standard = ChainParameters()
+    parameters.maintenanceInterval =
+      integer("DEVNET_MAINTENANCE_MS", in: ChainParameterKey.maintenanceInterval.range)
+      ?? standard.maintenanceInterval
+    parameters.pendingMax = integer("DEVNET_PENDING_MAX", in: 0...1_000_000).map { Int($0) } ?? standard.pendingMax
+    parameters.pendingTimeout =
+      integer("DEVNET_PENDING_TIMEOUT_MS", in: 1...86_400_000) ?? standard.pendingTimeout
+    parameters.cachesTransactions = flag("DEVNET_TRANSACTION_CACHE")
+    parameters.estimatesEnergy = flag("DEVNET_ESTIMATE_ENERGY")
+  }
+
+  /// A switch, off when absent.
+  mutating func flag(_ name: String) -> Bool {
+    guard let text = text(name) else { return false }
+    if text != "true" && text != "false" { problem("\(name): '\(text)' is neither true nor false") }
+    return text == "true"
   }
 
   /// The accounts of `DEVNET_FUND`.

@@ -10,8 +10,9 @@ import ServiceLifecycle
 
 /// The `devnet` executable: reads the environment, serves, ends with an exit code.
 ///
-/// When the node answers, two lines stand on stdout, in the form of environment variables: `TRON_GENESIS_BLOCK_ID=…`
-/// and then `TRON_RPC_URL=http://127.0.0.1:…`. Everything else goes to stderr.
+/// When the network answers, two lines stand on stdout, in the form of environment variables: `TRON_GENESIS_BLOCK_ID=…`
+/// and then `TRON_RPC_URL=http://127.0.0.1:…`; further faces follow as `TRON_RPC_URL_2=…` and so on. Everything else goes
+/// to stderr.
 public enum DevnetProgram {
   /// `EX_CONFIG` of sysexits.h: the configuration is wrong.
   public static let exitConfiguration: Int32 = 78
@@ -42,8 +43,17 @@ public enum DevnetProgram {
   }
 
   private static func serve(_ configuration: DevnetConfiguration, logger: Logger) async -> Int32 {
-    let service = DevnetService(configuration, clock: wallClock, logger: logger) { url, genesisBlockID in
-      write("TRON_GENESIS_BLOCK_ID=\(genesisBlockID)\nTRON_RPC_URL=\(url)\n", to: STDOUT_FILENO)
+    let service: DevnetService
+    do {
+      service = try DevnetService(configuration, clock: wallClock, logger: logger) { urls, genesisBlockID in
+        let lines = urls.enumerated().map {
+          "TRON_RPC_URL\($0.offset == 0 ? "" : "_\($0.offset + 1)")=\($0.element)\n"
+        }
+        write("TRON_GENESIS_BLOCK_ID=\(genesisBlockID)\n\(lines.joined())", to: STDOUT_FILENO)
+      }
+    } catch {
+      write("devnet: \(error)\n", to: STDERR_FILENO)
+      return exitConfiguration
     }
     var groupConfiguration = ServiceGroupConfiguration(
       services: [.init(service: service)], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)

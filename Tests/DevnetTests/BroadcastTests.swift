@@ -232,7 +232,7 @@ struct BroadcastTests {
     }
     #expect(test.broadcast(test.usdtTransfer(to: bob, 1, feeLimit: 15_000_000_000)) == nil)
     let unknown = test.trxTransfer(to: bob, 1) {
-      $0.contracts = [Contract(type: .freezeBalanceV2, value: $0.contracts[0].value)]
+      $0.contracts = [Contract(type: .cancelAllUnfreezeV2, value: $0.contracts[0].value)]
     }
     #expect(test.broadcast(unknown)?.code == .contractValidateError)
     let mismatched = test.trxTransfer(to: bob, 1) { $0.contracts[0].typeURL = ContractType.triggerSmart.url }

@@ -16,6 +16,32 @@ struct ConfigurationTests {
     #expect(configuration.genesis.producerCount == 27)
     #expect(configuration.genesis.tokenAddress == Genesis.mainnetToken)
     #expect(configuration.genesis.funds.isEmpty)
+    #expect(configuration.faceCount == 1)
+    var parameters = ChainParameters()
+    parameters.slot = 3_000
+    #expect(configuration.parameters == parameters && configuration.stateFile == nil)
+    #expect(parameters.pendingMax == 2_000 && parameters.pendingTimeout == 60_000)
+    #expect(parameters.maintenanceInterval == 21_600_000)
+    #expect(!parameters.cachesTransactions && !parameters.estimatesEnergy)
+  }
+
+  /// The faces take the ports after the first one's.
+  @Test(arguments: [(65_520, 16, true), (65_521, 16, false), (65_535, 1, true), (0, 16, true), (9_090, 0, false)])
+  func `every face has a port`(port: Int, faces: Int, isTaken: Bool) {
+    let configuration = try? read(["DEVNET_PORT": String(port), "DEVNET_FACES": String(faces)])
+    #expect((configuration != nil) == isTaken)
+  }
+
+  @Test func `a node's switches are read`() throws {
+    let configuration = try read([
+      "DEVNET_PENDING_MAX": "5", "DEVNET_PENDING_TIMEOUT_MS": "700", "DEVNET_MAINTENANCE_MS": "60000",
+      "DEVNET_TRANSACTION_CACHE": "true", "DEVNET_ESTIMATE_ENERGY": "true", "DEVNET_STATE_FILE": "/x/chain",
+    ])
+    let parameters = configuration.parameters
+    #expect(parameters.pendingMax == 5 && parameters.pendingTimeout == 700)
+    #expect(parameters.maintenanceInterval == 60_000)
+    #expect(parameters.cachesTransactions && parameters.estimatesEnergy)
+    #expect(configuration.stateFile == "/x/chain")
   }
 
   /// Two runs that begin in the same slot are still two networks, unless the time is fixed.
@@ -48,12 +74,18 @@ struct ConfigurationTests {
     do throws(DevnetConfiguration.Failure) {
       _ = try read([
         "DEVNET_PORT": "65536", "DEVNET_BLOCK_MS": "49", "DEVNET_PRODUCERS": "28", "DEVNET_USDT_CONTRACT": "T1",
-        "DEVNET_FUND": "a,b", "LOG_LEVEL": "loud", "DEVNET_GENESIS_TIME_MS": "1500000000001",
+        "DEVNET_FUND": "a,b", "LOG_LEVEL": "loud", "DEVNET_GENESIS_TIME_MS": "1500000000001", "DEVNET_FACES": "17",
+        "DEVNET_PENDING_MAX": "-1", "DEVNET_PENDING_TIMEOUT_MS": "0", "DEVNET_MAINTENANCE_MS": "59999",
+        "DEVNET_TRANSACTION_CACHE": "yes", "DEVNET_ESTIMATE_ENERGY": "1",
       ])
       Issue.record("a wrong configuration was taken")
     } catch {
-      #expect(error.problems.count == 8)
-      for name in ["PORT", "BLOCK_MS", "PRODUCERS", "USDT_CONTRACT", "FUND", "GENESIS_TIME_MS"] {
+      #expect(error.problems.count == 14)
+      for name in [
+        "PORT", "BLOCK_MS", "PRODUCERS", "USDT_CONTRACT", "FUND", "GENESIS_TIME_MS", "PENDING_MAX",
+        "PENDING_TIMEOUT_MS", "MAINTENANCE_MS", "TRANSACTION_CACHE",
+        "ESTIMATE_ENERGY", "FACES",
+      ] {
         #expect(error.problems.contains { $0.hasPrefix("DEVNET_\(name): ") }, "\(name)")
       }
       #expect(error.problems.contains { $0.hasPrefix("LOG_LEVEL: ") })

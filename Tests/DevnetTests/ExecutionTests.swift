@@ -78,7 +78,8 @@ struct ExecutionTests {
     if result == .outOfEnergy {
       #expect(receipt.energyUsageTotal == feeLimit / 100)
       #expect(receipt.logs.isEmpty && receipt.output.isEmpty)
-      #expect(receipt.message.hasPrefix("Not enough energy for 'SSTORE' operation executing: curInvokeEnergyLimit["))
+      #expect(receipt.message.hasPrefix("Not enough energy for '"))
+      #expect(receipt.message.contains("' operation executing: curInvokeEnergyLimit[\(feeLimit / 100)]"))
     }
   }
 
@@ -106,7 +107,7 @@ struct ExecutionTests {
     #expect(mixed.energyUsage == left && mixed.energyUsageTotal == 130_285)
     #expect(mixed.energyFee == (130_285 - left) * 100)
     test.produce(slots: 28_800)
-    #expect(test.chain.account(alice, in: .head)?.energyLeft(at: test.headTime) == 200_000)
+    #expect(test.left(.energy, of: alice) == 200_000)
   }
 
   @Test func `free bandwidth is all or nothing and recovers over a day`() throws {

@@ -28,6 +28,19 @@ import Testing
     #expect(outcome.exitCode == 0)
   }
 
+  @Test func `further faces are told on lines of their own`() async throws {
+    let process = try start(["DEVNET_PORT": "0", "DEVNET_BLOCK_MS": "50", "DEVNET_FACES": "3"])
+    _ = try await url(of: process)
+    let lines = try await process.waitForOutput(within: .seconds(30)) { output in
+      let lines = output.split(separator: "\n").map(String.init)
+      return lines.count == 4 ? lines : nil
+    }
+    #expect(lines[2].hasPrefix("TRON_RPC_URL_2=http://127.0.0.1:"))
+    #expect(lines[3].hasPrefix("TRON_RPC_URL_3=http://127.0.0.1:"))
+    process.signal(SIGTERM)
+    #expect(try await process.waitForExit(within: .seconds(30)).exitCode == 0)
+  }
+
   @Test func `a wrong configuration is named on stderr, exit code 78`() async throws {
     let process = try start(["DEVNET_PORT": "x", "DEVNET_BLOCK_MS": "1", "DEVNET_USDT_CONTRACT_FILE": "/nowhere"])
     let outcome = try await process.waitForExit(within: .seconds(30))

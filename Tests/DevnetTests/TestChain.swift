@@ -100,10 +100,10 @@ struct TestChain {
     }
   }
 
-  /// Makes the block of the slot `slots` after the head; wall time moves along.
+  /// Makes the block of the slot `slots` after the head, or of the first there can be; wall time moves along.
   @discardableResult
   mutating func produce(slots: Int64 = 1) -> Block {
-    let time = headTime + slots * chain.parameters.slot
+    let time = max(headTime + slots * chain.parameters.slot, chain.nextSlotTime)
     now = time
     return chain.produceBlock(at: time, now: now)
   }

@@ -16,11 +16,14 @@ struct TestNode: Sendable {
   /// How long a condition may take to come true.
   private static let limit = Duration.seconds(30)
 
+  /// The first face's.
   let url: String
+  /// Of every face.
+  let urls: [String]
   let genesisBlockID: String
   let clock: TestClock
 
-  /// A status and a body, as text and as JSON.
+  /// A status and a body, as text and as JSON; null where it is none.
   struct Answer: Sendable {
     let status: Int
     let text: String
@@ -29,31 +32,35 @@ struct TestNode: Sendable {
 
   /// Runs a devnet for the time of `body`.
   static func run(
-    producers: Int = 1, _ body: @Sendable @escaping (TestNode) async throws -> Void
+    producers: Int = 1, faces: Int = 1, funds: [TestWallet] = [.alice], environment: [String: String] = [:],
+    _ body: @Sendable @escaping (TestNode) async throws -> Void
   ) async throws {
     let clock = TestClock(genesisTime)
     var random = SystemRandomNumberGenerator()
     let configuration = try DevnetConfiguration(
       environment: [
-        "DEVNET_PORT": "0", "DEVNET_BLOCK_MS": String(slot), "DEVNET_GENESIS_TIME_MS": String(genesisTime),
-        "DEVNET_PRODUCERS": String(producers), "DEVNET_FUND": "\(TestWallet.alice.address):1000:1000",
-      ], now: genesisTime, random: &random)
+        "DEVNET_PORT": "0", "DEVNET_BLOCK_MS": String(slot),
+        "DEVNET_GENESIS_TIME_MS": String(genesisTime),
+        "DEVNET_PRODUCERS": String(producers), "DEVNET_FACES": String(faces),
+        "DEVNET_FUND": funds.map { "\($0.address):1000:1000" }.joined(separator: ","),
+      ].merging(environment) { $1 }, now: genesisTime, random: &random)
     var logger = Logger(label: "devnet-test") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = .error
-    let (ready, continuation) = AsyncStream.makeStream(of: String.self)
-    let service = DevnetService(configuration, clock: { clock.now }, logger: logger) { url, _ in
-      continuation.yield(url)
+    let (ready, continuation) = AsyncStream.makeStream(of: [String].self)
+    let service = try DevnetService(configuration, clock: { clock.now }, logger: logger) { urls, _ in
+      continuation.yield(urls)
       continuation.finish()
     }
     let services = ServiceGroup(configuration: .init(services: [.init(service: service)], logger: logger))
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await services.run() }
-      guard let url = await ready.first(where: { _ in true }) else {
+      guard let urls = await ready.first(where: { _ in true }) else {
         throw TestFailure(description: "the devnet ended before it was ready")
       }
       let outcome: Result<Void, any Error>
       do {
-        outcome = .success(try await body(TestNode(url: url, genesisBlockID: service.genesisBlockID, clock: clock)))
+        let node = TestNode(url: urls[0], urls: urls, genesisBlockID: service.genesisBlockID, clock: clock)
+        outcome = .success(try await body(node))
       } catch {
         outcome = .failure(error)
       }
@@ -62,6 +69,11 @@ struct TestNode: Sendable {
       try await group.waitForAll()
       try outcome.get()
     }
+  }
+
+  /// The same devnet, asked through another of its faces; counted from 1.
+  func face(_ number: Int) -> TestNode {
+    TestNode(url: urls[number - 1], urls: urls, genesisBlockID: genesisBlockID, clock: clock)
   }
 
   func get(_ path: String) async throws -> Answer { try await send(HTTPClientRequest(url: url + path)) }
@@ -78,7 +90,8 @@ struct TestNode: Sendable {
     let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
     let body = try await response.body.collect(upTo: 64 << 20)
     let bytes = Bytes(body.readableBytesView)
-    let json = response.status == .notFound ? JSON.null : try JSONParser.parse(bytes)
+    let json: JSON
+    do { json = try JSONParser.parse(bytes) } catch { json = .null }
     return Answer(status: Int(response.status.code), text: String(decoding: bytes, as: UTF8.self), json: json)
   }
 
@@ -104,9 +117,9 @@ struct TestNode: Sendable {
     }
   }
 
-  /// A signed transfer of micro-USDT from Alice, referring to the node's head.
+  /// A signed transfer of micro-USDT, referring to the node's head.
   func usdtTransfer(
-    to: Address, _ amount: UInt64
+    from wallet: TestWallet = .alice, to: Address, _ amount: UInt64
   ) async throws -> PreparedTransaction {
     let head = try await post("/wallet/getnowblock").json
     guard case .string(let id)? = head["blockID"], let hash = Hash32(hex: id),
@@ -115,7 +128,7 @@ struct TestNode: Sendable {
     let data =
       TokenContract.selector("transfer(address,uint256)") + Word256(to).bytes + Word256(amount).bytes
     let message = TriggerSmartContract(
-      owner: TestWallet.alice.address.bytes, contract: Genesis.mainnetToken.bytes, data: data)
+      owner: wallet.address.bytes, contract: Genesis.mainnetToken.bytes, data: data)
     var raw = Transaction.RawData()
     raw.refBlockBytes = Bytes(hash.bytes[6..<8])
     raw.refBlockHash = Bytes(hash.bytes[8..<16])
@@ -123,7 +136,7 @@ struct TestNode: Sendable {
     raw.timestamp = time + 1
     raw.feeLimit = 30_000_000
     raw.contracts = [Contract(type: .triggerSmart, value: message.encoded)]
-    return TestWallet.alice.sign(raw)
+    return wallet.sign(raw)
   }
 
   func broadcast(_ prepared: PreparedTransaction) async throws -> Answer {

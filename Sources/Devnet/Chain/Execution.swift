@@ -4,6 +4,8 @@ struct Execution: Sendable {
   let token: TokenContract
   /// Time of the head block on which it runs, milliseconds.
   let headTime: Int64
+  /// How a contract call ends, whatever it does; nil lets it run.
+  var forced: ContractResult?
 
   /// Runs `prepared`, whose checks up to step 11 have passed.
   ///
@@ -14,11 +16,18 @@ struct Execution: Sendable {
     do throws(Refusal) {
       var receipt = Receipt()
       try payBandwidth(prepared, &receipt, &state)
+      try paySignatures(prepared, &receipt, &state)
       try payMemo(prepared, &receipt, &state)
       switch prepared.parameter {
       case .transfer(let contract): try transfer(contract, &receipt, &state)
       case .trigger(let contract):
         try trigger(contract, feeLimit: prepared.transaction.raw.feeLimit, &receipt, &state)
+      case .permissionUpdate(let contract): try updatePermissions(contract, &receipt, &state)
+      case .freeze(let contract): try freeze(contract, &state)
+      case .unfreeze(let contract): try unfreeze(contract, &state)
+      case .withdrawUnfrozen(let owner): try withdrawUnfrozen(owner, &state)
+      case .delegate(let contract): try delegate(contract, &state)
+      case .undelegate(let contract): try undelegate(contract, &state)
       case .other, nil: throw Refusal.contract("this network runs no contract of type \(prepared.typeName)")
       }
       return receipt
@@ -32,68 +41,18 @@ struct Execution: Sendable {
   func simulate(
     from caller: Address, contract: Address, data: Bytes, callValue: Int64, on state: inout WorldState
   ) throws(Refusal) -> CallOutcome {
-    guard contract == token.address else { throw .contract("No contract or not a smart contract") }
+    guard let target = self.contract(at: contract.bytes) else {
+      throw .contract("No contract or not a smart contract")
+    }
     let mark = state.mark
     defer { state.rollback(to: mark) }
-    return token.call(from: caller, data: data, callValue: callValue, state: &state)
+    return target.call(from: caller, data: data, callValue: callValue, state: &state)
   }
 
-  // MARK: Fees
-
-  /// All or nothing: the free allowance for the whole size, else TRX for the whole size (§5.2).
-  private func payBandwidth(
-    _ prepared: PreparedTransaction, _ receipt: inout Receipt, _ state: inout WorldState
-  ) throws(Refusal) {
-    guard let owner = prepared.owner, var account = state.account(owner) else {
-      throw .contract("account [\(Base58Check.encode(prepared.ownerBytes))] does not exist")
-    }
-    let size = Int64(prepared.size + ChainParameters.billedResultSize)
-    account.latestOperationTime = headTime
-    if activates(prepared, state) {
-      // The free allowance does not pay for transfers that create an account.
-      try checkCreationSize(prepared)
-      try burn(parameters.createAccountFee, from: &account)
-      receipt.netFee = parameters.createAccountFee
-    } else if account.freeBandwidth.value(at: headTime) + size <= parameters.freeBandwidth {
-      account.freeBandwidth.use(size, at: headTime)
-      receipt.netUsage = size
-    } else {
-      try burn(size * parameters.bandwidthPrice, from: &account)
-      receipt.netFee = size * parameters.bandwidthPrice
-    }
-    state.setAccount(owner, account)
-  }
-
-  private func checkCreationSize(_ prepared: PreparedTransaction) throws(Refusal) {
-    let size = prepared.size - 65 * prepared.transaction.signatures.count
-    guard size > ChainParameters.createAccountSizeMax else { return }
-    throw Refusal(
-      code: .tooBigTransactionError,
-      message: "Too big new account transaction, TxId \(prepared.id.hex), the size is \(size) bytes, "
-        + "maxTxSize \(ChainParameters.createAccountSizeMax)")
-  }
-
-  private func payMemo(
-    _ prepared: PreparedTransaction, _ receipt: inout Receipt, _ state: inout WorldState
-  ) throws(Refusal) {
-    guard !prepared.transaction.raw.data.isEmpty, let owner = prepared.owner,
-      var account = state.account(owner)
-    else { return }
-    try burn(parameters.memoFee, from: &account)
-    receipt.otherFee += parameters.memoFee
-    state.setAccount(owner, account)
-  }
-
-  private func burn(_ sun: Int64, from account: inout Account) throws(Refusal) {
-    guard account.balance >= sun else { throw .resources }
-    account.balance -= sun
-  }
-
-  /// Whether it is a TRX transfer to an address that has no account yet.
-  private func activates(_ prepared: PreparedTransaction, _ state: WorldState) -> Bool {
-    guard case .transfer(let contract) = prepared.parameter else { return false }
-    guard let to = Address(contract.to) else { return true }
-    return state.account(to) == nil
+  /// The contract that stands at an address.
+  func contract(at address: Bytes) -> (any CallableContract)? {
+    if address == token.address.bytes { return token }
+    return address == FakeToken.address.bytes ? FakeToken() : nil
   }
 
   // MARK: Contracts
@@ -129,7 +88,9 @@ struct Execution: Sendable {
   private func trigger(
     _ contract: TriggerSmartContract, feeLimit: Int64, _ receipt: inout Receipt, _ state: inout WorldState
   ) throws(Refusal) {
-    guard contract.contract == token.address.bytes else { throw .contract("No contract or not a smart contract") }
+    guard let target = self.contract(at: contract.contract) else {
+      throw .contract("No contract or not a smart contract")
+    }
     guard contract.callValue >= 0 else { throw .contract("callValue must be >= 0") }
     guard contract.callTokenValue == 0, contract.tokenID == 0 else {
       throw .contract("this network has no TRC-10 tokens to send along")
@@ -143,36 +104,39 @@ struct Execution: Sendable {
     guard account.balance >= contract.callValue else {
       throw .contract("Validate InternalTransfer error, balance is not sufficient.")
     }
-    let staked = account.energyLeft(at: headTime)
-    let limit = min(
+    let staked = state.network.left(of: .energy, for: account, at: headTime)
+    let own = min(
       staked + (account.balance - contract.callValue) / parameters.energyPrice,
       feeLimit / parameters.energyPrice)
-    receipt.contract = token.address
-    let outcome = runWithin(limit, contract, from: owner, &receipt, &state)
-    receipt.energyUsageTotal = outcome
-    receipt.energyUsage = min(staked, outcome)
-    receipt.energyFee = (outcome - receipt.energyUsage) * parameters.energyPrice
-    // The token never changes TRX accounts, so `account` is still what stands in the state.
-    account.energy.use(receipt.energyUsage, at: headTime)
+    let sponsor = Sponsor(of: target, caller: owner, state, at: headTime)
+    receipt.contract = target.address
+    let energy = runWithin(sponsor.limit(with: own), contract, of: target, from: owner, &receipt, &state)
+    receipt.energyUsageTotal = energy
+    receipt.originEnergyUsage = sponsor.pay(for: energy, &state, at: headTime)
+    receipt.energyUsage = min(staked, energy - receipt.originEnergyUsage)
+    receipt.energyFee = (energy - receipt.originEnergyUsage - receipt.energyUsage) * parameters.energyPrice
+    // No contract changes TRX accounts, so `account` is still what stands in the state.
+    account[usage: .energy].use(receipt.energyUsage, at: headTime)
     account.balance -= receipt.energyFee
     state.setAccount(owner, account)
+    var use = state.contractUse(target.address)
+    use.energy += energy - receipt.energyPenaltyTotal
+    state.setContractUse(target.address, use)
   }
 
   /// Runs the call, undoing its effects where its energy exceeds `limit`; returns the energy to pay for.
   private func runWithin(
-    _ limit: Int64, _ contract: TriggerSmartContract, from owner: Address, _ receipt: inout Receipt,
-    _ state: inout WorldState
+    _ limit: Int64, _ contract: TriggerSmartContract, of target: any CallableContract, from owner: Address,
+    _ receipt: inout Receipt, _ state: inout WorldState
   ) -> Int64 {
+    if let forced { return end(in: forced, limit, &receipt) }
     let mark = state.mark
-    let outcome = token.call(from: owner, data: contract.data, callValue: contract.callValue, state: &state)
+    let outcome = target.call(from: owner, data: contract.data, callValue: contract.callValue, state: &state)
     guard outcome.energy <= limit else {
       state.rollback(to: mark)
       receipt.contractRet = .outOfEnergy
       receipt.result = .outOfEnergy
-      receipt.message = """
-        Not enough energy for 'SSTORE' operation executing: curInvokeEnergyLimit[\(limit)], \
-        curOpEnergy[20000], penaltyEnergy[68000], usedEnergy[\(limit / 2)]
-        """
+      (receipt.energyPenaltyTotal, receipt.message) = outcome.exhausted(at: limit)
       return limit
     }
     receipt.energyPenaltyTotal = outcome.penalty

@@ -7,6 +7,10 @@ struct Genesis: Equatable, Sendable {
   var tokenAddress: Address = Self.mainnetToken
   var producerCount = Producers.countMax
   var funds: [Fund] = []
+  /// The token's energy factor in the beginning, in ten-thousandths: the maximum, as on the real network.
+  var tokenFactor = EnergyStep.fullFactor
+  /// Energy of the token that others than this network's clients use in a cycle; see ``ContractUse/demand``.
+  var tokenDemand: Int64 = 20_000_000_000
 
   /// One account's first balances.
   struct Fund: Equatable, Sendable {
@@ -15,7 +19,7 @@ struct Genesis: Equatable, Sendable {
     var trx: Int64
     /// Micro-USDT.
     var usdt: UInt64 = 0
-    /// Staked energy a day.
+    /// Energy a day from stake that the account has besides; a multiple of 10, as a staked TRX gives 10.
     var energy: Int64 = 0
   }
 
@@ -34,11 +38,18 @@ struct Genesis: Equatable, Sendable {
   ///
   /// The funds' addresses are distinct and their USDT in all fits 64 bits; the configuration sees to that.
   func write(to state: inout WorldState) {
-    state.setAccount(tokenAddress, Account(createTime: time, isContract: true))
+    for (contract, use) in [
+      (tokenAddress, ContractUse(factor: tokenFactor, demand: tokenDemand)), (FakeToken.address, ContractUse()),
+    ] {
+      state.setAccount(contract, Account(createTime: time, isContract: true))
+      state.setContractUse(contract, use)
+    }
     for fund in funds {
       if fund.trx > 0 || fund.energy > 0 {
-        state.setAccount(
-          fund.address, Account(balance: fund.trx, createTime: time, energyLimit: fund.energy))
+        var account = Account(balance: fund.trx, createTime: time)
+        // Counted in the network's total weight already, so that the quotient is exact.
+        account[stake: .energy].own = state.network.stake(for: fund.energy, of: .energy)
+        state.setAccount(fund.address, account)
       }
       state.setTokenBalance(fund.address, fund.usdt)
     }

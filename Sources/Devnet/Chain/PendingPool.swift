@@ -2,7 +2,7 @@
 struct PendingTransaction: Sendable {
   let transaction: PreparedTransaction
   /// Wall time it was first seen, milliseconds: it is dropped 60 s later.
-  let firstSeen: Int64
+  fileprivate(set) var firstSeen: Int64
   /// What running it on the present head does: provisional.
   var receipt: Receipt
 }
@@ -23,6 +23,11 @@ struct PendingPool: Sendable {
   mutating func append(_ pending: PendingTransaction) {
     indexes[pending.transaction.id] = transactions.count
     transactions.append(pending)
+  }
+
+  /// Makes a pending transaction so old that the next block drops it.
+  mutating func forget(_ id: Hash32) {
+    if let index = indexes[id] { transactions[index].firstSeen = 0 }
   }
 
   /// Empties the pool and returns what was in it, oldest first.

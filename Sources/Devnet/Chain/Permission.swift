@@ -1,18 +1,36 @@
 /// Who may sign for an account, and what (tron-protocol.md §6).
 struct Permission: Equatable, Sendable {
   /// Which permission it is, in the words a node prints.
-  enum Kind: String, Sendable {
+  enum Kind: String, CaseIterable, Sendable {
     case owner = "Owner"
+    case witness = "Witness"
     case active = "Active"
+
+    /// Its number in Tron.proto.
+    var number: Int32 {
+      switch self {
+      case .owner: 0
+      case .witness: 1
+      case .active: 2
+      }
+    }
+
+    /// The kind with this number, or nil.
+    init?(number: Int32) {
+      guard let kind = Self.allCases.first(where: { $0.number == number }) else { return nil }
+      self = kind
+    }
   }
 
-  let kind: Kind
-  let id: Int32
-  let name: String
-  let threshold: Int64
+  var kind: Kind
+  var id: Int32
+  var name: String
+  var threshold: Int64
+  /// Always 0 in what the chain takes.
+  var parentID: Int32 = 0
   /// Bit i of byte ⌊i/8⌋ allows contract type i; empty for an owner, who may do all.
-  let operations: Bytes
-  let keys: [Key]
+  var operations: Bytes
+  var keys: [Key]
 
   /// A key that may sign, and how much its signature counts.
   struct Key: Equatable, Sendable {
@@ -21,7 +39,11 @@ struct Permission: Equatable, Sendable {
   }
 
   /// What a new account may do by its active permission; lacks type 46, the update of permissions.
-  static let defaultOperations: Bytes = [0x7f, 0xff, 0x1f, 0xc0, 0x03, 0x3e, 0x01] + Bytes(repeating: 0, count: 25)
+  static let defaultOperations: Bytes =
+    [0x7f, 0xff, 0x1f, 0xc0, 0x03, 0x3e, 0xc3, 0x0f] + Bytes(repeating: 0, count: 24)
+  /// The contract types there are, which an active permission may name: those, and type 46.
+  static let availableOperations: Bytes =
+    [0x7f, 0xff, 0x1f, 0xc0, 0x03, 0x7e, 0xc3, 0x0f] + Bytes(repeating: 0, count: 24)
 
   /// The owner permission every account begins with: its own key, threshold 1.
   static func defaultOwner(of address: Bytes) -> Permission {
@@ -37,18 +59,14 @@ struct Permission: Equatable, Sendable {
       keys: [Key(address: address, weight: 1)])
   }
 
-  /// The permission with this id, or nil. Accounts have only the two they begin with.
-  static func of(_ address: Bytes, id: Int32) -> Permission? {
-    switch id {
-    case 0: defaultOwner(of: address)
-    case 2: defaultActive(of: address)
-    default: nil
-    }
-  }
-
   /// Whether transactions of this contract type may be signed by it.
   func allows(_ contractType: Int32) -> Bool {
     guard kind == .active else { return true }
+    return Self.names(contractType, in: operations)
+  }
+
+  /// Whether a bitmap names a contract type.
+  static func names(_ contractType: Int32, in operations: Bytes) -> Bool {
     guard contractType >= 0, Int(contractType) < operations.count * 8 else { return false }
     return operations[Int(contractType) / 8] & (1 << UInt8(contractType % 8)) != 0
   }
@@ -82,6 +100,29 @@ struct Permission: Equatable, Sendable {
     }
     return weight
   }
+}
+
+/// All permissions of an account (tron-protocol.md §6).
+struct AccountPermissions: Equatable, Sendable {
+  var owner: Permission
+  /// Ids 2, 3, … in this order.
+  var actives: [Permission]
+
+  /// The permissions every account begins with, and those of an address without account.
+  init(defaultsOf address: Bytes) {
+    (owner, actives) = (.defaultOwner(of: address), [.defaultActive(of: address)])
+  }
+
+  /// What an update sets: ids follow from the order, whatever the update says.
+  init(owner: Permission, actives: [Permission]) {
+    self.owner = owner
+    self.owner.id = 0
+    self.actives = actives
+    for index in actives.indices { self.actives[index].id = Int32(index) + 2 }
+  }
+
+  /// The permission with this id, or nil.
+  subscript(id: Int32) -> Permission? { id == 0 ? owner : actives.first { $0.id == id } }
 }
 
 /// Why signatures do not satisfy a permission.

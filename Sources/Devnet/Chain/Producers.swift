@@ -39,6 +39,19 @@ struct Producers: Sendable {
   /// Notes that producer `index` has made block `number`.
   mutating func note(block number: Int64, by index: Int) { latestBlocks[index] = number }
 
+  /// Looks up again what each has made, after blocks were taken off; `blocks` begins with the genesis block.
+  mutating func recount(_ blocks: [Block], slot: Int64) {
+    latestBlocks = Array(repeating: 0, count: addresses.count)
+    var missing = addresses.count
+    for block in blocks.dropFirst().reversed() {
+      guard missing > 0 else { break }
+      let producer = index(at: block.header.timestamp, genesisTime: blocks[0].header.timestamp, slot: slot)
+      guard latestBlocks[producer] == 0 else { continue }
+      latestBlocks[producer] = block.header.number
+      missing -= 1
+    }
+  }
+
   /// The solid block's number: the latest blocks of all producers, sorted, at index ⌊n · 0.3⌋.
   var solidNumber: Int64 { Self.solidNumber(latestBlocks) }
 

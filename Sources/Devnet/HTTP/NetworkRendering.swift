@@ -1,42 +1,21 @@
 /// What a node says about its network: parameters, prices, itself.
 enum NetworkRendering {
-  /// Energy sold for stakes, network-wide, a day.
-  static let totalEnergyLimit: Int64 = 180_000_000_000
-
   /// getchainparameters: a parameter whose value is zero has no `value`.
   static func chainParameters(_ parameters: ChainParameters) -> JSON {
-    let values: KeyValuePairs<String, Int64> = [
-      "getMaintenanceTimeInterval": 21_600_000,
-      "getCreateAccountFee": parameters.createAccountFee,
-      "getTransactionFee": parameters.bandwidthPrice,
-      "getCreateNewAccountFeeInSystemContract": parameters.activationFee,
-      "getEnergyFee": parameters.energyPrice,
-      "getMaxCpuTimeOfOneTx": 80,
-      "getUpdateAccountPermissionFee": 100_000_000,
-      "getMultiSignFee": 1_000_000,
-      "getFreeNetLimit": parameters.freeBandwidth,
-      "getTotalEnergyCurrentLimit": totalEnergyLimit,
-      "getMemoFee": parameters.memoFee,
-      "getMaxFeeLimit": parameters.feeLimitMax,
-      "getUnfreezeDelayDays": 14,
-      "getDynamicEnergyThreshold": 5_000_000_000,
-      "getDynamicEnergyIncreaseFactor": 2_000,
-      "getDynamicEnergyMaxFactor": 34_000,
-      "getMaxCreateAccountTxSize": Int64(ChainParameters.createAccountSizeMax),
-      "getConsensusLogicOptimization": 1,
-    ]
-    return .object([
+    .object([
       "chainParameter": .array(
-        values.map { parameter in
-          var object: JSONObject = ["key": .string(parameter.key)]
-          object.set("value", integer: parameter.value)
+        ChainParameterKey.allCases.map { key in
+          var object: JSONObject = ["key": .string(key.rawValue)]
+          object.set("value", integer: parameters[keyPath: key.field])
           return .object(object)
         })
     ])
   }
 
   /// getenergyprices and getbandwidthprices: `time:price`, the last one applies.
-  static func prices(_ price: Int64) -> JSON { .object(["prices": .string("0:\(price)")]) }
+  static func prices(_ changes: [PriceChange]) -> JSON {
+    .object(["prices": .string(changes.map { "\($0.time):\($0.price)" }.joined(separator: ","))])
+  }
 
   /// getnodeinfo.
   static func nodeInfo(head: Block, solid: Block) -> JSON {
@@ -59,14 +38,30 @@ enum NetworkRendering {
     ])
   }
 
-  /// getcontract of the token: its interface, as far as this network runs it.
-  static func tokenContract(_ token: TokenContract, rendering: Rendering) -> JSON {
-    .object([
-      "origin_address": .string(rendering.address(token.address.bytes)),
-      "contract_address": .string(rendering.address(token.address.bytes)),
+  /// getcontract: a contract's interface, as far as this network runs it, and who pays for its calls.
+  static func contract(_ contract: any CallableContract, _ world: WorldState, rendering: Rendering) -> JSON {
+    let isToken = contract is TokenContract
+    let owner = isToken ? world.token.owner ?? contract.address : contract.address
+    var object: JSONObject = [
+      "origin_address": .string(rendering.address(owner.bytes)),
+      "contract_address": .string(rendering.address(contract.address.bytes)),
       "abi": .object(["entrys": .array(tokenInterface)]),
-      "name": .string("TetherToken"),
-      "origin_energy_limit": .integer(10_000_000),
+    ]
+    object.set("consume_user_resource_percent", integer: isToken ? world.token.callerEnergyPercent : 100)
+    object.set("name", .string(isToken ? "TetherToken" : "FakeToken"))
+    object.set("origin_energy_limit", .integer(Sponsor.originEnergyLimit))
+    return .object(object)
+  }
+
+  /// getcontractinfo: the same with the use from which the energy factor follows.
+  static func contractInfo(_ contract: any CallableContract, _ world: WorldState, rendering: Rendering) -> JSON {
+    let use = world.contractUse(contract.address)
+    var state = JSONObject()
+    state.set("energy_usage", integer: use.energy)
+    state.set("energy_factor", integer: use.factor)
+    state.set("update_cycle", integer: use.cycle)
+    return .object([
+      "smart_contract": Self.contract(contract, world, rendering: rendering), "contract_state": .object(state),
     ])
   }
 

@@ -3,16 +3,21 @@
 /// `/wallet` is the head view with what is pending, `/walletsolidity` the solid view with fewer endpoints
 /// (tron-protocol.md §3.4, §4.4).
 struct NodeAPI: Sendable {
-  let host: ChainHost
+  /// The chain as one of the faces shows it.
+  let host: FaceView
+  let lies: Lies
+  /// How a broadcast of this request ends otherwise.
+  var broadcastFault: BroadcastFault?
 
   /// The endpoints of `/wallet`; those of the solid view are marked.
   enum Endpoint: String, CaseIterable, Sendable {
     case getnowblock, getblock, getblockbynum, getblockbyid, getblockbylimitnext
     case gettransactioninfobyblocknum, gettransactionbyid, gettransactioninfobyid
     case gettransactionfrompending, gettransactionlistfrompending, getpendingsize
-    case broadcasthex, broadcasttransaction, getsignweight
-    case triggerconstantcontract, getcontract
+    case broadcasthex, broadcasttransaction, getsignweight, getapprovedlist
+    case triggerconstantcontract, estimateenergy, getcontract, getcontractinfo
     case getaccount, getaccountresource
+    case getdelegatedresourcev2, getcandelegatedmaxsize, getcanwithdrawunfreezeamount
     case getchainparameters, getnodeinfo, getenergyprices, getbandwidthprices
 
     /// Whether `/walletsolidity` has it too.
@@ -20,10 +25,12 @@ struct NodeAPI: Sendable {
       switch self {
       case .getnowblock, .getblock, .getblockbynum, .getblockbyid, .getblockbylimitnext,
         .gettransactioninfobyblocknum, .gettransactionbyid, .gettransactioninfobyid,
-        .triggerconstantcontract, .getaccount, .getnodeinfo, .getenergyprices, .getbandwidthprices:
+        .triggerconstantcontract, .estimateenergy, .getaccount, .getdelegatedresourcev2, .getcandelegatedmaxsize,
+        .getcanwithdrawunfreezeamount, .getnodeinfo, .getenergyprices, .getbandwidthprices:
         true
       case .gettransactionfrompending, .gettransactionlistfrompending, .getpendingsize, .broadcasthex,
-        .broadcasttransaction, .getsignweight, .getcontract, .getaccountresource, .getchainparameters:
+        .broadcasttransaction, .getsignweight, .getapprovedlist, .getcontract, .getcontractinfo, .getaccountresource,
+        .getchainparameters:
         false
       }
     }
@@ -46,101 +53,30 @@ struct NodeAPI: Sendable {
     case .broadcasthex: try await broadcastHex(request)
     case .broadcasttransaction: try await broadcastTransaction(request)
     case .getsignweight: try await signWeight(request)
+    case .getapprovedlist: try await approvedList(request)
     case .triggerconstantcontract: try await constantCall(request, in: view)
-    case .getcontract: try await contract(request)
+    case .estimateenergy: try await estimate(request, in: view)
+    case .getcontract: try await contract(request, NetworkRendering.contract)
+    case .getcontractinfo: try await contract(request, NetworkRendering.contractInfo)
     case .getaccount: try await account(request, in: view)
     case .getaccountresource: try await accountResource(request)
-    case .getchainparameters: NetworkRendering.chainParameters(await parameters())
+    case .getdelegatedresourcev2: try await delegatedResource(request, in: view)
+    case .getcandelegatedmaxsize: try await lendable(request, in: view)
+    case .getcanwithdrawunfreezeamount: try await withdrawable(request, in: view)
+    case .getchainparameters: NetworkRendering.chainParameters(await network(view).parameters)
     case .getnodeinfo: await nodeInfo()
-    case .getenergyprices: NetworkRendering.prices(await parameters().energyPrice)
-    case .getbandwidthprices: NetworkRendering.prices(await parameters().bandwidthPrice)
+    case .getenergyprices: NetworkRendering.prices(await network(view).energyPrices)
+    case .getbandwidthprices: NetworkRendering.prices(await network(view).bandwidthPrices)
     }
   }
 
   /// What a node answers where it has nothing.
   static let nothing = JSON.object(JSONObject())
 
-  private func parameters() async -> ChainParameters { await host.withChain { $0.parameters } }
+  private func network(_ view: Chain.View) async -> NetworkState { await host.withChain { $0.world(view).network } }
 
   private func nodeInfo() async -> JSON {
     let (head, solid) = await host.withChain { ($0.head, $0.solid) }
     return NetworkRendering.nodeInfo(head: head, solid: solid)
-  }
-
-  // MARK: Accounts
-
-  private func account(_ request: NodeRequest, in view: Chain.View) async throws(NodeError) -> JSON {
-    guard let address = try request.address("address") else { return Self.nothing }
-    let (account, headTime) = await host.withChain {
-      ($0.account(address, in: view), $0.top(view).header.timestamp)
-    }
-    return account.map { request.rendering.account($0, at: address, headTime: headTime) } ?? Self.nothing
-  }
-
-  private func accountResource(_ request: NodeRequest) async throws(NodeError) -> JSON {
-    guard let address = try request.address("address") else { return Self.nothing }
-    let (account, headTime, parameters) = await host.withChain {
-      ($0.account(address, in: .head), $0.head.header.timestamp, $0.parameters)
-    }
-    return account.map { request.rendering.resources($0, parameters: parameters, headTime: headTime) } ?? Self.nothing
-  }
-
-  // MARK: Contracts
-
-  private func contract(_ request: NodeRequest) async throws(NodeError) -> JSON {
-    let token = await host.withChain { $0.token }
-    guard try request.address("value") == token.address else { return Self.nothing }
-    return NetworkRendering.tokenContract(token, rendering: request.rendering)
-  }
-
-  private func constantCall(_ request: NodeRequest, in view: Chain.View) async throws(NodeError) -> JSON {
-    let rendering = request.rendering
-    guard let owner = try request.address("owner_address") else { throw .field("owner_address", "an address") }
-    guard let contract = try request.address("contract_address") else {
-      throw .field("contract_address", "an address")
-    }
-    var data = try request.bytes("data") ?? []
-    if let signature = try request.text("function_selector") {
-      data = TokenContract.selector(signature) + (try request.bytes("parameter") ?? [])
-    }
-    let callData = data
-    let callValue = try request.integer("call_value") ?? 0
-    let message = TriggerSmartContract(
-      owner: owner.bytes, contract: contract.bytes, data: callData, callValue: callValue)
-    do {
-      let (outcome, reference) = try await host.withChain { chain throws(Refusal) in
-        let outcome = try chain.call(
-          from: owner, contract: contract, data: callData, callValue: callValue, in: view)
-        return (outcome, chain.top(view))
-      }
-      return constantAnswer(outcome, call: message, reference: reference, rendering)
-    } catch {
-      return .object([
-        "result": .object(["code": .string(error.code.name), "message": .string(rendering.message(error.message))])
-      ])
-    }
-  }
-
-  /// What a constant call answers: a revert still has `result.result` true (tron-protocol.md §4.4).
-  private func constantAnswer(
-    _ outcome: CallOutcome, call: TriggerSmartContract, reference: Block, _ rendering: Rendering
-  ) -> JSON {
-    var raw = Transaction.RawData()
-    raw.refBlockBytes = Bytes(reference.id.bytes[6..<8])
-    raw.refBlockHash = Bytes(reference.id.bytes[8..<16])
-    raw.expiration = reference.header.timestamp + 60_000
-    raw.timestamp = host.clock()
-    raw.contracts = [Contract(type: .triggerSmart, value: call.encoded)]
-    let ret: JSONObject = outcome.hasReverted ? ["ret": .string("FAILED")] : [:]
-    var result: JSONObject = ["result": .bool(true)]
-    if outcome.hasReverted { result.set("message", .string(rendering.message("REVERT opcode executed"))) }
-    var object: JSONObject = ["result": .object(result)]
-    object.set("energy_used", integer: outcome.energy)
-    object.set("energy_penalty", integer: outcome.penalty)
-    object.set("constant_result", .array([.string(Hex.encode(outcome.output))]))
-    object.set("logs", list: outcome.logs.map(rendering.log))
-    object.set(
-      "transaction", rendering.transaction(PreparedTransaction(Transaction(raw: raw)), ret: .object(ret)))
-    return .object(object)
   }
 }

@@ -45,33 +45,6 @@ extension Rendering {
     return .object(object)
   }
 
-  private func contract(_ contract: Contract) -> JSON {
-    var value = JSONObject()
-    switch contract.parameter {
-    case .transfer(let message):
-      value.set("amount", integer: message.amount)
-      set("owner_address", message.owner, in: &value)
-      set("to_address", message.to, in: &value)
-    case .trigger(let message):
-      value.set("data", hex: message.data)
-      value.set("call_value", integer: message.callValue)
-      value.set("call_token_value", integer: message.callTokenValue)
-      value.set("token_id", integer: message.tokenID)
-      set("owner_address", message.owner, in: &value)
-      set("contract_address", message.contract, in: &value)
-    case .other: set("owner_address", contract.owner, in: &value)
-    }
-    var object = JSONObject()
-    object.set("parameter", .object(["value": .object(value), "type_url": .string(contract.typeURL)]))
-    object.set("type", .string(ContractType(rawValue: contract.type)?.name ?? String(contract.type)))
-    object.set("Permission_id", integer: Int64(contract.permissionID))
-    return .object(object)
-  }
-
-  private func set(_ name: String, _ bytes: Bytes, in object: inout JSONObject) {
-    if !bytes.isEmpty { object.set(name, .string(address(bytes))) }
-  }
-
   /// `TransactionInfo` (tron-protocol.md §4.3, real receipts).
   func info(_ included: IncludedTransaction) -> JSON {
     let receipt = included.receipt
@@ -85,6 +58,7 @@ extension Rendering {
     var resources = JSONObject()
     resources.set("energy_usage", integer: receipt.energyUsage)
     resources.set("energy_fee", integer: receipt.energyFee)
+    resources.set("origin_energy_usage", integer: receipt.originEnergyUsage)
     resources.set("energy_usage_total", integer: receipt.energyUsageTotal)
     resources.set("net_usage", integer: receipt.netUsage)
     resources.set("net_fee", integer: receipt.netFee)

@@ -36,30 +36,15 @@ struct TransactionReading {
       let type = ContractType.allCases.first(where: { $0.name == name })
     else { throw .field("contract.type", "the name of a contract type that this network knows") }
     guard let value = json["parameter"]?["value"] else { throw .field("contract.parameter.value", "an object") }
-    let encoded: Bytes
-    switch type {
-    case .transfer:
-      encoded =
-        TransferContract(
-          owner: try address(value, "owner_address"), to: try address(value, "to_address"),
-          amount: try integer(value["amount"], "amount")
-        ).encoded
-    case .triggerSmart:
-      var message = TriggerSmartContract(
-        owner: try address(value, "owner_address"), contract: try address(value, "contract_address"),
-        data: try hex(value["data"], "data"), callValue: try integer(value["call_value"], "call_value"))
-      message.callTokenValue = try integer(value["call_token_value"], "call_token_value")
-      message.tokenID = try integer(value["token_id"], "token_id")
-      encoded = message.encoded
-    default: throw .field("contract.type", "TransferContract or TriggerSmartContract")
-    }
+    let encoded = try message(type, value)
     guard let permissionID = Int32(exactly: try integer(json["Permission_id"], "Permission_id")) else {
       throw .field("Permission_id", "a 32-bit integer")
     }
     return Contract(type: type, value: encoded, permissionID: permissionID)
   }
 
-  private func address(_ json: JSON, _ name: String) throws(NodeError) -> Bytes {
+  /// The bytes of an address field, empty when absent.
+  func address(_ json: JSON, _ name: String) throws(NodeError) -> Bytes {
     switch json[name] {
     case nil, .null: return []
     case .string(let text): return try NodeRequest.addressBytes(text, name: name, isVisible: isVisible)
@@ -67,7 +52,8 @@ struct TransactionReading {
     }
   }
 
-  private func hex(_ json: JSON?, _ name: String) throws(NodeError) -> Bytes {
+  /// Bytes in hex, empty when absent.
+  func hex(_ json: JSON?, _ name: String) throws(NodeError) -> Bytes {
     switch json {
     case nil, .null: return []
     case .string(let text):
@@ -77,7 +63,8 @@ struct TransactionReading {
     }
   }
 
-  private func integer(_ json: JSON?, _ name: String) throws(NodeError) -> Int64 {
+  /// A number, 0 when absent; one in quotation marks counts too.
+  func integer(_ json: JSON?, _ name: String) throws(NodeError) -> Int64 {
     switch json {
     case nil, .null: return 0
     case .integer(let number): return number

@@ -43,6 +43,8 @@ struct Block: Sendable {
   /// Empty in the genesis block.
   let witnessSignature: Bytes
   let transactions: [IncludedTransaction]
+  /// What the simulation did before these transactions; not part of the block's bytes.
+  var actions: [ChainAction] = []
   /// Every change of the world state this block made, in order.
   let changes: [StateChange]
 }

@@ -15,6 +15,13 @@ struct Contract: Equatable, Sendable {
   enum Parameter: Equatable, Sendable {
     case transfer(TransferContract)
     case trigger(TriggerSmartContract)
+    case permissionUpdate(PermissionUpdateContract)
+    case freeze(StakeContract)
+    case unfreeze(StakeContract)
+    /// Just the owner, whose unstaked TRX it withdraws.
+    case withdrawUnfrozen(owner: Bytes)
+    case delegate(DelegateContract)
+    case undelegate(DelegateContract)
     /// A type this network does not run, or a value that does not fit its type.
     case other
   }
@@ -74,7 +81,13 @@ struct Contract: Equatable, Sendable {
       switch type {
       case .transfer: return .transfer(try TransferContract(decoding: value))
       case .triggerSmart: return .trigger(try TriggerSmartContract(decoding: value))
-      default: return .other
+      case .accountPermissionUpdate: return .permissionUpdate(try PermissionUpdateContract(decoding: value))
+      case .freezeBalanceV2: return .freeze(try StakeContract(decoding: value))
+      case .unfreezeBalanceV2: return .unfreeze(try StakeContract(decoding: value))
+      case .withdrawExpireUnfreeze: return .withdrawUnfrozen(owner: owner)
+      case .delegateResource: return .delegate(try DelegateContract(decoding: value))
+      case .unDelegateResource: return .undelegate(try DelegateContract(decoding: value))
+      case .cancelAllUnfreezeV2: return .other
       }
     } catch {
       return .other

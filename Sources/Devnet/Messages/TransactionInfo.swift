@@ -4,6 +4,7 @@ enum ContractResult: Int32, Sendable {
   case success = 1
   case revert = 2
   case outOfEnergy = 10
+  case outOfTime = 11
 
   /// The name a node prints.
   var name: String {
@@ -12,6 +13,7 @@ enum ContractResult: Int32, Sendable {
     case .success: "SUCCESS"
     case .revert: "REVERT"
     case .outOfEnergy: "OUT_OF_ENERGY"
+    case .outOfTime: "OUT_OF_TIME"
     }
   }
 }
@@ -34,15 +36,17 @@ struct Receipt: Equatable, Sendable {
   var result: ContractResult = .default
   /// Energy paid from stake.
   var energyUsage: Int64 = 0
+  /// Energy that the contract's owner paid from stake.
+  var originEnergyUsage: Int64 = 0
   /// Sun burnt for energy.
   var energyFee: Int64 = 0
   var energyUsageTotal: Int64 = 0
   var energyPenaltyTotal: Int64 = 0
-  /// Bandwidth taken from the free allowance.
+  /// Bandwidth taken from stake or from the free allowance.
   var netUsage: Int64 = 0
   /// Sun burnt for bandwidth.
   var netFee: Int64 = 0
-  /// Fees without a receipt field of their own: memo, activation.
+  /// Fees without a receipt field of their own: memo, several signatures, activation, permissions.
   var otherFee: Int64 = 0
   /// What the call returned, or its revert data.
   var output: Bytes = []

@@ -9,9 +9,13 @@ enum StateChange: Sendable {
   case account(Address, old: Account?, new: Account?)
   case tokenBalance(Address, old: UInt64, new: UInt64)
   case allowance(Approval, old: Word256, new: Word256)
+  case delegation(DelegationKey, old: Delegation, new: Delegation)
+  case contractUse(Address, old: ContractUse, new: ContractUse)
+  case token(old: TokenSettings, new: TokenSettings)
+  case network(old: NetworkState, new: NetworkState)
 }
 
-/// Accounts, token balances and allowances, with a journal of what changed.
+/// Accounts, token balances, allowances and what all share, with a journal of what changed.
 ///
 /// Reading costs one look-up however deep the chain is. Every write is journaled: ``rollback(to:)`` undoes back to a
 /// mark (a failed call, the pending pool, a block that a fork removes), and ``apply(_:)`` repeats a block's changes on
@@ -20,7 +24,16 @@ struct WorldState: Sendable {
   private var accounts: [Address: Account] = [:]
   private var tokenBalances: [Address: UInt64] = [:]
   private var allowances: [Approval: Word256] = [:]
+  private var delegations: [DelegationKey: Delegation] = [:]
+  private var contractUses: [Address: ContractUse] = [:]
+  private(set) var token = TokenSettings()
+  private(set) var network: NetworkState
   private var journal: [StateChange] = []
+
+  /// An empty state of a network whose first block has `genesisTime`.
+  init(parameters: ChainParameters = ChainParameters(), genesisTime: Int64 = 0) {
+    network = NetworkState(parameters: parameters, genesisTime: genesisTime)
+  }
 
   /// A place in the journal.
   struct Mark: Sendable {
@@ -38,6 +51,12 @@ struct WorldState: Sendable {
   /// What `spender` may still take from `owner`.
   func allowance(_ approval: Approval) -> Word256 { allowances[approval] ?? .zero }
 
+  /// What is lent, nothing where it never was.
+  func delegation(_ key: DelegationKey) -> Delegation { delegations[key] ?? Delegation() }
+
+  /// How much a contract is used.
+  func contractUse(_ address: Address) -> ContractUse { contractUses[address] ?? ContractUse() }
+
   /// Sets or removes an account.
   mutating func setAccount(_ address: Address, _ account: Account?) {
     write(.account(address, old: accounts[address], new: account))
@@ -51,6 +70,36 @@ struct WorldState: Sendable {
   /// Sets what a spender may take; zero removes it.
   mutating func setAllowance(_ approval: Approval, _ allowance: Word256) {
     write(.allowance(approval, old: self.allowance(approval), new: allowance))
+  }
+
+  /// Sets what is lent; nothing removes it.
+  mutating func setDelegation(_ key: DelegationKey, _ delegation: Delegation) {
+    write(.delegation(key, old: self.delegation(key), new: delegation))
+  }
+
+  /// Sets how much a contract is used.
+  mutating func setContractUse(_ address: Address, _ use: ContractUse) {
+    write(.contractUse(address, old: contractUse(address), new: use))
+  }
+
+  /// Sets the token's switches.
+  mutating func setToken(_ settings: TokenSettings) { write(.token(old: token, new: settings)) }
+
+  /// Sets what all accounts share.
+  mutating func setNetwork(_ network: NetworkState) { write(.network(old: self.network, new: network)) }
+
+  /// Ends a block at `time`, which may carry out a maintenance.
+  mutating func closeBlock(at time: Int64) {
+    var network = network
+    let isMaintenance = network.closeBlock(at: time)
+    if network != self.network { setNetwork(network) }
+    guard isMaintenance else { return }
+    // In a fixed order, so that the same blocks make the same journal.
+    for address in contractUses.keys.sorted(by: { $0.hex < $1.hex }) {
+      var use = contractUse(address)
+      use.beginCycle(network.cycle, network.parameters)
+      setContractUse(address, use)
+    }
   }
 
   /// The present place in the journal.
@@ -90,6 +139,10 @@ struct WorldState: Sendable {
     case .account(let address, _, let new): accounts[address] = new
     case .tokenBalance(let address, _, let new): tokenBalances[address] = new == 0 ? nil : new
     case .allowance(let approval, _, let new): allowances[approval] = new == .zero ? nil : new
+    case .delegation(let key, _, let new): delegations[key] = new.isEmpty ? nil : new
+    case .contractUse(let address, _, let new): contractUses[address] = new
+    case .token(_, let new): token = new
+    case .network(_, let new): network = new
     }
   }
 
@@ -98,6 +151,10 @@ struct WorldState: Sendable {
     case .account(let address, let old, let new): perform(.account(address, old: new, new: old))
     case .tokenBalance(let address, let old, let new): perform(.tokenBalance(address, old: new, new: old))
     case .allowance(let approval, let old, let new): perform(.allowance(approval, old: new, new: old))
+    case .delegation(let key, let old, let new): perform(.delegation(key, old: new, new: old))
+    case .contractUse(let address, let old, let new): perform(.contractUse(address, old: new, new: old))
+    case .token(let old, let new): perform(.token(old: new, new: old))
+    case .network(let old, let new): perform(.network(old: new, new: old))
     }
   }
 }
