@@ -131,7 +131,9 @@ import Tron
     }
   }
 
-  @Test func `what one node has pruned is proven by the other in the same round, and nobody is called about it`() async throws {
+  @Test func `what one node has pruned is proven by the other in the same round, and nobody is called about it`()
+    async throws
+  {
     try await PayingScene.run { scene in
       _ = try await scene.sent()
       let (first, _, group) = Self.replicas(scene)

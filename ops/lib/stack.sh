@@ -130,6 +130,19 @@ worker_is_ready() {
   [ -n "$port" ] && curl --silent --fail --max-time 2 "http://127.0.0.1:$port/ready"
 }
 
+# What a worker that needs no key is not given: Ingest's keys, and the wallet's.
+readonly HIDE_KEYS=(-u JWT_SECRET_KEY -u JWT_SECRET_KEY_FILE -u INTENT_SEAL_KEY -u INTENT_SEAL_KEY_FILE)
+readonly HIDE_WALLET=(-u TRON_PRIVATE_KEY -u TRON_PRIVATE_KEY_FILE -u TRON_KEYSTORE_FILE -u TRON_KEYSTORE_FILE_FILE
+  -u TRON_KEYSTORE_PASSPHRASE -u TRON_KEYSTORE_PASSPHRASE_FILE)
+
+start_signer() { start_worker signer "${HIDE_KEYS[@]}"; }
+
+# Returns when a worker is ready for its work.
+await_worker() {
+  wait_until "$PATIENCE_TO_START" "$1" "$1" worker_is_ready "$1" || die "$1 did not get ready"
+  note "$1 is ready"
+}
+
 # Starts all four workers and returns when each is ready.
 start_workers() {
   default_secret JWT_SECRET_KEY jwt-key openssl rand -hex 32
@@ -137,18 +150,12 @@ start_workers() {
   default_secret INTENT_SEAL_PUBLIC_KEY seal-public-key public_seal_key
   say "starting ${WORKERS[*]}"
   : "${PORT:=0}"
-  local hide=(-u JWT_SECRET_KEY -u JWT_SECRET_KEY_FILE -u INTENT_SEAL_KEY -u INTENT_SEAL_KEY_FILE)
-  local hide_wallet=(-u TRON_PRIVATE_KEY -u TRON_PRIVATE_KEY_FILE -u TRON_KEYSTORE_FILE -u TRON_KEYSTORE_FILE_FILE
-    -u TRON_KEYSTORE_PASSPHRASE -u TRON_KEYSTORE_PASSPHRASE_FILE)
-  start_worker scheduler "${hide[@]}" "${hide_wallet[@]}"
-  start_worker monitor "${hide[@]}" "${hide_wallet[@]}"
-  start_worker signer "${hide[@]}"
-  start_worker ingest "${hide_wallet[@]}" PORT="$PORT"
+  start_worker scheduler "${HIDE_KEYS[@]}" "${HIDE_WALLET[@]}"
+  start_worker monitor "${HIDE_KEYS[@]}" "${HIDE_WALLET[@]}"
+  start_signer
+  start_worker ingest "${HIDE_WALLET[@]}" PORT="$PORT"
   local name
-  for name in "${WORKERS[@]}"; do
-    wait_until "$PATIENCE_TO_START" "$name" "$name" worker_is_ready "$name" || die "$name did not get ready"
-    note "$name is ready"
-  done
+  for name in "${WORKERS[@]}"; do await_worker "$name"; done
   API_URL=http://127.0.0.1:$(port_in_log ingest "Listening on ")
 }
 
@@ -169,7 +176,8 @@ start_stack() {
 stop_stack() {
   [ -d "$STACK/pids" ] || return 0
   stop_processes TERM "${WORKERS[@]}"
-  stop_processes TERM devnet redis
+  # The receiver of webhooks is the demo's alone.
+  stop_processes TERM devnet redis receiver
   # SIGINT is PostgreSQL's fast shutdown: sessions are ended and all is written out.
   stop_processes INT postgres
   # What this command started a moment ago and, interrupted, had not recorded yet.
