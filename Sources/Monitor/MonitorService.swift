@@ -45,11 +45,29 @@ public enum MonitorService {
         ledger: ledger, streams: streams, node: connection.nodes, clock: context.clock, random: context.random,
         alarms: alarms,
         out: PinnedHTTPOut(
-          resolver: SystemHostResolver(), callable: CallableAddresses(allowed: configuration.webhookAllowedNetworks))),
+          resolver: SystemHostResolver(), callable: CallableAddresses(allowed: configuration.webhookAllowedNetworks),
+          proxy: configuration.nodes.proxy.server)),
       policy: policy, metrics: MonitorMetrics(context.instruments), logger: context.logger)
     let watching = WatchNodes(connection.nodes, context)
     var services: [any Service] = [ledger.connections] + streams.connections + [connection]
     if let alarms { services.append(alarms) }
-    return services + [context.loop(steps.all + [watching.step])]
+    let measuring = measuring(ledger, streams, context.instruments)
+    return services + [context.loop(steps.all + [watching.step, measuring])]
+  }
+
+  /// Shows how much waits in every stage, told by the ledger, and in every stream, told by Redis.
+  private static func measuring(_ ledger: Ledger, _ streams: RedisStreams, _ instruments: Instruments) -> Step {
+    let stages: [PayoutStatus] = [.queued, .scheduled, .signed, .broadcast, .confirming, .held]
+    let gauges = QueueGauges(
+      instruments, queues: stages.map(\.rawValue) + StreamName.stages.map(\.stream.text))
+    return gauges.step {
+      let waiting = try await ledger.stageDepths().map {
+        QueueDepth($0.status.rawValue, count: $0.count, oldestAgeMilliseconds: $0.oldestAgeMilliseconds)
+      }
+      let entries = try await streams.depths(of: StreamName.stages).map {
+        QueueDepth($0.stream.text, count: Int64($0.length), oldestAgeMilliseconds: $0.oldestAgeMilliseconds)
+      }
+      return waiting + entries
+    }
   }
 }

@@ -65,6 +65,12 @@ struct DevnetOracle: Sendable {
     return (counts.mapValues(\.intValue), (answer["blocks"] as? NSNumber)?.intValue ?? 0)
   }
 
+  /// Tells devnet to do something, such as to fail.
+  func tell(_ command: String, _ body: [String: Any]) async throws {
+    let answer = try await json("/devnet/\(command)", body)
+    guard answer["Error"] == nil, answer["error"] == nil else { throw Stack.Failure("\(command) \(body): \(answer)") }
+  }
+
   /// The status of a GET; 0 where there is no answer.
   static func status(_ url: String) async -> UInt {
     do {
@@ -72,6 +78,12 @@ struct DevnetOracle: Sendable {
     } catch {
       return 0
     }
+  }
+
+  /// The body of a GET as text.
+  static func text(_ url: String) async throws -> String {
+    let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url), timeout: .seconds(20))
+    return String(buffer: try await response.body.collect(upTo: 16 << 20))
   }
 
   private func json(_ path: String, _ body: [String: Any]?) async throws -> [String: Any] {

@@ -43,6 +43,11 @@ import Testing
 
       let ids = await account.ids
       #expect(Set(ids.values).count == 200)
+      // Where payouts are stuck shows at Monitor, as payouts of a stage and as entries of a stream.
+      let metrics = try await stack.metrics(of: .monitor)
+      for queue in ["queued", "scheduled", "signed", "broadcast", "confirming", "held", "batches.ready"] {
+        #expect(metrics.contains("payouts_monitor_queue_depth{queue=\"\(queue)\"} "), "\(queue)")
+      }
       try await client.waitUntilConfirmed(Array(ids.values))
       let after = try await stack.chain.requests()
       try await stack.expectExactlyOnce(wishes)

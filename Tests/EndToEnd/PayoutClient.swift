@@ -11,6 +11,8 @@ struct PayoutClient: Sendable {
     let recipient: Address
     let amount: Amount
     var batchType = "immediate"
+    var priority = "normal"
+    var webhookURL: String?
   }
 
   /// Each Ingest's address; a request that got no answer goes to the next one.
@@ -18,9 +20,10 @@ struct PayoutClient: Sendable {
 
   /// Asks until the payout is accepted, and returns its id.
   func pay(_ wish: Wish) async throws -> String {
+    let webhook = wish.webhookURL.map { ",\"webhook_url\":\"\($0)\"" } ?? ""
     let body = """
       {"recipient_address":"\(wish.recipient)","amount_usdt":"\(wish.amount)","reason":"custom","router_type":"v0",
-       "batch_type":"\(wish.batchType)"}
+       "batch_type":"\(wish.batchType)","priority":"\(wish.priority)"\(webhook)}
       """
     let deadline = ContinuousClock.now + .seconds(90)
     var turn = wish.key.utf8.reduce(0) { $0 &+ Int($1) }

@@ -5,10 +5,10 @@ import Testing
 extension Stack {
   /// Lends a stack and a client of it, and ends the stack whatever happens; where it fails, the ends of all logs are shown.
   static func with(
-    replicasOfEach count: Int = 1, funds: Int = 1_000_000,
+    replicasOfEach count: Int = 1, funds: Int = 1_000_000, expirationSeconds: Int = 30,
     _ body: @Sendable (Stack, PayoutClient) async throws -> Void
   ) async throws {
-    let stack = try await Stack(replicasOfEach: count, funds: funds)
+    let stack = try await Stack(replicasOfEach: count, funds: funds, expirationSeconds: expirationSeconds)
     let outcome: Result<Void, any Error>
     do {
       outcome = .success(try await body(stack, PayoutClient(urls: await stack.apiURLs)))

@@ -45,8 +45,10 @@ actor Stack {
 
   /// Everything up to declared Signers; no worker runs yet.
   ///
-  /// - Parameter funds: what the wallet holds, in USDT.
-  init(replicasOfEach count: Int = 1, funds: Int = 1_000_000) async throws {
+  /// - Parameters:
+  ///   - funds: what the wallet holds, in USDT.
+  ///   - expirationSeconds: how long a transaction lives. It is broadcast about every 15 s.
+  init(replicasOfEach count: Int = 1, funds: Int = 1_000_000, expirationSeconds: Int = 30) async throws {
     replicas = (1...count).flatMap { number in Role.allCases.map { Replica(role: $0, number: number) } }
     redis = try await PrivateRedis.start()
     postgres = try await PrivatePostgres.start()
@@ -61,7 +63,9 @@ actor Stack {
       "REDIS_URL": redis.url, "TRON_KEYSTORE_FILE": folder.appendingPathComponent("wallet.json").path,
       "TRON_KEYSTORE_PASSPHRASE": "correct horse battery staple", "JWT_SECRET_KEY": Self.jwtKey, "LOG_FORMAT": "json",
       "SIGNER_NAMES": replicas.filter { $0.role == .signer }.map(\.description).joined(separator: ","),
-      "TRANSACTION_EXPIRATION_SECONDS": "30", "PAYOUT_RETRY_DELAY_SECONDS": "1", "BATCH_HOURLY_SECONDS": "5",
+      "TRANSACTION_EXPIRATION_SECONDS": "\(expirationSeconds)", "PAYOUT_RETRY_DELAY_SECONDS": "1",
+      "BATCH_HOURLY_SECONDS": "5",
+      "BATCH_DAILY_SECONDS": "7", "BATCH_WEEKLY_SECONDS": "9", "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
     ]
     let seal = Hex.text(SystemRandomSource().bytes(32))
     environment["INTENT_SEAL_KEY"] = "test:\(seal)"
@@ -177,6 +181,28 @@ actor Stack {
 
   /// What a worker wrote, for a failed expectation.
   func log(of replica: Replica) -> String { String((workers[replica]?.errors ?? "").suffix(3_000)) }
+
+  /// Starts a receiver that verifies webhooks by another hand than Monitor's, and returns it with its URL.
+  func startReceiver(of owner: String) async throws -> (process: TestProcess, url: String) {
+    let secret = try await Self.payoutctl(["webhook-secret", owner], environment)
+    let file = folder.appendingPathComponent("webhook-secret")
+    try Data(secret.utf8).write(to: file)
+    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("ops/lib/receiver.py").path
+    let process = try TestProcess(
+      "/usr/bin/env", ["python3", script], environment: ["PATH": "/usr/bin:/bin", "WEBHOOK_SECRET_FILE": file.path])
+    try Self.remember(process, in: folder)
+    let url = try await process.waitForOutput(within: Self.patience) { output -> String? in
+      guard let line = output.split(separator: "\n").first, output.contains("\n") else { return nil }
+      return line.split(separator: "=").last.map(String.init)
+    }
+    return (process, url)
+  }
+
+  /// What a worker shows on its metrics port.
+  func metrics(of replica: Replica) async throws -> String {
+    try await DevnetOracle.text("http://127.0.0.1:\(ports[replica]?.health ?? 0)/metrics")
+  }
 
   /// A worker's resident memory, in KiB; 0 where it does not run.
   func residentKiB(of replica: Replica) -> Int {

@@ -1,5 +1,6 @@
 import Payouts
 import Synchronization
+import TestSupport
 import Testing
 import Worker
 
@@ -133,6 +134,27 @@ import Worker
         #expect(try await out.post(request(receiver.url())) == 302)
         #expect(receiver.received.count == 1 && target.received.isEmpty)
       }
+    }
+  }
+
+  @Test func `through a proxy the name is resolved there, and an address in the URL is checked here`() async throws {
+    // By a real SOCKS server that knows a name which nobody else does (RFC 2606), and a resolver that is never asked.
+    let name = "hook.behind-the-proxy.invalid"
+    let proxy = try await PrivateSOCKSProxy(knowing: [name])
+    let dns = ScriptedDNS([:])
+    let out = PinnedHTTPOut(
+      resolver: dns, callable: CallableAddresses(), proxy: try ProxyServer("127.0.0.1:\(proxy.port)"))
+    try await WebhookReceiver.run { receiver in
+      let url = receiver.url(host: name)
+      #expect(try await out.post(request(url)) == 204)
+      #expect(receiver.received.count == 1)
+      #expect(proxy.log.contains("connected to \(name):\(receiver.port)"), "\(proxy.log)")
+      let refused = try await failure(out, receiver.url(host: "127.0.0.1"))
+      #expect(refused.code == .refusedAddress)
+      try await proxy.kill()
+      let closed = try await failure(out, url)
+      #expect(closed.code == .unreachable, "\(closed)")
+      #expect(receiver.received.count == 1 && dns.count == 0)
     }
   }
 

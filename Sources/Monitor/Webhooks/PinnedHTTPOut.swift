@@ -4,11 +4,14 @@ import Glibc
 import NIOCore
 import NIOPosix
 import NIOSSL
+import Worker
 
 /// Calls servers that anybody may name, without letting them lead us into our own networks.
 ///
 /// - The name is resolved here, every address that it has is checked, and the connection goes to a checked one: there is no
 ///   second resolution that could answer otherwise. TLS and the Host header still go by the name.
+/// - Through a SOCKS5 proxy the name is resolved there, and nothing goes past it. Only an address that stands in the URL can
+///   be checked then: the proxy itself must refuse to connect to private ones, as Tor does.
 /// - No redirect is followed.
 /// - Time and size are bounded: an answer's status comes within the time limit, or there is none; of its body a little is
 ///   read and thrown away, so that the server can finish its answer.
@@ -28,13 +31,17 @@ struct PinnedHTTPOut: HTTPOut {
   private let callable: CallableAddresses
   private let secondsMax: Int64
   private let trust: TLSConfiguration
+  private let proxy: ProxyServer?
 
-  /// - Parameter trust: whose certificates count; by default those that this machine trusts.
+  /// - Parameters:
+  ///   - proxy: the SOCKS5 server through which everything goes; nil for direct connections.
+  ///   - trust: whose certificates count; by default those that this machine trusts.
   init(
-    resolver: any HostResolver, callable: CallableAddresses, secondsMax: Int64 = secondsMax,
+    resolver: any HostResolver, callable: CallableAddresses, proxy: ProxyServer? = nil, secondsMax: Int64 = secondsMax,
     trust: TLSConfiguration = .makeClientConfiguration()
   ) {
     self.trust = trust
+    self.proxy = proxy
     self.resolver = resolver
     self.callable = callable
     self.secondsMax = secondsMax
@@ -45,6 +52,10 @@ struct PinnedHTTPOut: HTTPOut {
     let deadline = NIODeadline.now() + .seconds(secondsMax)
     let host = try host(of: request.url)
     do {
+      guard proxy == nil else {
+        if let literal = IPAddress(host) { try check([literal], of: host) }
+        return try await send(request, to: nil, of: host, until: deadline)
+      }
       let addresses = try await checkedAddresses(of: host)
       for address in addresses.dropLast() {
         do { return try await send(request, to: address, of: host, until: deadline) } catch {
@@ -68,14 +79,18 @@ struct PinnedHTTPOut: HTTPOut {
   private func checkedAddresses(of host: String) async throws -> [IPAddress] {
     let addresses: [IPAddress]
     if let literal = IPAddress(host) { addresses = [literal] } else { addresses = try await resolve(host) }
+    try check(addresses, of: host)
+    guard !addresses.isEmpty else { throw HTTPOutError(.unresolved, "\(host): it has no address") }
+    return [IPAddress](addresses.prefix(Self.addressesMax))
+  }
+
+  private func check(_ addresses: [IPAddress], of host: String) throws {
     for address in addresses {
       if let reason = callable.refusal(of: address) {
         throw HTTPOutError(
           .refusedAddress, "\(host) is \(address), \(reason); WEBHOOK_ALLOWED_NETWORKS does not name it")
       }
     }
-    guard !addresses.isEmpty else { throw HTTPOutError(.unresolved, "\(host): it has no address") }
-    return [IPAddress](addresses.prefix(Self.addressesMax))
   }
 
   private func resolve(_ host: String) async throws -> [IPAddress] {
@@ -93,14 +108,15 @@ struct PinnedHTTPOut: HTTPOut {
 
   /// A client of its own for each request: only a whole client can be pinned to an address.
   private func send(
-    _ request: OutgoingRequest, to address: IPAddress, of host: String, until deadline: NIODeadline
+    _ request: OutgoingRequest, to address: IPAddress?, of host: String, until deadline: NIODeadline
   ) async throws -> Int {
     var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
     configuration.timeout.connect = .seconds(Self.connectSecondsMax)
     configuration.connectionPool.retryConnectionEstablishment = false
     configuration.httpVersion = .http1Only
     configuration.tlsConfiguration = trust
-    configuration.dnsOverride = [host: "\(address)"]
+    if let address { configuration.dnsOverride = [host: "\(address)"] }
+    configuration.proxy = proxy.map { .socksServer(host: $0.host, port: $0.port) }
     let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     let outcome: Result<Int, any Error>
     do { outcome = .success(try await exchange(request, on: client, until: deadline)) } catch {

@@ -20,7 +20,7 @@ public struct QueueDepth: Sendable, Hashable {
   }
 }
 
-/// Shows how much waits before a worker, so that an operator sees where payouts are stuck.
+/// Shows how much waits where, so that an operator sees where payouts are stuck.
 ///
 /// | metric | the question it answers |
 /// | --- | --- |
