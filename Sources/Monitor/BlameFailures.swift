@@ -29,13 +29,18 @@ struct BlameFailures: Sendable {
   /// Looks at each failure. One that a node refuses to look at does not keep the others waiting.
   func step() async throws -> StepOutcome {
     let failures = try await ledger.unblamedFailures(atMost: Self.atOnce)
-    var refusal: TronNodeError?
+    var refusal: (any Error)?
     var isUntrusted = false
     for failure in failures {
       do {
         try await tell(failure)
       } catch let error as LedgerError where error.code == .historyNotTrusted {
         isUntrusted = true
+      } catch let error as LedgerError where error.code.blamesTheRows {
+        try await ledger.raiseAlarm(
+          kind: "unexplained_failure", subject: "transaction \(failure.txid)",
+          message: "what its failure means cannot be stored, and its payout waits: \(error.message)")
+        refusal = error
       } catch let error as TronNodeError {
         try await callIfOverdue(failure, error)
         // A node that does not answer is not asked about the others.
@@ -72,7 +77,17 @@ struct BlameFailures: Sendable {
   private static func blame(for failure: UnblamedFailure, by node: any TronNode) async throws -> FailureBlame {
     if let circumstance = try await circumstance(of: failure.transfer, by: node) { return circumstance }
     guard case .reverted = try await node.simulate(.transfer(failure.transfer), .solid) else { return .passed }
-    return try await circumstance(of: failure.transfer, by: node) ?? .payout
+    if let circumstance = try await circumstance(of: failure.transfer, by: node) { return circumstance }
+    return try await refusesEverybody(failure.transfer, by: node) ? .other : .payout
+  }
+
+  /// Whether the token, or the node that plays it, refuses also what nobody could be refused: the wallet's transfer of as
+  /// much to itself. Without this look a token that is broken for all would end every payout as its own failure.
+  private static func refusesEverybody(_ transfer: ExpectedTransfer, by node: any TronNode) async throws -> Bool {
+    let control = ExpectedTransfer(
+      token: transfer.token, from: transfer.from, to: transfer.from, amount: transfer.amount)
+    guard case .returned = try await node.simulate(.transfer(control), .solid) else { return true }
+    return false
   }
 
   private static func circumstance(

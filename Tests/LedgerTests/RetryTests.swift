@@ -42,6 +42,19 @@ import Testing
     }
   }
 
+  // Proves that what ended long ago, before anybody asked for blame or in a history that was put back, stops nothing today.
+  @Test func `a failure that ended long ago is blamed and tells the breaker nothing`() async throws {
+    try await withLedger { test async throws in
+      try await test.signed(1)
+      try await fail(test)
+      try await test.force("UPDATE attempts SET ended_at = ended_at - interval '301 seconds'")
+      #expect(try await test.blame(.walletShort).isEmpty)
+      #expect(try await test.rows("SELECT blame FROM attempts") == ["wallet_short"])
+      #expect(try await test.rows("SELECT state, failures_in_row FROM breaker") == ["closed|0"])
+      #expect(try await test.rows("SELECT kind FROM alarms").isEmpty)
+    }
+  }
+
   // Proves that five failures of its own end a payout, no fewer, whatever else failed between them, and that its limits go
   // back into the windows they came from, once.
   @Test func `a payout fails for good with its fifth own failure, and its limits are released`() async throws {

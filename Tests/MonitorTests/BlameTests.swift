@@ -26,6 +26,8 @@ import Tron
     (.walletShort, { token, wallet in token.balances[wallet] = .microUSDT(999_999) }),
     (.payout, { token, wallet in token.balances[wallet] = .microUSDT(1_000_000) }),
     (.passed, { token, _ in token.refusedRecipients = [] }),
+    // A token that refuses everybody, whatever it says of itself.
+    (.other, { token, wallet in token.refusedRecipients = [PayingScene.recipient(1), wallet] }),
     // The wallet is emptied while the transfer is simulated, or was empty and is funded just then.
     (.walletShort, { token, wallet in token.afterSimulation = [{ $0.balances[wallet] = .zero }] }),
     (.tokenPaused, { token, _ in token.afterSimulation = [{ $0.isPaused = true }] }),

@@ -35,10 +35,16 @@ extension Ledger {
         PostgresStatement(
           """
           UPDATE attempts a SET blame = $3 WHERE a.reference = $1 AND a.txid = $2 AND \(Ledger.isUnblamed)
-          """), [.bytes(failure.reference.bytes), .bytes(failure.txid.bytes), .text(blame.rawValue)])
-      guard stored.affectedRows == 1 else { return nil }
+          RETURNING ended_at > ledger_now() - $4 * interval '1 second' AS is_recent
+          """),
+        [
+          .bytes(failure.reference.bytes), .bytes(failure.txid.bytes), .text(blame.rawValue),
+          .int8(Ledger.failureSpanSeconds),
+        ])
+      guard let row = stored.rows.first else { return nil }
       guard blame.isPayoutsOwn else {
-        try await Ledger.tellBreaker(of: [failure.txid: blame], on: connection)
+        // What ended long ago (before this was asked at all, or in a history that was put back) says nothing of today.
+        if try row.bool("is_recent") { try await Ledger.tellBreaker(of: [failure.txid: blame], on: connection) }
         return nil
       }
       let failed = try await connection.execute(

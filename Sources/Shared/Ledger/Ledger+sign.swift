@@ -265,6 +265,8 @@ private struct SigningGate {
   let isTrial: Bool
 
   init(_ order: SigningOrder, on connection: PostgresConnection) async throws {
+    // By a statement of its own: what is read by the next one is then of after the wait.
+    _ = try await connection.execute("SELECT FROM breaker FOR NO KEY UPDATE", [])
     let row = try await connection.execute(
       """
       SELECT continuous() AS continuous,
@@ -274,7 +276,7 @@ private struct SigningGate {
         coalesce((SELECT number FROM chain_cursors WHERE view = 'head') >= $1, false) AS fence_fresh,
         (SELECT count(*) FROM transactions
          WHERE status IN ('signed', 'sent') AND wallet = $2 AND expiration_ms > $3) AS in_flight
-      FROM breaker b FOR NO KEY UPDATE OF b
+      FROM breaker b
       """,
       [
         .int8(order.head.number - order.fenceLagBlocks), .bytes(order.wallet.bytes),

@@ -13,7 +13,8 @@
 /// | REVERT | the wallet is blacklisted | walletBlacklisted |
 /// | REVERT | the wallet holds less than the amount | walletShort |
 /// | REVERT | the same call would succeed now | passed |
-/// | REVERT | the same call reverts again | payout |
+/// | REVERT | the wallet's transfer to itself reverts too | other |
+/// | REVERT | the same call reverts again, and that one does not | payout |
 public enum FailureBlame: String, CaseIterable, Sendable {
   /// The payout's own: a simulation of the same transfer reverts too, although nothing stands in the way of others.
   case payout
