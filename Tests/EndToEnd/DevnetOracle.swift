@@ -71,6 +71,12 @@ struct DevnetOracle: Sendable {
     guard answer["Error"] == nil, answer["error"] == nil else { throw Stack.Failure("\(command) \(body): \(answer)") }
   }
 
+  /// How many requests the faults that stand at present have met.
+  func faultsMet() async throws -> Int {
+    let faults = try await json("/devnet/state", nil)["faults"] as? [[String: Any]] ?? []
+    return faults.reduce(0) { $0 + (($1["hits"] as? NSNumber)?.intValue ?? 0) }
+  }
+
   /// The status of a GET; 0 where there is no answer.
   static func status(_ url: String) async -> UInt {
     do {

@@ -11,6 +11,7 @@ import Testing
     try await Stack.with { stack, client in
       try await stack.start()
       let before = try await stack.chain.requests()
+      let began = ContinuousClock.now
       let wishes = try PayoutClient.Wish.draw(200, "kills")
       let account = Account()
 
@@ -43,10 +44,11 @@ import Testing
 
       let ids = await account.ids
       #expect(Set(ids.values).count == 200)
-      // Where payouts are stuck shows at Monitor, as payouts of a stage and as entries of a stream.
-      let metrics = try await stack.metrics(of: .monitor)
-      for queue in ["queued", "scheduled", "signed", "broadcast", "confirming", "held", "batches.ready"] {
-        #expect(metrics.contains("payouts_monitor_queue_depth{queue=\"\(queue)\"} "), "\(queue)")
+      // Where payouts are stuck shows at Monitor: the next measurement after these are accepted finds some confirming.
+      try await eventually("Monitor shows how many payouts are confirming") {
+        let lines = try await stack.metrics(of: .monitor).split(separator: "\n")
+        let shown = lines.first { $0.hasPrefix("payouts_monitor_queue_depth{queue=\"confirming\"} ") }
+        return shown?.split(separator: " ").last.flatMap { Int($0) } ?? 0 > 0
       }
       try await client.waitUntilConfirmed(Array(ids.values))
       let after = try await stack.chain.requests()
@@ -57,7 +59,9 @@ import Testing
       let asked =
         after.byPath.filter { $0.key != "/wallet/broadcasthex" }.values.reduce(0, +)
         - before.byPath.values.reduce(0, +)
-      let perBlock = Double(asked) / Double(after.blocks - before.blocks)
+      // A slot in which devnet had no processor has no block; the workers ask by the clock.
+      let slots = Int((ContinuousClock.now - began) / .milliseconds(250))
+      let perBlock = Double(asked) / Double(max(after.blocks - before.blocks, slots))
       print("node requests a block, broadcasts apart: \(perBlock) (\(asked) in \(after.blocks - before.blocks) blocks)")
       #expect(perBlock <= 8)
       #expect(after.byPath.keys.allSatisfy { !$0.contains("gettransactionbyid") && !$0.contains("infobyid") })
@@ -81,7 +85,7 @@ import Testing
       let poor = PayoutClient.Wish(key: "poor", recipient: rich.recipient, amount: try Amount(decimal: "5"))
       try await client.waitUntilConfirmed([try await client.pay(poor)])
       #expect(try await stack.chain.balance(of: rich.recipient) == 5_000_000)
-      #expect(try await client.status(of: id) != "failed")
+      #expect(try await !stack.has("payouts WHERE id = '\(id)' AND status = 'failed'"))
     }
   }
 

@@ -55,13 +55,21 @@ struct PayoutClient: Sendable {
     throw Stack.Failure("\(wish.key) was not accepted in time")
   }
 
-  /// A payout's state as its owner reads it.
+  /// A payout's state as its owner reads it; nil where no Ingest tells it just now.
   func status(of id: String) async throws -> String? {
-    var request = HTTPClientRequest(url: urls[0] + "/payouts/\(id)")
-    request.headers.add(name: "Authorization", value: "Bearer \(Stack.token())")
-    let response = try await HTTPClient.shared.execute(request, timeout: .seconds(15))
-    let answer = Data(buffer: try await response.body.collect(upTo: 1 << 20))
-    return (try JSONSerialization.jsonObject(with: answer) as? [String: Any])?["status"] as? String
+    for url in urls {
+      var request = HTTPClientRequest(url: url + "/payouts/\(id)")
+      request.headers.add(name: "Authorization", value: "Bearer \(Stack.token())")
+      do {
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(15))
+        let answer = Data(buffer: try await response.body.collect(upTo: 1 << 20))
+        let fields = try JSONSerialization.jsonObject(with: answer) as? [String: Any]
+        if let status = fields?["status"] as? String { return status }
+      } catch {
+        try Task.checkCancellation()
+      }
+    }
+    return nil
   }
 
   /// Pays many, a few at a time; tells after each.

@@ -22,9 +22,7 @@ extension EndToEndTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
           group.addTask { try await client.pay(wishes, concurrently: 4) { await account.record($0, $1) } }
           for replica in stack.replicas {
-            let asked = ContinuousClock.now
             #expect(try await stack.end([replica]) == [replica: 0])
-            #expect(ContinuousClock.now - asked < .seconds(20), "\(replica) took longer than a drain may")
             try await stack.start([replica])
           }
           for replica in stack.replicas { try await stack.killAndRestart(replica) }

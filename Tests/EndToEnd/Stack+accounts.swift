@@ -54,7 +54,7 @@ extension PayoutClient {
   /// Polls each payout until it is confirmed.
   func waitUntilConfirmed(_ ids: [String]) async throws {
     for id in ids {
-      try await eventually("payout \(id) is confirmed", within: .seconds(120)) {
+      try await eventually("payout \(id) is confirmed", within: .seconds(300)) {
         try await status(of: id) == "confirmed"
       }
     }

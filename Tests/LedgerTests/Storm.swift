@@ -38,7 +38,7 @@ final class Storm: Sendable {
     self.ledgers = ledgers
     self.seed = seed
     end = .now + .seconds(seconds)
-    limit = end + .seconds(60)
+    limit = end + .seconds(300)
   }
 
   /// How many kinds of steps there are, and how much each of them does at least.

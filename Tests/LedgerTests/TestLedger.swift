@@ -29,7 +29,7 @@ struct TestLedger: Sendable {
 
   /// A pool on a database.
   static func pool(
-    _ url: String, connectionLimit: Int = 4, acquireTimeoutMilliseconds: Int = 10_000
+    _ url: String, connectionLimit: Int = 4, acquireTimeoutMilliseconds: Int = 120_000
   ) -> PostgresPool {
     PostgresPool(
       configuration: PostgresConfiguration(
@@ -176,9 +176,9 @@ struct NothingThrown: Error {}
 
 /// Waits until a condition holds, looking again and again.
 ///
-/// - Throws: ``ConditionNotMet`` after ten seconds.
+/// - Throws: ``ConditionNotMet`` after two minutes.
 func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-  let deadline = ContinuousClock.now + .seconds(10)
+  let deadline = ContinuousClock.now + .seconds(120)
   while try await !condition() {
     guard ContinuousClock.now < deadline else { throw ConditionNotMet(what: what) }
     try await Task.sleep(for: .milliseconds(5))

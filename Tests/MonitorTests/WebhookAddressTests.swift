@@ -143,7 +143,8 @@ import Worker
     let proxy = try await PrivateSOCKSProxy(knowing: [name])
     let dns = ScriptedDNS([:])
     let out = PinnedHTTPOut(
-      resolver: dns, callable: CallableAddresses(), proxy: try ProxyServer("127.0.0.1:\(proxy.port)"))
+      resolver: dns, callable: CallableAddresses(), proxy: try ProxyServer("127.0.0.1:\(proxy.port)"),
+      secondsMax: 60)
     try await WebhookReceiver.run { receiver in
       let url = receiver.url(host: name)
       #expect(try await out.post(request(url)) == 204)

@@ -111,9 +111,13 @@ struct WindowTests {
     }
     // Whoever found the rest locked has gone to sleep; one more look, as every half second brings.
     try await schedulers[0].schedule.runUntilIdle()
-    #expect(try await scene.sql("SELECT sum(payout_count), count(*) FROM settlement_batches") == "2400|24")
+    let made = try await scene.sql("SELECT sum(payout_count), count(*) FROM settlement_batches").split(separator: "|")
+      .compactMap { Int($0) }
+    #expect(made.first == 2_400)
+    // Two that look at the same moment may share what is left between them: then each ends with a batch that is not full.
+    #expect((24...30).contains(made.last ?? 0), "\(made)")
     #expect(try await scene.sql("SELECT count(*) FROM payout_events WHERE to_status = 'scheduled'") == "2400")
-    #expect(try await scene.readyBatches().count == 24)
+    #expect(try await scene.readyBatches().count == made.last)
   }
 
   @Test func `the Scheduler that starts last sets the length of windows for all, and accepted payouts keep theirs`()

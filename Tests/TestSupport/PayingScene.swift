@@ -52,7 +52,9 @@ public struct PayingScene: Sendable {
     let shared = try await PrivatePostgres.shared()
     let url = try await (server ?? shared).createDatabase()
     let pool = PostgresPool(
-      configuration: PostgresConfiguration(url: url, applicationName: "scene", connectionLimit: 6),
+      configuration: PostgresConfiguration(
+        url: url, applicationName: "scene", connectionLimit: 6, statementTimeoutMilliseconds: 180_000,
+        acquireTimeoutMilliseconds: 120_000),
       logger: Logger(label: "scene"))
     let ledgerClock = environment == "dev" ? LedgerClock(url: url) : nil
     let result: Result<Void, any Error>

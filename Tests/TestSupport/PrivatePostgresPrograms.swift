@@ -92,21 +92,25 @@ struct PostgresPrograms: Sendable {
 
 /// Ports that nobody listens on.
 public enum FreePort {
-  /// A TCP port on 127.0.0.1 that was free a moment ago.
+  /// A TCP port on 127.0.0.1 that nobody listens on at this moment, below those that outgoing connections get: one of these
+  /// could take it while a server restarts.
   public static func choose() throws -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    guard descriptor >= 0 else { throw POSIXError(.EMFILE) }
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let port: UInt16? = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-        bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
-      } ? UInt16(bigEndian: pointer.pointee.sin_port) : nil
+    for _ in 0..<1_000 {
+      let port = Int.random(in: 20_000..<32_000)
+      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+      guard descriptor >= 0 else { throw POSIXError(.EMFILE) }
+      defer { close(descriptor) }
+      var address = sockaddr_in()
+      address.sin_family = sa_family_t(AF_INET)
+      address.sin_port = UInt16(port).bigEndian
+      address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+      let isFree = withUnsafePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+          bind(descriptor, generic, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+        }
+      }
+      if isFree { return port }
     }
-    guard let port else { throw POSIXError(.EADDRNOTAVAIL) }
-    return Int(port)
+    throw POSIXError(.EADDRNOTAVAIL)
   }
 }

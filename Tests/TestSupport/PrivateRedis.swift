@@ -52,11 +52,11 @@ public actor PrivateRedis {
   }
 
   private init(arguments: [String]) throws {
-    port = try Self.freePort()
+    port = try FreePort.choose()
     let folder = NSTemporaryDirectory() + "/private-redis-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     self.folder = folder
-    let tlsPort = arguments.contains("{tls-port}") ? try Self.freePort() : nil
+    let tlsPort = arguments.contains("{tls-port}") ? try FreePort.choose() : nil
     self.tlsPort = tlsPort
     self.arguments = arguments.map { $0 == "{tls-port}" ? "\(tlsPort ?? 0)" : $0 }
     _ = try Self.spawn("/bin/sh", ["-c", Self.watcher, "sh", "\(getpid())", folder, "\(port)"])
@@ -153,27 +153,6 @@ public actor PrivateRedis {
       }
       try await Task.sleep(for: .milliseconds(10))
     }
-  }
-
-  /// A port that nobody listens on at this moment, below those that outgoing connections get: one of these could take it
-  /// while the server restarts.
-  private static func freePort() throws -> Int {
-    for _ in 0..<1_000 {
-      let port = Int.random(in: 20_000..<32_000)
-      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-      defer { close(descriptor) }
-      var address = sockaddr_in()
-      address.sin_family = sa_family_t(AF_INET)
-      address.sin_port = UInt16(port).bigEndian
-      address.sin_addr.s_addr = inet_addr("127.0.0.1")
-      let isFree = withUnsafePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-          bind(descriptor, generic, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-        }
-      }
-      if isFree { return port }
-    }
-    throw PrivateRedisError(message: "no free port on 127.0.0.1")
   }
 }
 
