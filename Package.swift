@@ -144,7 +144,10 @@ let package = Package(
       ]),
     tests(
       "SignerTests",
-      of: ["Signer", "Monitor", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres", logging]),
+      of: [
+        "Signer", "Monitor", "Payoutctl", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres",
+        logging,
+      ]),
     tests(
       "MonitorTests",
       of: ["Monitor", "Signer", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres", logging]),

@@ -11,6 +11,7 @@ public import Worker
 /// | `payouts_scheduler_entries_total{outcome}` | what came of stream entries: `read`, `malformed`, `given_up` |
 /// | `payouts_scheduler_swept_payouts_total` | how many had to be sent again: is Redis losing entries? |
 /// | `payouts_scheduler_expired_payouts_total` | how many were not paid in their own time |
+/// | `payouts_scheduler_intent_log_bytes` | how much memory does the log of intents take in Redis? |
 /// | `payouts_scheduler_queue_entries` | how many entries wait in `payouts.immediate` |
 public struct SchedulerMetrics: Sendable {
   let batches: Counter
@@ -22,6 +23,7 @@ public struct SchedulerMetrics: Sendable {
   let sweptPayouts: Counter
   let expiredPayouts: Counter
   let queueEntries: Meter
+  let intentLogBytes: Meter
 
   /// Makes every instrument.
   public init(_ instruments: Instruments) {
@@ -37,6 +39,7 @@ public struct SchedulerMetrics: Sendable {
     entriesGivenUp = entries("given_up")
     sweptPayouts = instruments.counter("swept_payouts_total", help: "Payouts that were queued too long and sent again.")
     expiredPayouts = instruments.counter("expired_payouts_total", help: "Payouts whose expires_at passed unsigned.")
+    intentLogBytes = instruments.gauge("intent_log_bytes", help: "Memory of the stream intents at the last trimming.")
     queueEntries = instruments.gauge("queue_entries", help: "Entries in payouts.immediate at the last sweep.")
   }
 }

@@ -126,7 +126,7 @@ import Testing
       #expect(
         try await test.rows("SELECT number, name FROM schema_migrations ORDER BY number")
           == Migrator.all.map { "\($0.number)|\($0.name)" })
-      #expect(Migrator.all.map(\.number) == Array(1...Int32(Migrator.all.count)))
+      #expect(Migrator.all.map(\.number) == Set(Migrator.all.map(\.number)).sorted())
       #expect(try await test.value("SELECT count(*) FROM ledger_settings") == "1")
       #expect(try await test.value("SELECT count(*) FROM breaker") == "1")
     }
@@ -139,9 +139,9 @@ import Testing
       let changed = try #require(try await refusal(test.url))
       #expect(changed.code == .misconfigured && changed.message.contains("migration 2 (payouts)"))
       try await test.run(
-        "INSERT INTO schema_migrations (number, name, checksum) VALUES (\(Migrator.all.count + 1), 'x', 'x')")
+        "INSERT INTO schema_migrations (number, name, checksum) VALUES (\(Migrator.newest + 1), 'x', 'x')")
       let newer = try #require(try await refusal(test.url))
-      #expect(newer.code == .misconfigured && newer.message.contains("the schema is at \(Migrator.all.count + 1)"))
+      #expect(newer.code == .misconfigured && newer.message.contains("the schema is at \(Migrator.newest + 1)"))
     }
   }
 

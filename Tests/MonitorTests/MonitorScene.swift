@@ -32,7 +32,7 @@ extension PayingScene {
       seals: try SealVerifier(sealer.publicKeyText), hourlyLimit: nil, dailyLimit: nil)
     return try SignerSteps(
       SignerParts(
-        ledger: ledger, streams: streams, node: node, key: key, journal: journal, clock: clock,
+        ledger: ledger, streams: streams, intents: streams, node: node, key: key, journal: journal, clock: clock,
         runID: [UInt8](repeating: run, count: 16)),
       policy: policy, metrics: nil, logger: Logger(label: "signer"))
   }

@@ -79,7 +79,7 @@ extension Ledger: SchedulerLedger {
   }
 
   /// See `SchedulerLedger.expire`.
-  public func expire(atMost count: Int) async throws -> [PayoutID] {
+  public func expire(atMost count: Int) async throws -> [PayoutEnd] {
     let result = try await transaction { connection in
       try await connection.execute(
         """
@@ -92,10 +92,14 @@ extension Ledger: SchedulerLedger {
           ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
         )
         UPDATE payouts p SET status = 'expired', note = 'its own expires_at passed'
-        FROM due WHERE p.id = due.id RETURNING p.id
+        FROM due WHERE p.id = due.id RETURNING p.id, p.reference, p.note, p.status_since
         """, [.int8(Int64(count))])
     }
-    return try result.rows.map { try PayoutID(bytes: $0.uuid("id")) }
+    return try result.rows.map { row in
+      PayoutEnd(
+        payout: try PayoutID(bytes: row.uuid("id")), reference: try Reference(row.bytes("reference")), status: .expired,
+        note: try row.textOrNil("note"), at: try row.time("status_since"))
+    }
   }
 
   /// See `SchedulerLedger.queuedPayouts`.

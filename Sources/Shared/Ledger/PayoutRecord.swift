@@ -25,6 +25,8 @@ public struct PayoutRecord: Sendable, Hashable {
   public let settlementBatch: BatchID?
   /// Not signed again before this time, after an attempt that ended unpaid.
   public let notBefore: Timestamp?
+  /// In which windows its amount is counted.
+  public let limitWindows: LimitWindows
 
   /// The payout's name.
   public var id: PayoutID { terms.id }
@@ -34,7 +36,7 @@ public struct PayoutRecord: Sendable, Hashable {
     p.client_batch_id, p.node_id, p.kyc_hash, p.created_at, p.expires_at, p.seal_version, p.seal_key_id,
     p.seal_signature, p.priority, p.reason, p.external_id, p.beneficiary_user_id, p.session_id, p.work_credits,
     p.custom_data, p.webhook_url, p.request_id, p.accepted_status, p.status, p.status_since, p.note, p.held_from,
-    p.hold_reason, p.settlement_batch_id, p.not_before
+    p.hold_reason, p.settlement_batch_id, p.not_before, p.hour_window, p.day_window
     """
 
   init(_ row: PostgresRow) throws {
@@ -60,13 +62,15 @@ public struct PayoutRecord: Sendable, Hashable {
     holdReason = try row.textOrNil("hold_reason")
     settlementBatch = try row.uuidOrNil("settlement_batch_id").map { try BatchID(bytes: $0) }
     notBefore = try row.timeOrNil("not_before")
+    limitWindows = LimitWindows(hour: try row.time("hour_window"), day: try row.time("day_window"))
   }
 
-  /// A record of its parts.
+  /// A record of its parts. Without other `limitWindows` it is counted where its state began.
   public init(
     terms: PayoutTerms, seal: Seal, particulars: PayoutParticulars, acceptedStatus: PayoutStatus,
     status: PayoutStatus, statusSince: Timestamp, note: String? = nil, heldFrom: PayoutStatus? = nil,
-    holdReason: String? = nil, settlementBatch: BatchID? = nil, notBefore: Timestamp? = nil
+    holdReason: String? = nil, settlementBatch: BatchID? = nil, notBefore: Timestamp? = nil,
+    limitWindows: LimitWindows? = nil
   ) {
     self.terms = terms
     self.seal = seal
@@ -79,6 +83,7 @@ public struct PayoutRecord: Sendable, Hashable {
     self.holdReason = holdReason
     self.settlementBatch = settlementBatch
     self.notBefore = notBefore
+    self.limitWindows = limitWindows ?? LimitWindows(at: statusSince)
   }
 
   /// The record of a payout that was just accepted.
@@ -94,6 +99,7 @@ public struct PayoutRecord: Sendable, Hashable {
     holdReason = nil
     settlementBatch = nil
     notBefore = nil
+    limitWindows = LimitWindows(at: time)
   }
 }
 
