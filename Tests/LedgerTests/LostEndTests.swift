@@ -69,6 +69,21 @@ import Testing
     }
   }
 
+  // Proves that an end outlives its payout: where both were lost and only the end is told, a request that comes again is
+  // not signed before a person has answered.
+  @Test func `an end whose payout is lost waits for the request that comes again`() async throws {
+    try await withLedger { test async throws in
+      let ends = [end(1, .settledExternally), end(2, .expired)]
+      #expect(try await test.ledger.lost(ends.map { .ended($0) }) == [.ended(ends[0])])
+      #expect(try await test.ledger.putBack(ends: [ends[0]]).ends == 1)
+      #expect(try await test.ledger.lost(ends.map { .ended($0) }) == [])
+      #expect(try await test.value("SELECT count(*) FROM alarms") == "0")
+      try await test.schedule(1)
+      let error = try await ledgerError { try await test.sign() }
+      #expect(error.code == .illegalChange)
+    }
+  }
+
   // Proves that an expiry repeats itself and is asked about only where its own time speaks against it.
   @Test func `a lost expiry is no question, unless its time has not come`() async throws {
     try await withLedger { test async throws in

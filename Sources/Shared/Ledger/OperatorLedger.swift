@@ -18,8 +18,8 @@ public protocol OperatorLedger: IntentLedger {
   ///
   /// - Parameter acceptances: with unbroken seals, which is the caller's to check.
   func putBack(acceptances: [AcceptedIntent]) async throws -> IntentReplay
-  /// Asks a person about unpaid ends that this database has lost: their payouts are held, and none is signed before the
-  /// answer (reject, settle, or release although it ended). Doing it twice changes nothing more.
+  /// Asks a person about unpaid ends that this database has lost: their payouts are held, and nothing of their references is
+  /// signed before the answer (reject, settle, or release although it ended). Doing it twice changes nothing more.
   func putBack(ends: [PayoutEnd]) async throws -> IntentReplay
 
   /// Payouts that wait for a person, the one that has waited longest first.

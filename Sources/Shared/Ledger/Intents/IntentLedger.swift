@@ -8,8 +8,8 @@ public protocol IntentLedger: Sendable {
   ///
   /// An acceptance is lost where no payout stands under its reference, or where another request's does, unsigned, and
   /// nobody has dealt with that yet. (The same request under another id is no loss: its client sent it again.) An end is
-  /// lost where its reference's payout has not ended and nobody was asked about it; `expired` repeats itself, so that it
-  /// counts only where `expires_at` speaks against it.
+  /// lost where its reference's payout has not ended, or is lost itself, and nobody was asked about it; `expired` repeats
+  /// itself, so that it counts only where `expires_at` speaks against it.
   func lost(_ intents: [Intent]) async throws -> [Intent]
 }
 

@@ -94,14 +94,18 @@ extension Ledger {
     ORDER BY n.place
     """
 
-  /// What is lost of ends.
+  /// What is lost of ends. One whose payout is lost as well is remembered too: its client may send the request again.
   private static let lostEnds = """
     SELECT n.place
     FROM unnest($1::bytea[], $2::text[]) WITH ORDINALITY AS n (reference, status, place)
-      JOIN payouts p ON p.reference = n.reference
-    WHERE p.status NOT IN ('confirmed', 'failed', 'rejected', 'expired', 'cancelled', 'settled_externally')
-      AND (n.status <> 'expired' OR p.expires_at IS NULL OR p.expires_at > ledger_now())
-      AND NOT EXISTS (SELECT FROM lost_ends e WHERE e.reference = n.reference)
+      LEFT JOIN payout_references r ON r.reference = n.reference
+      LEFT JOIN payouts p ON p.reference = n.reference
+    WHERE NOT EXISTS (SELECT FROM lost_ends e WHERE e.reference = n.reference)
+      AND CASE
+        WHEN p.id IS NULL THEN r.owner IS NULL AND n.status <> 'expired'
+        ELSE p.status NOT IN ('confirmed', 'failed', 'rejected', 'expired', 'cancelled', 'settled_externally')
+          AND (n.status <> 'expired' OR p.expires_at IS NULL OR p.expires_at > ledger_now())
+        END
     ORDER BY n.place
     """
 }

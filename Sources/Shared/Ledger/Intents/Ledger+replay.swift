@@ -183,7 +183,8 @@ extension Ledger {
   }
 
   /// Whatever waits unsigned is held; a held one keeps where it was held from. What is signed goes its way: its own end
-  /// comes from the chain, and where that frees it, Signer holds it.
+  /// comes from the chain, and where that frees it, Signer holds it. So does it with a payout that is accepted anew under the
+  /// reference later.
   private static func holdEnded(_ end: PayoutEnd, on connection: PostgresConnection) async throws {
     let note =
       "the log of intents says that payout \(end.payout) of its reference was \(end.status.rawValue) at \(end.at)"
@@ -191,7 +192,7 @@ extension Ledger {
     let parameters: [PostgresParameter] = [
       .bytes(end.reference.bytes), .text(HoldReason.endWasLost.rawValue), .text(note),
     ]
-    _ = try await connection.pipeline([
+    let held = try await connection.pipeline([
       (
         """
         UPDATE payouts SET hold_reason = $2, note = concat_ws('; it was held before: ', $3::text, hold_reason)
@@ -205,6 +206,7 @@ extension Ledger {
         """, parameters
       ),
     ])
+    guard held.contains(where: { $0.affectedRows > 0 }) else { return }
     try await raiseAlarm(
       HoldReason.endWasLost.rawValue, "payout \(end.payout)",
       "\(note); a restore took that end: reject it, settle it, or release it although it ended", on: connection)
