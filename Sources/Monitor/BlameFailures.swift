@@ -1,6 +1,7 @@
 import Ledger
 import Logging
 import Payouts
+import Synchronization
 import Tron
 import Worker
 
@@ -23,15 +24,18 @@ struct BlameFailures: Sendable {
   let node: any TronNode
   let maximumOwnFailures: Int64
   let clock: any WallClock
+  let place = BlamePlace()
   let metrics: MonitorMetrics?
   let logger: Logger
 
-  /// Looks at each failure. One that a node refuses to look at does not keep the others waiting.
+  /// Looks at each failure. One that a node refuses to look at does not keep the others waiting: rounds go on behind the
+  /// last one that was looked at, and begin anew at the end.
   func step() async throws -> StepOutcome {
-    let failures = try await ledger.unblamedFailures(atMost: Self.atOnce)
+    let failures = try await nextFailures()
     var refusal: (any Error)?
     var isUntrusted = false
     for failure in failures {
+      place.last = failure
       do {
         try await tell(failure)
       } catch let error as LedgerError where error.code == .historyNotTrusted {
@@ -44,13 +48,21 @@ struct BlameFailures: Sendable {
       } catch let error as TronNodeError {
         try await callIfOverdue(failure, error)
         // A node that does not answer is not asked about the others.
-        guard error.code == .nodeError else { throw error }
+        guard !error.isSilence else { throw error }
         refusal = error
       }
     }
+    if failures.count < Self.atOnce { place.last = nil }
     if let refusal { throw refusal }
     if isUntrusted { return .idle(milliseconds: Self.untrustedPauseMilliseconds) }
     return failures.count == Self.atOnce ? .worked : .idle(milliseconds: Self.pauseMilliseconds)
+  }
+
+  private func nextFailures() async throws -> [UnblamedFailure] {
+    let failures = try await ledger.unblamedFailures(after: place.last, atMost: Self.atOnce)
+    guard failures.isEmpty, place.last != nil else { return failures }
+    place.last = nil
+    return try await ledger.unblamedFailures(after: nil, atMost: Self.atOnce)
   }
 
   private func tell(_ failure: UnblamedFailure) async throws {
@@ -107,5 +119,17 @@ struct BlameFailures: Sendable {
     try await ledger.raiseAlarm(
       kind: "unexplained_failure", subject: "transaction \(failure.txid)",
       message: "its payout waits to be signed again, and why it reverted cannot be told: \(error)")
+  }
+}
+
+/// How far this process has come on its way round through the failures that nobody has told of yet. In memory only: after a
+/// start it begins with the oldest.
+final class BlamePlace: Sendable {
+  private let place = Mutex<UnblamedFailure?>(nil)
+
+  /// The one that was looked at last; nil at the beginning.
+  var last: UnblamedFailure? {
+    get { place.withLock { $0 } }
+    set { place.withLock { $0 = newValue } }
   }
 }

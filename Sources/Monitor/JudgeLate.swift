@@ -26,13 +26,15 @@ struct JudgeLate: Sendable {
   let retryDelayMilliseconds: Int64
   let clock: any WallClock
   let anomalies = AnomalyLooks()
+  let turns = Turns<TxID>()
   let metrics: MonitorMetrics?
   let logger: Logger
 
   /// Judges what there is. One that cannot be judged now does not keep the others waiting.
   ///
   /// All that is read for a verdict comes from one node, whose solid view has reached our solid block. What this one cannot
-  /// show is read anew, whole, from the next.
+  /// show is read anew, whole, from the next. One that answers nothing at all is given up at once, with what it has shown
+  /// settled: a node may tell its head and hang on old blocks, and each of them would cost the whole time of a call.
   func step() async throws -> StepOutcome {
     let idle = StepOutcome.idle(milliseconds: Self.pauseMilliseconds)
     var waiting = try await candidates()
@@ -51,7 +53,8 @@ struct JudgeLate: Sendable {
         waiting.removeAll { failures[$0.transaction.txid] == nil }
         // A node's failure first: there the next node may do better.
         let errors = waiting.compactMap { failures[$0.transaction.txid] }
-        if let error = errors.first(where: { $0 is ChainReadError }) ?? errors.first { throw error }
+        let worst = errors.first(where: TronNodeError.isSilence) ?? errors.first { $0 is ChainReadError }
+        if let error = worst ?? errors.first { throw error }
       }
     } catch  where isUnreadable(error) {
       for candidate in waiting { try await callIfOverdue(candidate, failures[candidate.transaction.txid] ?? error) }
@@ -67,11 +70,17 @@ struct JudgeLate: Sendable {
     var read = [cursor.number: try await blockThatWasFollowed(cursor, round)]
     var verdicts: [TxID: TransactionVerdict] = [:]
     var failures: [TxID: any Error] = [:]
-    for candidate in waiting {
+    let inTurn = turns.order(waiting) { $0.transaction.txid }
+    for (index, candidate) in inTurn.enumerated() {
+      let txid = candidate.transaction.txid
       do {
-        verdicts[candidate.transaction.txid] = try await judge(candidate, on: round.node, sharing: &read)
+        verdicts[txid] = try await judge(candidate, on: round.node, sharing: &read)
       } catch {
-        failures[candidate.transaction.txid] = error
+        failures[txid] = error
+        guard TronNodeError.isSilence(error) else { continue }
+        turns.failed(txid)
+        for unasked in inTurn[index...] { failures[unasked.transaction.txid] = error }
+        break
       }
     }
     return (verdicts, failures)

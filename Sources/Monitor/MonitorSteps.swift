@@ -111,10 +111,10 @@ public struct MonitorSteps: Sendable {
     let announcing = AnnounceAlarms(
       ledger: parts.ledger, receiver: parts.alarms, metrics: metrics, logger: logger)
 
-    followHead = Step("follow_head", stateWhenFailing: .failed) { try await head.step() }
-    followSolid = Step("follow_solid", stateWhenFailing: .failed) { try await solid.step() }
-    judgeLate = Step("judge_late") { try await late.step() }
-    blameFailures = Step("blame_failures") { try await blaming.step() }
+    followHead = Step("follow_head", stateWhenFailing: .failed, backOff: .asking) { try await head.step() }
+    followSolid = Step("follow_solid", stateWhenFailing: .failed, backOff: .asking) { try await solid.step() }
+    judgeLate = Step("judge_late", backOff: .asking) { try await late.step() }
+    blameFailures = Step("blame_failures", backOff: .asking) { try await blaming.step() }
     confirm = Step("confirm") { try await confirming.step() }
     judgeFindings = Step("judge_findings") { try await findings.step() }
     takeUpSent = Step("take_up_sent") { try await sent.step() > 0 ? .worked : .idle(milliseconds: 1) }

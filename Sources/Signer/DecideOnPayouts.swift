@@ -55,7 +55,10 @@ struct DecideOnPayouts<Signer: TransactionSigner>: Sendable {
     var limits = OwnLimits(
       hourly: hourlyLimit, daily: dailyLimit, batch: batch, journal: journal, unpaid: earlierAttempts.unpaid)
     var decisions: [SigningDecision] = []
+    var room = batch.capacity
     for candidate in batch.candidates {
+      // The rest waits: it is looked at when there is room again.
+      guard room > 0 else { break }
       if let hold = hold(candidate) {
         decisions.append(hold)
       } else if !limits.couldEverSign(candidate.payout.terms.amount) {
@@ -75,6 +78,7 @@ struct DecideOnPayouts<Signer: TransactionSigner>: Sendable {
         let timestamp = Timestamp(milliseconds: second * 1_000 + candidate.payout.terms.reference.milliseconds)
         decisions.append(
           .sign(try sign(candidate, expiration: expiration, timestamp: timestamp, outlook: outlook)))
+        room -= 1
       }
     }
     return decisions

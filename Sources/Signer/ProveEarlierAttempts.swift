@@ -15,30 +15,26 @@ struct ProveEarlierAttempts: Sendable {
   let node: any TronNode
   let ledger: any SignerLedger
   let earlierAttempts: EarlierAttempts
+  let turns = Turns<TxID>()
   let logger: Logger
 
   /// Proves what is wanted, one window after the other. All windows of a round come from one node; what this one cannot
-  /// show is read anew, whole, from the next.
+  /// show is read anew, whole, from the next. One that answers nothing at all is given up at once: a node may tell its head
+  /// and hang on old blocks, and each of them would cost the whole time of a call.
   func step() async throws -> StepOutcome {
     guard !earlierAttempts.wanted.isEmpty else { return .idle(milliseconds: Self.pauseMilliseconds) }
-    var unproven: [(attempt: JournalEntry, solid: Timestamp, error: any Error)] = []
+    var unproven: [Unproven] = []
     var roundError: (any Error)?
     do {
       try await node.round(of: .solid) { round in
-        let solid = round.latest.header.timestamp
-        var read: [Int64: ReadBlock] = [:]
-        var firstError: (any Error)?
-        for attempt in earlierAttempts.wanted where attempt.expiration <= solid {
-          unproven.removeAll { $0.attempt.txid == attempt.txid }
-          // One that cannot be proven now does not keep the others waiting.
-          do {
-            try await prove(attempt, on: round.node, sharing: &read)
-          } catch {
-            unproven.append((attempt, solid, error))
-            firstError = firstError ?? error
-          }
-        }
-        if let firstError { throw firstError }
+        let left = try await prove(earlierAttempts.wanted, in: round)
+        let asked = Set(left.asked)
+        unproven.removeAll { asked.contains($0.attempt.txid) }
+        unproven += left.unproven
+        // A node's failure first: there the next node may do better.
+        let errors = left.unproven.map(\.error)
+        let worst = errors.first(where: TronNodeError.isSilence) ?? errors.first { $0 is ChainReadError }
+        if let error = worst ?? errors.first { throw error }
       }
     } catch {
       roundError = error
@@ -47,6 +43,34 @@ struct ProveEarlierAttempts: Sendable {
     // The last node that was asked may be too far behind to have tried what another one failed at.
     if let error = roundError ?? unproven.first?.error { throw error }
     return .idle(milliseconds: Self.pauseMilliseconds)
+  }
+
+  /// An attempt without its proof, the solid chain's time then, and why.
+  private typealias Unproven = (attempt: JournalEntry, solid: Timestamp, error: any Error)
+
+  /// What one node shows of those that have expired. One that cannot be proven now does not keep the others waiting, not
+  /// even one at which nodes fall silent: the next round begins with the others.
+  private func prove(
+    _ wanted: [JournalEntry], in round: NodeRound
+  ) async throws -> (asked: [TxID], unproven: [Unproven]) {
+    let solid = round.latest.header.timestamp
+    let inTurn = turns.order(wanted.filter { $0.expiration <= solid }) { $0.txid }
+    var read: [Int64: ReadBlock] = [:]
+    var unproven: [Unproven] = []
+    for (index, attempt) in inTurn.enumerated() {
+      do {
+        try await prove(attempt, on: round.node, sharing: &read)
+      } catch {
+        guard TronNodeError.isSilence(error) else {
+          unproven.append((attempt, solid, error))
+          continue
+        }
+        turns.failed(attempt.txid)
+        unproven += inTurn[index...].map { ($0, solid, error) }
+        break
+      }
+    }
+    return (inTurn.map(\.txid), unproven)
   }
 
   /// Its payout must not wait for ever with nobody told.

@@ -15,6 +15,9 @@ struct SignBatches<Signer: TransactionSigner>: Sendable {
   static var pauseMilliseconds: Int64 { 500 }
   /// How many payouts one transaction of the database signs at most.
   static var payoutsAtOnce: Int { 100 }
+  /// How old a look at the chain may be when it is decided by, in milliseconds: two slots. What was asked for before a long
+  /// wait for the ledger's locks says no more whether the fence is fresh and the node's clock is ours.
+  static var lookAgeMaximumMilliseconds: Int64 { 6_000 }
   /// How many blocks the fence may be behind the head (DESIGN.md §7).
   static var fenceLagBlocks: Int64 { 10 }
 
@@ -71,26 +74,36 @@ struct SignBatches<Signer: TransactionSigner>: Sendable {
     }
     let order = SigningOrder(
       batch: batch, wallet: decide.signer.address, signer: signerName, head: look.head,
-      maximumInFlight: maximumInFlight, maximumPayouts: allowance, fenceLagBlocks: Self.fenceLagBlocks)
+      maximumInFlight: maximumInFlight, maximumPayouts: Self.payoutsAtOnce, maximumSigned: allowance,
+      fenceLagBlocks: Self.fenceLagBlocks)
     let now = clock.now()
-    let made = Mutex<[[SigningDecision]]>([])
+    let life = state.vouchedLife
+    let made = Mutex<[Made]>([])
+    let wasLate = Mutex(false)
     let outcome: SigningOutcome
     do {
-      outcome = try await ledger.sign(order) { [decide] locked in
-        let decisions = try decide.decide(locked, outlook: look, now: now)
-        made.withLock { $0.append(decisions) }
+      outcome = try await ledger.sign(order) { [decide, clock] locked in
+        let age = clock.now().milliseconds(since: look.askedAt)
+        let isLate = !(0...Self.lookAgeMaximumMilliseconds).contains(age)
+        wasLate.withLock { $0 = isLate }
+        let decisions = isLate ? [] : try decide.decide(locked, outlook: look, now: now)
+        made.withLock { $0.append(Made(decisions: decisions, at: locked.now)) }
         return decisions
       }
     } catch {
       // Whatever of it was committed after all.
-      for decisions in made.withLock({ $0 }) { remember(decisions, signedAt: now) }
+      for round in made.withLock({ $0 }) { remember(entries(of: round)) }
+      state.recordSigned(headNumber: look.head.number)
       throw error
     }
     switch outcome {
     case .done(let signed, let held, let waiting):
       // Those of earlier rounds were rolled back and have left this process for nowhere.
-      remember(made.withLock { $0.last } ?? [], signedAt: now)
+      let committed = made.withLock { $0.last }.map { entries(of: $0) } ?? []
+      remember(committed)
+      if committed.count == signed { await write(committed, under: life) }
       metrics?.count(signed: signed, held: held)
+      if signed > 0 { state.recordSigned(headNumber: look.head.number) }
       if signed > 0 || held > 0 {
         logger.info(
           "Signed a batch",
@@ -99,7 +112,7 @@ struct SignBatches<Signer: TransactionSigner>: Sendable {
           ])
       }
       // Those that wait for a window or a proof come up again by the sweeper; those cut off by the allowance at once.
-      return signed == allowance && allowance < Self.payoutsAtOnce || waiting > 0 && signed > 0
+      return waiting > 0 && (signed > 0 || wasLate.withLock { $0 })
     case .blocked(let reason):
       logger.debug("Signing is blocked", metadata: ["reason": "\(reason.rawValue)"])
       state.recordBlocked()
@@ -110,22 +123,46 @@ struct SignBatches<Signer: TransactionSigner>: Sendable {
 }
 
 extension SignBatches {
-  /// Keeps in mind what was signed until the journal holds it (see `EarlierAttempts`). Of twins only the first is stored:
-  /// the other's bytes are the first's.
-  private func remember(_ decisions: [SigningDecision], signedAt: Timestamp) {
+  /// What was decided in one round, and the ledger's time then, which it stores as the time of signing.
+  private struct Made {
+    let decisions: [SigningDecision]
+    let at: Timestamp
+  }
+
+  /// What the journal is to hold of it. Of twins only the first is stored: the other's bytes are the first's.
+  private func entries(of made: Made) -> [JournalEntry] {
     var seen: Set<TxID> = []
-    let entries = decisions.compactMap { decision -> JournalEntry? in
+    return made.decisions.compactMap { decision -> JournalEntry? in
       guard case .sign(let signed) = decision, seen.insert(signed.txid).inserted else { return nil }
       return JournalEntry(
         txid: signed.txid, wallet: decide.signer.address, signer: signerName, signedBytes: signed.signedBytes,
         referenceBlockNumber: signed.referenceBlockNumber, headTime: signed.headTime, expiration: signed.expiration,
-        feeLimit: signed.feeLimit, signedAt: signedAt,
+        feeLimit: signed.feeLimit, signedAt: made.at,
         payouts: [
           JournalPayout(
             payout: signed.payout, reference: signed.reference, attemptNumber: signed.attemptNumber,
             token: signed.transfer.token, recipient: signed.transfer.to, amount: signed.transfer.amount)
         ])
     }
+  }
+
+  /// Journals at once what is committed: who reads the ledger could send it, keep it from ever being taken for broadcast, and
+  /// free its payout once this process and its memory are gone.
+  ///
+  /// Broadcasting journals it, too, and first of all, so that a failure here costs nothing but that protection: it is told
+  /// there. Another life than the one vouched for throws it away.
+  private func write(_ entries: [JournalEntry], under life: ServerLife?) async {
+    guard let life, !entries.isEmpty else { return }
+    do {
+      try await decide.journal.append(entries, under: life)
+      decide.earlierAttempts.journaled(entries)
+    } catch {
+      logger.warning("What was signed is not in the journal yet, and not sent before it is", error: error)
+    }
+  }
+
+  /// Keeps in mind what was signed until the journal holds it (see `EarlierAttempts`).
+  private func remember(_ entries: [JournalEntry]) {
     decide.earlierAttempts.remember(
       entries.filter { entry in
         !entry.payouts.contains { decide.journal.attempts(of: $0.reference).contains { $0.txid == entry.txid } }

@@ -39,14 +39,21 @@ final class SignerState: Sendable {
     }
   }
 
-  /// How many payouts may be signed now: while no node accepts, nothing but one trial a block (DESIGN.md §3 point 3).
+  /// How many payouts may be signed now: while no node accepts, nothing but one trial a block (DESIGN.md §3 point 3). A
+  /// batch of which nothing can be signed is no trial: the next one may be.
   func allowance(atMost count: Int, headNumber: Int64) -> Int {
     state.withLock { state in
       if state.doesNodeAccept { return count }
       // Of several nodes one may be behind: a head that goes back is no new block.
-      guard state.lastTrialBlock.map({ headNumber > $0 }) ?? true else { return 0 }
-      state.lastTrialBlock = headNumber
-      return 1
+      return state.lastTrialBlock.map { headNumber > $0 } ?? true ? 1 : 0
+    }
+  }
+
+  /// Something was signed at this head, or may have been.
+  func recordSigned(headNumber: Int64) {
+    state.withLock { state in
+      guard !state.doesNodeAccept else { return }
+      state.lastTrialBlock = max(state.lastTrialBlock ?? headNumber, headNumber)
     }
   }
 

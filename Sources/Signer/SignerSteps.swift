@@ -122,14 +122,14 @@ public struct SignerSteps: Sendable {
     let sweeping = SweepBatches(ledger: parts.ledger, streams: parts.streams, state: state)
 
     vouch = Step("vouch", stateWhenFailing: .failed) { try await vouching.step() }
-    sign = Step("sign") {
+    sign = Step("sign", backOff: .asking) {
       guard try await signing.mayAct() else { return .idle(milliseconds: SignBatches<Key>.pauseMilliseconds) }
       let count = try await consumer.step()
       if state.takeBlocked() { return .idle(milliseconds: SignBatches<Key>.pauseMilliseconds) }
       return count > 0 ? .worked : .idle(milliseconds: 1)
     }
-    broadcast = Step("broadcast") { try await broadcasting.step() }
-    prove = Step("prove") { try await proving.step() }
+    broadcast = Step("broadcast", backOff: .asking) { try await broadcasting.step() }
+    prove = Step("prove", backOff: .asking) { try await proving.step() }
     sweep = Step("sweep") { try await sweeping.step() }
   }
 }

@@ -63,6 +63,7 @@ import Testing
   // answer never touches what is in a block or has ended, and never ends anything.
   @Test func `answers move forwards and end nothing`() async throws {
     try await withLedger { test async throws in
+      try await test.freeze()
       try await test.signed(4)
       try await test.head(101, [test.txid(3)])
       try await test.ledger.settle([test.txid(4): .dead], retryDelayMilliseconds: 0)
@@ -86,7 +87,7 @@ import Testing
         try await test.rows("SELECT coalesce(last_answer, '-') FROM transactions ORDER BY txid")
           == ["SUCCESS", "TAPOS_ERROR", "-", "-"])
       // Due: the refused one after its delay, the taken one after its lease. A later refusal takes nothing back.
-      try await test.run("UPDATE ledger_settings SET clock_offset_ms = 3500")
+      try await test.freeze(afterSeconds: 4)
       #expect(try await test.take().map(\.txid) == [test.txid(2)])
       try await test.ledger.record([
         BroadcastRecord(txid: test.txid(1), isTaken: false, answer: "DUP", retryMilliseconds: 0), refusal,

@@ -107,18 +107,68 @@ import Testing
     }
   }
 
-  // Proves that a person's hold outranks the end, and that releasing it gives one more attempt, not all of them again.
-  @Test func `a held payout does not fail, and released has one attempt more`() async throws {
+  // Proves that a person's hold outranks the end, that a release gives no attempt more than there are, and that nobody signs
+  // between the two.
+  @Test func `a held payout does not fail, and its last own failure ends it once it is released`() async throws {
     try await withLedger { test async throws in
       try await test.signed(1)
       try await fail(test)
+      // A Monitor read this before somebody held the payout.
+      let failure = try #require(try await test.ledger.unblamedFailures(atMost: 1).first)
       try await test.run("UPDATE payouts SET status = 'held', held_from = 'scheduled', hold_reason = 'x'")
-      #expect(try await test.blame(.payout, maximumOwnFailures: 1) == [])
+      #expect(try await test.ledger.unblamedFailures(atMost: 1).isEmpty)
+      #expect(try await test.ledger.blame(.payout, for: failure, maximumOwnFailures: 1) == nil)
+      #expect(try await test.rows("SELECT blame FROM attempts") == [""])
       #expect(try await test.status(Sample.payoutID(1)) == .held)
-      _ = try await test.ledger.decide(Sample.payoutID(1), .release, reason: "again", requiredConfirmations: 19)
-      #expect(try await test.sign() == .done(signed: 1, held: 0, waiting: 0))
-      try await fail(test, attempt: 2)
+      let released = try await test.ledger.decide(
+        Sample.payoutID(1), .release, reason: "again", requiredConfirmations: 19)
+      #expect(released == .done(.scheduled))
+      #expect(try await test.sign() == .done(signed: 0, held: 0, waiting: 0))
+      #expect(try await test.ledger.batchesToSign(waitingFor: 0, atMost: 10).isEmpty)
       #expect(try await test.blame(.payout, maximumOwnFailures: 1) == [Sample.payoutID(1)])
+      #expect(try await test.status(Sample.payoutID(1)) == .failed)
+      let states = try await test.ledger.history(of: Sample.payoutID(1)).map(\.to).suffix(3)
+      #expect(states == [.held, .scheduled, .failed])
+      #expect(try await test.used("accepted") == ["hour": 0, "day": 0])
+    }
+  }
+
+  // Proves the same for an attempt that ended while its payout was held, with failures left: it is signed again then; and
+  // that what is not the payout's own is told at once.
+  @Test func `a held payout's own failure counts after its release, another's at once`() async throws {
+    try await withLedger { test async throws in
+      try await test.signed(2)
+      let failures = try await (1...2).reverts(test)
+      try await test.run("UPDATE payouts SET status = 'held', held_from = status, hold_reason = 'x'")
+      #expect(try await test.ledger.blame(.payout, for: failures[0], maximumOwnFailures: 2) == nil)
+      #expect(try await test.ledger.blame(.walletShort, for: failures[1], maximumOwnFailures: 2) == nil)
+      #expect(try await test.rows("SELECT blame FROM attempts ORDER BY reference") == ["", "wallet_short"])
+      #expect(try await test.value("SELECT failures_in_row FROM breaker") == "1")
+      for number in 1...2 {
+        _ = try await test.ledger.decide(Sample.payoutID(number), .release, reason: "x", requiredConfirmations: 19)
+      }
+      #expect(try await test.sign() == .done(signed: 1, held: 0, waiting: 0))
+      #expect(try await test.blame(.payout, maximumOwnFailures: 2).isEmpty)
+      #expect(try await test.sign() == .done(signed: 1, held: 0, waiting: 0))
+    }
+  }
+
+  // Proves that whoever goes through all of them by parts meets each once, also those that ended at the same moment.
+  @Test func `failures are told by parts, each once`() async throws {
+    try await withLedger { test async throws in
+      try await test.signed(7)
+      _ = try await (1...4).reverts(test)
+      _ = try await (5...7).reverts(test)
+      var seen: [TxID] = []
+      var last: UnblamedFailure?
+      while true {
+        let part = try await test.ledger.unblamedFailures(after: last, atMost: 2)
+        guard let end = part.last else { break }
+        seen += part.map(\.txid)
+        last = end
+      }
+      #expect(seen.count == 7 && Set(seen) == Set((1...7).map { test.txid($0) }))
+      #expect(Set(seen.prefix(4)) == Set((1...4).map { test.txid($0) }))
     }
   }
 
@@ -173,6 +223,20 @@ import Testing
       try await test.ledger.settle([test.txid(1, attempt: 9): .dead], retryDelayMilliseconds: 7_200_000)
       #expect(
         try await test.value("SELECT round(extract(epoch FROM not_before - status_since)) FROM payouts") == "7200")
+    }
+  }
+}
+
+extension ClosedRange<Int> {
+  /// Lets the first attempts of these payouts revert, all in one transaction of the ledger.
+  ///
+  /// - Returns: all failures that nobody has told of, in the order of their payouts.
+  fileprivate func reverts(_ test: TestLedger) async throws -> [UnblamedFailure] {
+    let revert = TransactionVerdict.failedOnChain(test.place(101), Sample.cost, result: "REVERT")
+    try await test.ledger.settle(
+      Dictionary(uniqueKeysWithValues: map { (test.txid($0), revert) }), retryDelayMilliseconds: 0)
+    return try await test.ledger.unblamedFailures(atMost: 100).sorted {
+      $0.reference.bytes.last! < $1.reference.bytes.last!
     }
   }
 }

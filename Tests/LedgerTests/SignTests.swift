@@ -111,6 +111,20 @@ import Testing
     }
   }
 
+  // Proves that Signer may be told to sign fewer than it looks at, and that the bound is the ledger's.
+  @Test func `no more is signed than was ordered, of all that is looked at`() async throws {
+    try await withLedger { test async throws in
+      try await test.schedule(3)
+      let outcome = try await test.ledger.sign(test.order(maximumSigned: 1)) { batch in
+        #expect(batch.capacity == 1)
+        return batch.candidates.dropFirst().map { .sign(Sample.signed($0, batch)) }
+      }
+      #expect(outcome == .done(signed: 1, held: 0, waiting: 2))
+      #expect(try await test.status(Sample.payoutID(2)) == .signed)
+      #expect(try await test.value("SELECT count(*) FROM transactions") == "1")
+    }
+  }
+
   // Proves that the bound on what is in flight holds for two Signers at once, on two batches.
   @Test func `two Signers together keep the bound on what is in flight`() async throws {
     try await withLedger(connectionLimit: 8) { test async throws in

@@ -25,11 +25,12 @@ extension TestLedger {
   /// An order to sign a batch.
   func order(
     _ batch: BatchID = Sample.batchID(1), signer: String = TestLedger.signer, head: Int64 = TestLedger.startNumber,
-    headTime: Timestamp? = nil, maximumInFlight: Int = 1_000, maximumPayouts: Int = 100
+    headTime: Timestamp? = nil, maximumInFlight: Int = 1_000, maximumPayouts: Int = 100, maximumSigned: Int = .max
   ) -> SigningOrder {
     SigningOrder(
       batch: batch, wallet: Sample.wallet, signer: signer, head: Sample.place(head, at: headTime ?? now),
-      maximumInFlight: maximumInFlight, maximumPayouts: maximumPayouts, fenceLagBlocks: 10)
+      maximumInFlight: maximumInFlight, maximumPayouts: maximumPayouts, maximumSigned: maximumSigned,
+      fenceLagBlocks: 10)
   }
 
   /// Signs all there is in a batch.

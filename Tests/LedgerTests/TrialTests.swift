@@ -197,6 +197,67 @@ import Testing
     }
   }
 
+  // Proves that Signer is shown all payouts of the batch and told that one may be signed, so that the trial is the first that
+  // can be, whatever stands before it; and that no more than that one is stored, whatever was decided.
+  @Test func `the trial is the first payout that can be signed`() async throws {
+    try await withLedger { test async throws in
+      try await opened(test)
+      try await test.freeze(afterSeconds: 60)
+      let outcome = try await test.ledger.sign(test.order()) { batch in
+        #expect(batch.capacity == 1 && batch.candidates.map(\.payout.id) == (11...13).map(Sample.payoutID))
+        return [
+          .hold(batch.candidates[0].payout.id, .signerLimit, note: "x", opensBreaker: false),
+          .sign(Sample.signed(batch.candidates[1], batch)), .sign(Sample.signed(batch.candidates[2], batch)),
+        ]
+      }
+      #expect(outcome == .done(signed: 1, held: 1, waiting: 1))
+      #expect(try await test.ledger.breaker().trial == test.txid(12))
+      #expect(try await test.status(Sample.payoutID(13)) == .scheduled)
+      #expect(try await test.value("SELECT count(*) FROM attempts WHERE outcome IS NULL") == "1")
+    }
+  }
+
+  // Proves that a batch of which nothing can be signed takes no trial away from the others.
+  @Test func `where nothing of a batch can be signed, another batch has the trial`() async throws {
+    try await withLedger { test async throws in
+      try await opened(test)
+      try await test.accept([Sample.payout(14)])
+      _ = try await test.ledger.schedule([Sample.payoutID(14)], maximumPerBatch: 1) { Sample.batchID(2) }
+      try await test.freeze(afterSeconds: 60)
+      #expect(try await test.ledger.sign(test.order()) { _ in [] } == .done(signed: 0, held: 0, waiting: 3))
+      #expect(try await breaker(test) == "open|repeated_failures|trial")
+      #expect(try await test.sign(test.order(Sample.batchID(2))) == .done(signed: 1, held: 0, waiting: 0))
+      #expect(try await test.ledger.breaker().trial == test.txid(14))
+    }
+  }
+
+  // Proves that the trial is one in all: two Signers by name, each with connections of its own as a process has, begin at the
+  // same moment, round after round.
+  @Test func `two Signers with connections of their own sign one trial between them`() async throws {
+    try await withLedger { test async throws in
+      try await opened(test)
+      try await test.accept([Sample.payout(14)])
+      _ = try await test.ledger.schedule([Sample.payoutID(14)], maximumPerBatch: 1) { Sample.batchID(2) }
+      try await withLedger(at: test.url) { other async throws in
+        var now: Int64 = 60
+        for pause in [Int64(120), 240, 480, 960, 1_800] {
+          try await test.freeze(afterSeconds: now)
+          async let first = test.sign(test.order(signer: "signer-1"))
+          async let second = other.sign(other.order(Sample.batchID(2), signer: "signer-2", headTime: test.now))
+          let outcomes = try await [first, second]
+          #expect(outcomes.filter { $0 == .blocked(.breakerTrial) }.count == 1, "\(outcomes)")
+          let live = "SELECT count(*) FROM attempts WHERE outcome IS NULL"
+          #expect(try await test.value(live) == "1")
+          let trial = try #require(try await other.ledger.breaker().trial)
+          #expect(try await test.sign() == .blocked(.breakerTrial))
+          #expect(try await other.sign() == .blocked(.breakerTrial))
+          try await other.ledger.settle([trial: .dead], retryDelayMilliseconds: 0)
+          now += pause
+        }
+      }
+    }
+  }
+
   // Proves that several Signers agree on one trial, also where each has a batch of its own.
   @Test func `several Signers sign one trial between them`() async throws {
     try await withLedger(connectionLimit: 6) { test async throws in

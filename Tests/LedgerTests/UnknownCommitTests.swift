@@ -110,4 +110,40 @@ import Testing
       #expect(try await test.used("signed") == ["hour": 3_000_000, "day": 3_000_000])
     }
   }
+
+  // Proves that nothing is handed out to be sent by a taking whose own COMMIT was not answered: only a later write with a clean
+  // COMMIT shows that what was signed is on disk (DESIGN.md §3 point 1).
+  @Test(arguments: [CommitCutter.Cut.before, .after])
+  func `what is taken for broadcast under an unknown COMMIT is not handed out`(cut: CommitCutter.Cut) async throws {
+    try await withCutter([cut], prepare: { try await $0.signed(2) }) { test, ledger, cutter async throws in
+      func take() async throws -> BroadcastLot {
+        try await ledger.takeForBroadcast(
+          wallet: Sample.wallet, headTime: test.now, leaseMilliseconds: 0, atMost: 10)
+      }
+      #expect(try await ledgerError { _ = try await take() }.code == .outcomeUnknown)
+      #expect(cutter.remaining == 0)
+      #expect(try await take().transactions.count == 2)
+    }
+  }
+
+  // Proves that what an earlier request was answered with is told by a write, too: a row that is there by a COMMIT that
+  // nobody answered is no 201 yet ("the same before a 201").
+  @Test func `what was accepted under a reference is told only with a clean COMMIT`() async throws {
+    try await withCutter([.after], prepare: { try await $0.accept([Sample.payout(1)]) }) { test, ledger, cutter in
+      let error = try await ledgerError { _ = try await ledger.accepted(under: Sample.reference(1)) }
+      #expect(error.code == .outcomeUnknown)
+      #expect(try await ledger.accepted(under: Sample.reference(1))?.record.id == Sample.payoutID(1))
+    }
+  }
+
+  // Proves the same of a vouching: its word does not count before it is known to be on disk, and is given again.
+  @Test(arguments: [CommitCutter.Cut.before, .after])
+  func `a vouching with an unknown COMMIT is none, and is made again`(cut: CommitCutter.Cut) async throws {
+    try await withCutter([cut], prepare: { try await $0.loseContinuity() }) { test, ledger, cutter async throws in
+      let vouching = TestLedger.vouching(try await test.ledger.vouchingState(signer: TestLedger.signer).life)
+      #expect(try await ledgerError { _ = try await ledger.vouch(vouching, journal: []) }.code == .outcomeUnknown)
+      #expect(try await ledger.vouch(vouching, journal: []) == .vouched(putBack: [], missing: []))
+      #expect(try await test.value("SELECT continuous()") == "true")
+    }
+  }
 }

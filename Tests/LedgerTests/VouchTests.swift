@@ -97,6 +97,49 @@ import Testing
     }
   }
 
+  /// Which rows of old failures a restore took: attempts alone, or their transactions too.
+  static let losses = ["attempts", "attempts and transactions"]
+
+  // Proves that old failures that come back together from a journal open no breaker and call nobody, by whichever way their
+  // end is found out again, and that their payouts wait for Monitor's word and then go on.
+  @Test(arguments: VouchTests.losses) func `old failures that were put back do not open the breaker`(
+    loss: String
+  ) async throws {
+    try await withLedger { test async throws in
+      try await test.signed(9)
+      let journal = try await test.take()
+      let txids = (1...9).map { test.txid($0) }
+      let deaths = Dictionary(uniqueKeysWithValues: txids.map { ($0, TransactionVerdict.dead) })
+      try await test.ledger.settle(deaths, retryDelayMilliseconds: 0)
+      #expect(try await test.value("SELECT state || failures_in_row FROM breaker") == "closed9")
+      try await test.force("DELETE FROM attempts; UPDATE breaker SET failures_in_row = 1")
+      if loss != "attempts" { try await test.force("DELETE FROM transactions") }
+      try await test.loseContinuity()
+      #expect(try await test.vouch(journal) == .vouched(putBack: txids.sorted(), missing: []))
+      if loss == "attempts" {
+        #expect(try await test.rows("SELECT DISTINCT outcome, blame FROM attempts") == ["dead|"])
+        #expect(try await test.sign() == .done(signed: 0, held: 0, waiting: 0))
+        #expect(try await test.blame(.expired).isEmpty)
+      } else {
+        try await test.ledger.settle(deaths, retryDelayMilliseconds: 0)
+      }
+      #expect(try await test.rows("SELECT DISTINCT outcome, blame FROM attempts") == ["dead|expired"])
+      #expect(try await test.value("SELECT state || failures_in_row FROM breaker") == "closed1")
+      #expect(try await test.rows("SELECT kind, count FROM alarms") == ["failure_expired|1"])
+      // Nor do they help what fails today to open it: nine more make ten in a row, and eight do not.
+      #expect(try await test.sign() == .done(signed: 9, held: 0, waiting: 0))
+      func die(_ numbers: ClosedRange<Int>) async throws {
+        try await test.ledger.settle(
+          Dictionary(uniqueKeysWithValues: numbers.map { (test.txid($0, attempt: 2), .dead) }),
+          retryDelayMilliseconds: 0)
+      }
+      try await die(1...8)
+      #expect(try await test.value("SELECT state FROM breaker") == "closed")
+      try await die(9...9)
+      #expect(try await test.value("SELECT state FROM breaker") == "open")
+    }
+  }
+
   // Proves who may not vouch: under an unknown name, with another journal, for another life.
   @Test func `only the declared journal vouches, for the present life`() async throws {
     try await withLedger { test async throws in
@@ -158,6 +201,8 @@ import Testing
   func `what a restore took is put back before anything is signed`(index: Int) async throws {
     let (status, change) = Self.restored[index]
     try await withLedger { test async throws in
+      // No lease ends while a slow machine comes to its second taking.
+      try await test.freeze()
       try await test.signed(2)
       let journal = try await test.broadcast()
       try await test.forget(test.txid(1))

@@ -133,6 +133,59 @@ import Tron
     }
   }
 
+  @Test func `a hundred failures that no node can look into do not hide the next`() async throws {
+    // A hundred are looked at in a round; the others have their turn in the next one, and the first again after them.
+    try await PayingScene.run { scene in
+      let (monitor, signer) = try await scene.sent(100)
+      try await scene.schedule(numbers: 101...102)
+      try await scene.run(signer.sign)
+      try await scene.run(signer.broadcast)
+      let wallet = scene.wallet
+      await scene.node.changeToken { token in token.balances[wallet] = Self.funds }
+      for number in 1...102 {
+        await scene.node.setExecution(.failure(.revert), of: try await scene.txid(number))
+      }
+      try await scene.live(19, monitor)
+      // Which are looked at first is the ledger's to say: by the moment of their end, and then by txid.
+      let order = try await scene.ledger.unblamedFailures(atMost: 200).map(\.transfer.to)
+      #expect(order.count == 102)
+      let refused = Set(order.prefix(100))
+      await scene.node.setFault { call in
+        if case .simulate(.transfer(let transfer)) = call, refused.contains(transfer.to) { .nodeError } else { nil }
+      }
+      let unblamed = "SELECT count(*) FROM attempts WHERE blame IS NULL"
+      #expect(try await scene.failure(of: monitor.blameFailures) is TronNodeError)
+      #expect(try await scene.count(unblamed) == 102)
+      try await scene.run(monitor.blameFailures)
+      #expect(try await scene.count(unblamed) == 100)
+      #expect(try await scene.failure(of: monitor.blameFailures) is TronNodeError)
+      await scene.node.setFault(nil)
+      for _ in 0..<2 { try await scene.run(monitor.blameFailures) }
+      #expect(try await scene.count(unblamed) == 0)
+    }
+  }
+
+  @Test func `a payout that is held when its last own failure is found out fails after its release`() async throws {
+    // held → scheduled → failed, and no attempt more in between.
+    try await PayingScene.run { scene in
+      let (_, signer) = try await scene.sent()
+      let monitor = try scene.monitor(maximumOwnFailures: 1)
+      await refusePayout(scene)
+      try await scene.fail(1, .revert, monitor)
+      try await scene.force("UPDATE payouts SET status = 'held', held_from = 'scheduled', hold_reason = 'dead_letter'")
+      try await scene.run(monitor.blameFailures)
+      #expect(try await scene.status(1) == .held)
+      _ = try await scene.ledger.decide(
+        PayingScene.payoutID(1), .release, reason: "again", requiredConfirmations: 19)
+      try await scene.retry(monitor, signer)
+      #expect(try await scene.attempts(1).count == 1)
+      try await scene.run(monitor.blameFailures)
+      #expect(try await scene.states(1).suffix(2) == [.scheduled, .failed])
+      try await scene.retry(monitor, signer)
+      #expect(try await scene.attempts(1).count == 1)
+    }
+  }
+
   @Test func `a payout does not fail while the history is not vouched for`() async throws {
     try await PayingScene.run { scene in
       _ = try await scene.sent()

@@ -160,6 +160,70 @@ import Tron
     }
   }
 
+  @Test func `a node that hangs on old blocks costs one time-out a round, and the other one judges`() async throws {
+    // It tells its head, and each time-out lasts for the whole time of a call.
+    try await PayingScene.run { scene in
+      _ = try await scene.sent(3)
+      let (first, _, group) = Self.replicas(scene)
+      let monitor = try scene.monitor(node: group)
+      await scene.node.dropPending()
+      for _ in 0..<70 {
+        try await scene.produce()
+        try await scene.run(monitor.followHead)
+        try await scene.run(monitor.followSolid)
+      }
+      await first.setFault { call in
+        if case .block(let number, .solid) = call, number < 60 {
+          TronNodeError(.timeout, call: "block", reason: "hangs")
+        } else {
+          nil
+        }
+      }
+      _ = await first.takeCalls()
+      #expect(try await monitor.judgeLate.run() == .idle(milliseconds: 1_000))
+      for number in 1...3 { #expect(try await scene.attempts(number)[0].outcome == .dead) }
+      let hung = await first.takeCalls().filter { if case .block(..<60, .solid) = $0 { true } else { false } }
+      #expect(hung.count == 1)
+    }
+  }
+
+  @Test func `a window at which the only node hangs keeps no other from its verdict, and has its turn again`()
+    async throws
+  {
+    // Two lost transactions, the older of which begins in blocks that the node does not give.
+    try await PayingScene.run { scene in
+      let (_, signer) = try await scene.sent()
+      let alone = ReplicaNode(of: scene.node)
+      let monitor = try scene.monitor(node: Self.group(scene, [alone]))
+      await scene.node.dropPending()
+      try await scene.produce(30)
+      try await scene.read(monitor)
+      try await scene.schedule(numbers: 2...2)
+      try await scene.run(signer.sign)
+      await scene.node.dropPending()
+      for _ in 0..<70 {
+        try await scene.produce()
+        try await scene.run(monitor.followHead)
+        try await scene.run(monitor.followSolid)
+      }
+      await alone.setFault { call in
+        if case .block(let number, .solid) = call, number < 40 {
+          TronNodeError(.timeout, call: "block", reason: "hangs")
+        } else {
+          nil
+        }
+      }
+      #expect(try await scene.failure(of: monitor.judgeLate) is ChainReadError)
+      #expect(try await scene.attempts(2)[0].outcome == nil)
+      try await scene.run(monitor.judgeLate)
+      #expect(try await scene.attempts(2)[0].outcome == .dead)
+      #expect(try await scene.attempts(1)[0].outcome == nil)
+      await alone.setFault(nil)
+      try await scene.run(monitor.judgeLate)
+      #expect(try await scene.attempts(1)[0].outcome == .dead)
+    }
+  }
+
   @Test func `a node whose solid chain is behind ours gives no verdict`() async throws {
     // The whole window is passed on the followed chain; the only node that answers has not come that far.
     try await PayingScene.run { scene in

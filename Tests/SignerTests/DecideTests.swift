@@ -1,5 +1,6 @@
 import Ledger
 import Payouts
+import Synchronization
 import TestSupport
 import Testing
 import Tron
@@ -103,12 +104,18 @@ import Tron
     }
   }
 
-  @Test func `a reference with a live attempt is held, not signed again`() async throws {
-    // "No live or paid attempt of its reference": the row was made to look unsigned while its attempt is live.
+  @Test(arguments: [false, true])
+  func `a reference with a live or paid attempt is held, not signed again`(hasPaid: Bool) async throws {
+    // "No live or paid attempt of its reference": the row was made to look unsigned while its attempt is live, or has paid.
     try await PayingScene.run { scene in
       let signer = try await scene.vouchedSigner()
       let batch = try await scene.schedule(numbers: 1...1)
       try await scene.run(signer.sign)
+      if hasPaid {
+        let place = await scene.node.headPlace
+        let cost = TransactionCost(fee: Sun(1), energyUsed: 1, bandwidthUsed: 1)
+        try await scene.ledger.settle([scene.txid(1): .paid(place, cost)], retryDelayMilliseconds: 0)
+      }
       try await scene.force("UPDATE payouts SET status = 'scheduled' WHERE id = '\(PayingScene.payoutID(1))'")
       try await scene.announce(batch)
       try await scene.run(signer.sign)
@@ -174,7 +181,9 @@ import Tron
     try await PayingScene.run { scene in
       let signer = try await scene.vouchedSigner()
       let batch = try await scene.schedule(numbers: 1...2)
+      scene.journal.setFault { _ in .notDone }
       try await scene.run(signer.sign)
+      scene.journal.setFault(nil)
       let stolen = try await scene.signed(1)
       try await scene.freeByForce(1)
       _ = try await scene.node.broadcast(stolen.bytes)
@@ -194,13 +203,73 @@ import Tron
     }
   }
 
+  @Test func `what was signed is not repeated by the next process either, although it was never taken for broadcast`()
+    async throws
+  {
+    // Who writes the database keeps the transaction from being taken, sends it himself, waits for the Signer to be started
+    // anew, and frees the payout: only the journal can still know of it.
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      let batch = try await scene.schedule(numbers: 1...1)
+      try await scene.run(signer.sign)
+      try await scene.force("UPDATE transactions SET next_broadcast_at = 'infinity'")
+      try await scene.run(signer.broadcast)
+      _ = try await scene.node.broadcast(scene.signed(1).bytes)
+      try await scene.freeByForce(1)
+      let next = try scene.signer(run: 2, journal: scene.journal.reopened())
+      try await scene.run(next.vouch)
+      for _ in 0..<2 {
+        try await scene.announce(batch)
+        try await scene.run(next.sign)
+        try await scene.run(next.prove)
+        try await scene.produce(65)
+        try await scene.follow()
+      }
+      #expect(try await scene.attempts(1).count == 1)
+      #expect(await scene.node.payments(to: PayingScene.recipient(1)).count == 1)
+      #expect(try await scene.breaker() == "contradicted_ledger")
+    }
+  }
+
+  @Test func `what was signed with an unknown COMMIT cannot be freed behind Signer's back either`() async throws {
+    // The COMMIT went through and its answer was lost. Before the Signer reads it again, the payout is freed in the database.
+    try await PayingScene.run { scene in
+      try await scene.follow()
+      let isLost = Mutex(true)
+      let ledger = WatchedLedger(
+        ledger: scene.ledger,
+        afterSign: { _ in
+          if isLost.withLock({ $0 }) { throw LedgerError(.outcomeUnknown, "the test has lost the answer") }
+        })
+      let signer = try scene.signer(ledger: ledger)
+      try await scene.run(signer.vouch)
+      let batch = try await scene.schedule(numbers: 1...1)
+      #expect(try await scene.failure(of: signer.sign) is LedgerError)
+      isLost.withLock { $0 = false }
+      #expect(try await scene.status(1) == .signed)
+      let bytes = try await scene.signed(1).bytes
+      try await scene.freeByForce(1)
+      _ = try await scene.node.broadcast(bytes)
+      try await scene.announce(batch)
+      try await scene.run(signer.sign)
+      #expect(try await scene.attempts(1).count == 1)
+      try await scene.produce(65)
+      try await scene.follow()
+      try await scene.run(signer.prove)
+      #expect(try await scene.breaker() == "contradicted_ledger")
+      #expect(await scene.node.payments(to: PayingScene.recipient(1)).count == 1)
+    }
+  }
+
   @Test func `the window of that proof cannot be shifted by who writes the database`() async throws {
     // The reference block's number is changed before the transaction is journaled, so that its window would begin above
     // the block that pays it. The signed bytes name the block too: nothing is journaled or sent.
     try await PayingScene.run { scene in
       let signer = try await scene.vouchedSigner()
       try await scene.schedule(numbers: 1...1)
+      scene.journal.setFault { _ in .notDone }
       try await scene.run(signer.sign)
+      scene.journal.setFault(nil)
       try await scene.force("UPDATE transactions SET reference_block_number = reference_block_number + 30")
       try await scene.run(signer.broadcast)
       #expect(scene.journal.held.isEmpty)

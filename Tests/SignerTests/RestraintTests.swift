@@ -1,5 +1,6 @@
 import Ledger
 import Payouts
+import Signer
 import Streams
 import TestSupport
 import Testing
@@ -30,6 +31,52 @@ import Tron
       try await scene.run(signer.sign)
       #expect(try await signedCount() == 6)
       #expect(try await scene.streams.length(of: .batchesReady) == 0)
+    }
+  }
+
+  /// Payout 1 in a batch with 2 and 3, its first attempt said to have ended, which Signer cannot prove yet.
+  private func unprovenFirst(_ scene: PayingScene, _ signer: SignerSteps) async throws -> BatchID {
+    let batch = try await scene.schedule(numbers: 1...3)
+    try await scene.run(signer.sign)
+    #expect(try await scene.count("SELECT count(*) FROM transactions") == 1)
+    try await scene.run(signer.broadcast)
+    try await scene.freeByForce(1)
+    return batch
+  }
+
+  @Test func `the breaker's trial is the first payout that can be signed`() async throws {
+    // Payout 1 waits for a proof and would hide the others: then nothing would ever close the breaker.
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner(maximumInFlight: 1)
+      let batch = try await unprovenFirst(scene, signer)
+      try await scene.force(
+        "UPDATE breaker SET state = 'open', cause = 'x', closes_by = 'trial', trial_at = ledger_now()")
+      try await scene.announce(batch)
+      try await scene.run(signer.sign)
+      #expect(try await scene.attempts(1).count == 1)
+      #expect(try await scene.status(2) == .signed)
+      #expect(try await scene.status(3) == .scheduled)
+      #expect(try await scene.ledger.conditions().isBreakerTrialOut)
+    }
+  }
+
+  @Test func `while no node accepts, a batch of which nothing can be signed takes no trial away`() async throws {
+    // "One trial a block": one that is signed.
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      let unproven = try await scene.schedule(numbers: 1...1)
+      try await scene.run(signer.sign)
+      await scene.node.setBroadcast { _, _ in .answer(.serverBusy, takes: false) }
+      try await scene.run(signer.broadcast)
+      try await scene.freeByForce(1)
+      try await scene.announce(unproven)
+      try await scene.schedule(numbers: 2...3)
+      try await scene.run(signer.sign)
+      #expect(try await scene.attempts(1).count == 1)
+      #expect(try await scene.status(2) == .signed)
+      #expect(try await scene.status(3) == .scheduled)
+      for _ in 0..<3 { try await scene.run(signer.sign) }
+      #expect(try await scene.status(3) == .scheduled)
     }
   }
 

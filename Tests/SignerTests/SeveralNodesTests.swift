@@ -116,6 +116,32 @@ import Tron
     }
   }
 
+  @Test func `a node that hangs on old blocks costs one time-out, and the other proves all`() async throws {
+    // It tells its head. Three proofs are wanted; each time-out lasts for the whole time of a call.
+    try await PayingScene.run { scene in
+      let (first, _, _, signer) = try await Self.signer(scene)
+      let batch = try await scene.schedule(numbers: 1...3)
+      try await scene.run(signer.sign)
+      try await scene.run(signer.broadcast)
+      await scene.node.dropPending()
+      try await scene.produce(70)
+      try await scene.follow()
+      for number in 1...3 { try await scene.freeByForce(number) }
+      try await scene.announce(batch)
+      try await scene.run(signer.sign)
+      await first.setFault { call in
+        if case .block = call { TronNodeError(.timeout, call: "block", reason: "hangs") } else { nil }
+      }
+      _ = await first.takeCalls()
+      try await scene.run(signer.prove)
+      let hung = await first.takeCalls().filter { if case .block = $0 { true } else { false } }
+      #expect(hung.count == 1)
+      try await scene.announce(batch)
+      try await scene.run(signer.sign)
+      for number in 1...3 { #expect(try await scene.attempts(number).count == 2) }
+    }
+  }
+
   @Test func `all nodes away for an hour sign nothing and end nothing`() async throws {
     try await PayingScene.run { scene in
       let (first, second, group, signer) = try await Self.signer(scene)

@@ -1,5 +1,6 @@
 import Ledger
 import Payouts
+import Synchronization
 import TestSupport
 import Testing
 import Tron
@@ -66,6 +67,32 @@ import Tron
       #expect(try await scene.status(1) == (signs ? .signed : .scheduled))
       // What it may not sign it does not read.
       #expect(try await scene.streams.length(of: .batchesReady) == (signs ? 0 : 1))
+    }
+  }
+
+  @Test(arguments: [(6_000, true), (6_001, false), (-1, false)])
+  func `a look at the chain that has aged while the Signer waited for locks signs nothing`(
+    waited: Int64, signs: Bool
+  ) async throws {
+    // "Fence fresh", head time and clock are of the look: what was fresh before a long wait says nothing after it.
+    try await PayingScene.run { scene in
+      try await scene.follow()
+      let isSlow = Mutex(true)
+      let clock = scene.clock
+      let ledger = WatchedLedger(
+        ledger: scene.ledger,
+        underLocks: {
+          if isSlow.withLock({ $0 }) { clock.advance(byMilliseconds: waited) }
+        })
+      let signer = try scene.signer(ledger: ledger)
+      try await scene.run(signer.vouch)
+      try await scene.schedule(numbers: 1...1)
+      _ = try await signer.sign.run()
+      #expect(try await scene.status(1) == (signs ? .signed : .scheduled))
+      // It is tried again at once, by a new look.
+      isSlow.withLock { $0 = false }
+      _ = try await signer.sign.run()
+      #expect(try await scene.status(1) == .signed)
     }
   }
 

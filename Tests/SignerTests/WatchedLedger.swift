@@ -1,18 +1,25 @@
 import Ledger
 import Payouts
 
-/// A ledger that lets something happen before a batch is signed, or just after transactions were taken for broadcast:
-/// where a crash or a restart of the server would hurt most.
+/// A ledger that lets something happen before a batch is signed, under its locks, after it is committed, or just after
+/// transactions were taken for broadcast: where a crash or a restart of the server would hurt most.
 struct WatchedLedger: SignerLedger {
   let ledger: any SignerLedger
   var beforeSign: @Sendable (BatchID) async throws -> Void = { _ in }
+  var underLocks: @Sendable () -> Void = {}
+  var afterSign: @Sendable (SigningOutcome) throws -> Void = { _ in }
   var afterTake: @Sendable () async throws -> Void = {}
 
   func sign(
     _ order: SigningOrder, decide: @escaping @Sendable (SigningBatch) throws -> [SigningDecision]
   ) async throws -> SigningOutcome {
     try await beforeSign(order.batch)
-    return try await ledger.sign(order, decide: decide)
+    let outcome = try await ledger.sign(order) { batch in
+      underLocks()
+      return try decide(batch)
+    }
+    try afterSign(outcome)
+    return outcome
   }
 
   func record(_ standstill: Standstill, of signer: String) async throws {

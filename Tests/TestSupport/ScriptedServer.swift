@@ -14,8 +14,8 @@ public struct ScriptedRequest: Sendable {
 
 /// How the server answers, well or badly.
 public enum ScriptedReply: Sendable {
-  /// This body with this status.
-  case json(String, status: Int = 200)
+  /// This body with this status, and this header Retry-After.
+  case json(String, status: Int = 200, retryAfter: String? = nil)
   /// Reads the request and closes the connection.
   case hangUp
   /// Sends half of what it announced and closes.
@@ -83,8 +83,8 @@ private final class ScriptedHandler: ChannelInboundHandler {
 
   private func reply(_ reply: ScriptedReply, _ context: ChannelHandlerContext) {
     switch reply {
-    case .json(let text, let status):
-      begin(status: status, length: text.utf8.count, context)
+    case .json(let text, let status, let retryAfter):
+      begin(status: status, length: text.utf8.count, retryAfter: retryAfter, context)
       send(text, context)
       end(context)
     case .hangUp: context.close(promise: nil)
@@ -108,9 +108,10 @@ private final class ScriptedHandler: ChannelInboundHandler {
     }
   }
 
-  private func begin(status: Int, length: Int?, _ context: ChannelHandlerContext) {
+  private func begin(status: Int, length: Int?, retryAfter: String? = nil, _ context: ChannelHandlerContext) {
     var headers = HTTPHeaders([("content-type", "application/json")])
     if let length { headers.add(name: "content-length", value: "\(length)") }
+    if let retryAfter { headers.add(name: "retry-after", value: retryAfter) }
     let head = HTTPResponseHead(version: .http1_1, status: .init(statusCode: status), headers: headers)
     context.write(wrapOutboundOut(.head(head)), promise: nil)
   }

@@ -16,7 +16,9 @@ import Tron
       429, "{\"Error\":\"The key exceeds the frequency limit(15), and the query server is suspended for 30s\"}",
       TronNodeError.Code.rateLimited
     ),
-    (403, "{\"Error\":\"x\"}", .rateLimited), (503, "", .rateLimited),
+    (403, "{\"Error\":\"x\"}", .rateLimited), (503, "", .unavailable),
+    (503, "<html>no server is available", .unavailable),
+    (503, "{\"Error\":\"the query server is suspended for 30s\"}", .rateLimited),
     (404, "{\"Error\":\"this API is unavailable due to config\"}", .apiClosed), (404, "not found", .httpStatus),
     (413, "{\"Error\":\"too large\"}", .httpStatus), (500, "", .httpStatus), (502, "<html>", .httpStatus),
     (301, "", .httpStatus), (200, "{\"Error\":\"class java.lang.NullPointerException : null\"}", .nodeError),
@@ -45,7 +47,7 @@ import Tron
       ),
       (429, "{\"Error\":\"The key exceeds the frequency limit(15), and the query server is suspended for 5s\"}", 5_000),
       (200, "{\"Error\":\"the query server is suspended for 7s\"}", 7_000), (403, "", 30_000), (429, "", nil),
-      (503, "", nil),
+      (503, "{\"Error\":\"the query server is suspended for 9s\"}", 9_000),
       (200, "{\"Error\":\"class java.lang.IllegalAccessException : lack of computing resources\"}", nil),
       (429, "suspended for ages", nil),
     ] as [(Int, String, Int64?)])
@@ -54,6 +56,26 @@ import Tron
     let error = try await failure(of: .json(body, status: status), Self.latest)
     #expect(error?.code == .rateLimited)
     #expect(error?.pauseMilliseconds == milliseconds)
+  }
+
+  @Test(
+    arguments: [
+      (429, "", "7", 7_000), (403, "", "90", 90_000), (429, "suspended for 5s", "3", 5_000),
+      (429, "suspended for 5s", "8", 8_000), (429, "", "Thu, 26 Nov 2026 12:00:00 GMT", nil), (403, "", "soon", 30_000),
+    ] as [(Int, String, String, Int64?)])
+  func `the header Retry-After counts with 429 and 403, and the longer wish holds`(
+    status: Int, body: String, retryAfter: String, milliseconds: Int64?
+  ) async throws {
+    let error = try await failure(of: .json(body, status: status, retryAfter: retryAfter), Self.latest)
+    #expect(error?.code == .rateLimited)
+    #expect(error?.pauseMilliseconds == milliseconds)
+  }
+
+  @Test func `a node that is unavailable asks for no pause, whatever its header says`() async throws {
+    // What stands before a node that is being restarted may say 120 s; the node itself may be back in five.
+    let error = try await failure(of: .json("", status: 503, retryAfter: "120"), Self.latest)
+    #expect(error?.code == .unavailable)
+    #expect(error?.pauseMilliseconds == nil)
   }
 
   @Test(arguments: [

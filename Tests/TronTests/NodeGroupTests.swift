@@ -102,6 +102,26 @@ import Tron
     #expect(try await scene.group.energyPrice() == Sun(100))
   }
 
+  @Test func `a node that answers 503 is passed over at once, and asked on where it is alone`() async throws {
+    let several = Scene()
+    await several.nodes[0].setFault { _ in Self.error(.unavailable) }
+    #expect(try await several.group.round(of: .head) { $0.number } == 2)
+    #expect(several.group.reports.map(\.isWell) == [false, true])
+    // Alone it is asked as often as the caller asks, who waits for five seconds at most, and serves as soon as it is well.
+    let alone = Scene(1)
+    await alone.nodes[0].setFault { $0 == .genesis ? nil : Self.error(.unavailable) }
+    for _ in 0..<30 {
+      let error = await #expect(throws: TronNodeError.self) { try await alone.group.round(of: .head) { _ in } }
+      #expect(error?.code == .unavailable)
+      #expect(alone.group.reports[0].pauseLeftMilliseconds <= 5_000)
+      alone.clock.advance(byMilliseconds: 5_000)
+    }
+    #expect(await alone.calls() == [[ScriptedNode.Call](repeating: .latest(.head), count: 30)])
+    await alone.nodes[0].setFault(nil)
+    #expect(try await alone.group.round(of: .head) { $0.number } == 1)
+    #expect(alone.group.reports[0].isWell)
+  }
+
   @Test func `a node that is more than ten blocks behind is asked after the others`() async throws {
     let scene = Scene()
     await scene.nodes[0].setLag(10)

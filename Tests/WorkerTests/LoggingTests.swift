@@ -144,7 +144,9 @@ struct LoggingTests {
     for _ in 0..<sent { target.write(line, isUrgent: false) }
     let reader = Task.detached { try pipe.fileHandleForReading.readToEnd() ?? Data() }
     target.write([UInt8]("last\n".utf8), isUrgent: true)
-    target.flush()
+    // Closed while the thread still writes, its number may be another test's file by then.
+    let deadline = ContinuousClock.now + .seconds(120)
+    while !target.flush() { try #require(ContinuousClock.now < deadline, "the reader takes nothing") }
     try pipe.fileHandleForWriting.close()
     let lines = String(decoding: try await reader.value, as: UTF8.self).split(separator: "\n")
     let whole = lines.filter { $0.utf8.count == 1_023 }.count

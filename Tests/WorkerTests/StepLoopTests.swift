@@ -68,6 +68,18 @@ struct StepLoopTests {
     }
   }
 
+  /// Proves that a step that asks nodes waits for five seconds at most, whatever the loop does with the others.
+  @Test func `a step may have a back-off of its own`() async throws {
+    let health = HealthRegistry(service: "test", clock: clock)
+    let step = Step("a", backOff: .asking) { throw Trouble() }
+    try await run(loop([step], health: health)) { _ in
+      for expected in [200, 400, 800, 1_600, 3_200, 5_000, 5_000] as [Int64] {
+        #expect(await eventually { clock.remaining == [expected] })
+        clock.advance(milliseconds: expected)
+      }
+    }
+  }
+
   /// Proves that failures wait longer each time up to the maximum, are reported and logged, and that one success
   /// begins anew.
   @Test func `back-off grows to its maximum and ends with success`() async throws {

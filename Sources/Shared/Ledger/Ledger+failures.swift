@@ -7,13 +7,23 @@ extension Ledger {
   static let isUnblamed = "a.outcome IN ('failed_on_chain', 'dead') AND a.blame IS NULL"
 
   /// See `MonitorLedger.unblamedFailures`.
-  public func unblamedFailures(atMost count: Int) async throws -> [UnblamedFailure] {
+  public func unblamedFailures(
+    after last: UnblamedFailure? = nil, atMost count: Int
+  ) async throws -> [UnblamedFailure] {
     try await read(
       """
       SELECT a.reference, a.txid, t.result, t.wallet, a.token, a.recipient, a.amount, a.ended_at
-      FROM attempts a JOIN transactions t USING (txid) WHERE \(Ledger.isUnblamed)
-      ORDER BY a.ended_at, a.txid LIMIT $1
-      """, [.int8(Int64(count))]
+      FROM attempts a JOIN transactions t USING (txid)
+      WHERE \(Ledger.isUnblamed)
+        AND ($2::bytea IS NULL OR (a.ended_at, a.txid, a.reference) > (
+          SELECT l.ended_at, l.txid, l.reference FROM attempts l WHERE (l.txid, l.reference) = ($2, $3::bytea)))
+        AND NOT EXISTS (SELECT FROM payouts p WHERE p.reference = a.reference AND p.status = 'held')
+      ORDER BY a.ended_at, a.txid, a.reference LIMIT $1
+      """,
+      [
+        .int8(Int64(count)),
+        last.map { .bytes($0.txid.bytes) } ?? .null, last.map { .bytes($0.reference.bytes) } ?? .null,
+      ]
     ).rows.map { row in
       UnblamedFailure(
         reference: try Reference(row.bytes("reference")), txid: try TxID(row.bytes("txid")),
@@ -27,10 +37,18 @@ extension Ledger {
 
   /// See `MonitorLedger.blame`. The judgement and the end that follows from it are one transaction: between them the payout
   /// could be signed once more than it may.
+  ///
+  /// A held payout cannot fail, and what is judged is not judged again: after its release it would be signed once more than
+  /// it may. So its own failure stays open until then, and nobody signs a payout with an open one. The payout is locked
+  /// first, so that nobody holds it between the look and the end; who holds its lock waits for no attempt that has ended.
   public func blame(
     _ blame: FailureBlame, for failure: UnblamedFailure, maximumOwnFailures: Int64
   ) async throws -> PayoutID? {
     try await transaction { connection in
+      let payout = try await connection.execute(
+        "SELECT status FROM payouts WHERE reference = $1 FOR UPDATE", [.bytes(failure.reference.bytes)])
+      let status: PayoutStatus? = try payout.rows.first?.named("status")
+      if blame.isPayoutsOwn, status == .held { return nil }
       let stored = try await connection.execute(
         PostgresStatement(
           """

@@ -139,7 +139,8 @@ private struct HeldPayout {
     return .done(status)
   }
 
-  /// Its attempt has ended unpaid while it was held: it is signed again, without a delay, since a person has looked. A
+  /// Its attempt has ended unpaid while it was held: it is signed again, without a delay, since a person has looked, once
+  /// Monitor has told whose failure that was; where it was its last own one, Monitor ends it as `failed` instead. A
   /// payout that was put back before it was ever in a batch gets one of its own, as when it is freed.
   private func scheduleAgain(_ reason: String, on connection: PostgresConnection) async throws -> HeldOutcome {
     _ = try await connection.execute(

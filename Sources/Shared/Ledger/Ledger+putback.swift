@@ -104,7 +104,8 @@ extension Ledger {
       AS n (reference, payout_id, number, token, recipient, amount)
     ON CONFLICT (reference, txid) DO NOTHING
     """
-  /// Where only the attempts were lost, their transaction's end is known already.
+  /// Where only the attempts were lost, their transaction's end is known already. Whose failure it was stays open, so that
+  /// Monitor tells it before anything is signed again; the breaker hears nothing of it (see `tellBreaker`).
   private static let endAttemptsAsTheirTransaction: PostgresStatement = """
     UPDATE attempts a SET outcome =
       (CASE t.status WHEN 'solid' THEN 'paid' ELSE t.status::text END)::attempt_outcome

@@ -33,10 +33,12 @@ extension Ledger {
       // Read after the locks are held: another Signer may have signed or opened the breaker meanwhile.
       let gate = try await SigningGate(order, on: connection)
       if let block = gate.block { return .blocked(block) }
-      let records = Array(try locked.rows.map(PayoutRecord.init).prefix(gate.capacity))
-      let batch = try await Ledger.describe(records, windows, secondsLater: secondsLater, on: connection)
+      let records = try locked.rows.map(PayoutRecord.init)
+      // All are looked at, also where fewer may be signed: those that cannot be signed now must not hide the others.
+      let batch = try await Ledger.describe(
+        records, windows, capacity: gate.capacity, secondsLater: secondsLater, on: connection)
       let decisions = records.isEmpty ? [] : try decide(batch)
-      let signed = Ledger.transactionsToStore(decisions)
+      let signed = Array(Ledger.transactionsToStore(decisions).prefix(gate.capacity))
       let held = decisions.filter { if case .hold = $0 { true } else { false } }
       try await Ledger.store(signed, order: order, on: connection)
       if gate.isTrial, let trial = signed.first { try await Ledger.beginTrial(trial.txid, on: connection) }
@@ -112,7 +114,8 @@ extension Ledger {
   }
 
   private static func describe(
-    _ records: [PayoutRecord], _ windows: SignedWindows, secondsLater: Int64, on connection: PostgresConnection
+    _ records: [PayoutRecord], _ windows: SignedWindows, capacity: Int, secondsLater: Int64,
+    on connection: PostgresConnection
   ) async throws -> SigningBatch {
     let described = try await connection.execute(describeCandidates, [.uuidArray(records.map(\.id.bytes))])
     var rows: [PayoutID: PostgresRow] = [:]
@@ -125,7 +128,8 @@ extension Ledger {
         isReferenceInUse: try row.bool("in_use"), unclaimedReferenceBits: try row.int8ArrayWithNils("unclaimed"))
     }
     return SigningBatch(
-      candidates: candidates, signedThisHour: windows.hour, signedThisDay: windows.day, now: windows.now,
+      candidates: candidates, capacity: capacity, signedThisHour: windows.hour, signedThisDay: windows.day,
+      now: windows.now,
       secondsLater: secondsLater)
   }
 
@@ -259,7 +263,7 @@ private struct SignedWindows {
 /// what opens it waits or comes first, and of several Signers one begins its trial.
 private struct SigningGate {
   let block: SigningBlock?
-  /// How many more transactions may be out.
+  /// How many may be signed now: no more than may be out, one where it is the breaker's trial.
   let capacity: Int
   /// Whether the one that may be signed is the breaker's trial.
   let isTrial: Bool
@@ -285,7 +289,7 @@ private struct SigningGate {
     ).single()
     let inFlight = Int(try row.int8("in_flight"))
     isTrial = try row.bool("trial_due")
-    capacity = min(max(0, order.maximumInFlight - inFlight), isTrial ? 1 : .max)
+    capacity = min(max(0, order.maximumInFlight - inFlight), order.maximumSigned, isTrial ? 1 : .max)
     block =
       if try !row.bool("continuous") {
         .notContinuous

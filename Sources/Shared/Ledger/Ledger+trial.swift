@@ -73,8 +73,16 @@ extension Ledger {
   }
 
   /// Counts failures that are no payout's own, raises an alarm of each kind, and opens the breaker where they are many.
+  ///
+  /// What a Signer put back is history, whenever its end is found out again: after a restore old failures would come back
+  /// together, within seconds, and open the breaker over what was over long ago. Its payouts are freed, blamed and counted
+  /// as ever; if what made them fail still lasts, what is signed next tells of it.
   static func tellBreaker(of blames: [TxID: FailureBlame], on connection: PostgresConnection) async throws {
-    let failures = blames.filter { !$0.value.isPayoutsOwn }
+    var failures = blames.filter { !$0.value.isPayoutsOwn }
+    guard !failures.isEmpty else { return }
+    let history = try await connection.execute(
+      "SELECT txid FROM put_backs WHERE txid = ANY ($1::bytea[])", [.bytesArray(failures.keys.map(\.bytes))])
+    for row in history.rows { failures[try TxID(row.bytes("txid"))] = nil }
     guard !failures.isEmpty else { return }
     // The breaker first: it puts those who raise these alarms one after the other.
     _ = try await connection.execute(
@@ -91,8 +99,9 @@ extension Ledger {
       UPDATE breaker b SET state = 'open', cause = $1, closes_by = 'trial', since = ledger_now(), failed_trials = 0,
         trial_at = ledger_now() + $4 * interval '1 second', trial_txid = NULL
       WHERE b.state = 'closed' AND (b.failures_in_row >= $2 OR $2 <= (
-        SELECT count(*) FROM attempts
-        WHERE blame <> 'payout' AND ended_at > greatest(b.since, ledger_now() - $3 * interval '1 second')))
+        SELECT count(*) FROM attempts a
+        WHERE blame <> 'payout' AND ended_at > greatest(b.since, ledger_now() - $3 * interval '1 second')
+          AND NOT EXISTS (SELECT FROM put_backs p WHERE p.txid = a.txid)))
       """,
       [.text(repeatedFailures), .int8(failuresThatOpen), .int8(failureSpanSeconds), .int8(trialPauseSeconds)])
     guard opened.affectedRows == 1 else { return }

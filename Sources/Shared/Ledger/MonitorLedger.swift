@@ -31,9 +31,11 @@ public protocol MonitorLedger: WebhookLedger {
   /// Stores verdicts found by reading a window again.
   func settle(_ verdicts: [TxID: TransactionVerdict], retryDelayMilliseconds: Int64) async throws
 
-  /// Attempts that ended unpaid and of which nobody has told yet whose failure that was, the oldest first.
-  func unblamedFailures(atMost count: Int) async throws -> [UnblamedFailure]
-  /// Stores whose failure it was. The payout's own last one ends it as `failed`; any other counts towards the breaker.
+  /// Attempts that ended unpaid and of which nobody has told yet whose failure that was, the oldest first: the first
+  /// `count` behind `last`, or of all. Those of held payouts wait until a person has decided.
+  func unblamedFailures(after last: UnblamedFailure?, atMost count: Int) async throws -> [UnblamedFailure]
+  /// Stores whose failure it was. The payout's own last one ends it as `failed`; any other counts towards the breaker. An own
+  /// failure of a payout that is held by now is not stored: it is told again after its release, and has its consequences then.
   ///
   /// - Returns: the payout where it has failed for good.
   /// - Throws: `LedgerError.historyNotTrusted` where it would fail for good and nothing may end now; nothing is stored.

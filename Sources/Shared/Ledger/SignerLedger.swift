@@ -62,15 +62,17 @@ public struct SigningOrder: Sendable, Hashable {
   public let head: BlockPlace
   /// At most so many transactions may be out and not in a block.
   public let maximumInFlight: Int
-  /// At most so many payouts now.
+  /// At most so many payouts are looked at now.
   public let maximumPayouts: Int
+  /// At most so many of them are signed.
+  public let maximumSigned: Int
   /// How many blocks the fence may be behind the head.
   public let fenceLagBlocks: Int64
 
   /// An order to sign.
   public init(
     batch: BatchID, wallet: Address, signer: String, head: BlockPlace, maximumInFlight: Int, maximumPayouts: Int,
-    fenceLagBlocks: Int64
+    maximumSigned: Int = .max, fenceLagBlocks: Int64
   ) {
     self.batch = batch
     self.wallet = wallet
@@ -78,6 +80,7 @@ public struct SigningOrder: Sendable, Hashable {
     self.head = head
     self.maximumInFlight = maximumInFlight
     self.maximumPayouts = maximumPayouts
+    self.maximumSigned = maximumSigned
     self.fenceLagBlocks = fenceLagBlocks
   }
 }
@@ -86,6 +89,9 @@ public struct SigningOrder: Sendable, Hashable {
 public struct SigningBatch: Sendable {
   /// In id order.
   public let candidates: [SigningCandidate]
+  /// How many of them may be signed, at least 1: the first of which that can be proven and paid, in their order. What is
+  /// decided to be signed beyond that is not stored, so that it must not be decided.
+  public let capacity: Int
   /// What Signer signed in the present hour and day, by the ledger.
   public let signedThisHour: Amount
   /// Likewise for the day.

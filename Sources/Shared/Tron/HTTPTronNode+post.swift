@@ -19,9 +19,9 @@ extension HTTPTronNode {
     do { request.body = .bytes(ByteBuffer(bytes: try JSONEncoder().encode(body))) } catch {
       throw call.malformed("the request does not encode as JSON")
     }
-    let (status, bytes) = try await exchange(request, call)
-    guard status == 200 else { throw refusal(status: status, bytes, call) }
-    return try decode(bytes, call)
+    let answer = try await exchange(request, call)
+    guard answer.status == 200 else { throw refusal(answer, call) }
+    return try decode(answer.body, call)
   }
 
   private func url(of call: NodeCall) -> String {
@@ -35,13 +35,15 @@ extension HTTPTronNode {
   /// node that then trickles its body would hold the caller for ever.
   private func exchange(
     _ request: HTTPClientRequest, _ call: NodeCall
-  ) async throws(TronNodeError) -> (status: UInt, body: [UInt8]) {
+  ) async throws(TronNodeError) -> HTTPAnswer {
     do {
-      return try await withThrowingTaskGroup(of: (UInt, [UInt8]).self) { group in
+      return try await withThrowingTaskGroup(of: HTTPAnswer.self) { group in
         group.addTask {
           let response = try await httpClient.execute(request, timeout: TimeAmount(call.timeout))
           let body = try await response.body.collect(upTo: call.answerBytesMax)
-          return (response.status.code, [UInt8](body.readableBytesView))
+          return HTTPAnswer(
+            status: response.status.code, retryAfter: response.headers.first(name: "retry-after"),
+            body: [UInt8](body.readableBytesView))
         }
         group.addTask {
           try await Task.sleep(for: call.timeout)
@@ -81,27 +83,37 @@ extension HTTPTronNode {
   }
 
   /// Sorts an answer by its HTTP status (reference §4.1, §4.5).
-  private func refusal(status: UInt, _ body: [UInt8], _ call: NodeCall) -> TronNodeError {
-    let text = NodeCall.quote(String(decoding: body.prefix(1_000), as: UTF8.self))
-    switch status {
-    case 403, 429, 503:
+  private func refusal(_ answer: HTTPAnswer, _ call: NodeCall) -> TronNodeError {
+    let text = NodeCall.quote(String(decoding: answer.body.prefix(1_000), as: UTF8.self))
+    let reason = "HTTP \(answer.status): \(text)"
+    switch answer.status {
+    case 403, 429:
+      let pause = HTTPTronNode.pauseAsked(by: text, status: answer.status, retryAfter: answer.retryAfter)
+      return TronNodeError(.rateLimited, call: call.name, reason: reason, pauseMilliseconds: pause)
+    case 503:
+      // TronGrid says by a 503, too, that we are suspended. Any other 503 is a node, or what stands before it, in trouble.
+      let pause = HTTPTronNode.pauseAsked(by: text, status: 503)
       return TronNodeError(
-        .rateLimited, call: call.name, reason: "HTTP \(status): \(text)",
-        pauseMilliseconds: HTTPTronNode.pauseAsked(by: text, status: status))
+        pause == nil ? .unavailable : .rateLimited, call: call.name, reason: reason, pauseMilliseconds: pause)
     case 404 where text.contains("unavailable due to config"): return call.error(.apiClosed, text)
-    default: return call.error(.httpStatus, "HTTP \(status): \(text)")
+    default: return call.error(.httpStatus, reason)
     }
   }
 
   /// How long TronGrid says that it answers nobody with our key or address (reference §4.5): "… and the query server is
-  /// suspended for 30s". It blocks with 403 for that long even where it does not say so. In milliseconds.
-  static func pauseAsked(by text: String, status: UInt) -> Int64? {
-    if let words = text.firstRange(of: "suspended for "),
-      let seconds = Int64(text[words.upperBound...].prefix { $0.isASCII && $0.isNumber }.prefix(6))
-    {
-      return seconds * 1_000
-    }
-    return status == 403 ? 30_000 : nil
+  /// suspended for 30s". It blocks with 403 for that long even where it does not say so. In milliseconds; the longest of
+  /// what is said.
+  ///
+  /// - Parameter retryAfter: the header's seconds. A date in it is not read: who limits a rate sends seconds.
+  static func pauseAsked(by text: String, status: UInt, retryAfter: String? = nil) -> Int64? {
+    let inText = text.firstRange(of: "suspended for ").flatMap { seconds(text[$0.upperBound...]) }
+    let said = [inText, retryAfter.flatMap { seconds($0[...]) }].compactMap { $0 }.max()
+    return said.map { $0 * 1_000 } ?? (status == 403 ? 30_000 : nil)
+  }
+
+  /// The number that a text begins with, of at most six digits.
+  private static func seconds(_ text: Substring) -> Int64? {
+    Int64(text.prefix { $0.isASCII && $0.isNumber }.prefix(6))
   }
 
   /// Decodes an answer with HTTP 200, which may still be an error.
@@ -122,6 +134,14 @@ extension HTTPTronNode {
         pauseMilliseconds: pause)
     }
   }
+}
+
+/// What came over the wire.
+private struct HTTPAnswer: Sendable {
+  let status: UInt
+  /// The header of that name.
+  let retryAfter: String?
+  let body: [UInt8]
 }
 
 /// The call's time has passed.

@@ -4,7 +4,8 @@
 /// | --- | --- | --- |
 /// | unreachable | no connection was made | no |
 /// | timeout, connectionLost, cancelled | sent, perhaps, without an answer | unknown |
-/// | rateLimited | HTTP 429, 403 or 503 | unknown: a 503 may come from a proxy that had passed it on |
+/// | rateLimited | HTTP 429 or 403 | unknown |
+/// | unavailable | HTTP 503 | unknown: it may come from a proxy that had passed the request on |
 /// | httpStatus, nodeError, apiClosed | the node or a proxy refused | unknown (reference §2.5, last row) |
 /// | malformedAnswer, answerTooLarge, inconsistent, missingValue | answered, but not with what it should say | unknown |
 /// | wrongNetwork | the node belongs to another network | unknown |
@@ -21,8 +22,11 @@ public struct TronNodeError: Error, Sendable, Hashable {
     case connectionLost = "connection_lost"
     /// The surrounding task was cancelled.
     case cancelled
-    /// HTTP 429, 403 or 503, or the node's own "lack of computing resources": ask less, or another node.
+    /// HTTP 429 or 403, a 503 that says that we are suspended, or the node's own "lack of computing resources": ask less,
+    /// or another node.
     case rateLimited = "rate_limited"
+    /// HTTP 503: the node is not well just now. Ask another at once, or the same one again in a few seconds.
+    case unavailable
     /// Another HTTP status than 200.
     case httpStatus = "http_status"
     /// `{"Error": …}` with HTTP 200.
@@ -64,6 +68,29 @@ public struct TronNodeError: Error, Sendable, Hashable {
 
   /// Whether the request may have taken effect although it failed: everything but a connection that was never made.
   public var isUnknownOutcome: Bool { code != .unreachable }
+
+  /// Whether the node answered nothing that has to do with the question, so that it will hardly do better with the next one:
+  /// whoever has more to ask turns to another node before time-outs add up. What a node answers with an error of its own
+  /// is about that question.
+  public var isSilence: Bool {
+    switch code {
+    case .unreachable, .timeout, .connectionLost, .cancelled, .rateLimited, .unavailable: true
+    case .httpStatus, .nodeError, .apiClosed, .malformedAnswer, .answerTooLarge, .inconsistent, .missingValue,
+      .wrongNetwork:
+      false
+    }
+  }
+}
+
+extension TronNodeError {
+  /// Whether an error that reading met is a node's silence (`isSilence`).
+  public static func isSilence(_ error: any Error) -> Bool {
+    switch error {
+    case let error as TronNodeError: error.isSilence
+    case ChainReadError.node(let error): error.isSilence
+    default: false
+    }
+  }
 }
 
 extension TronNodeError: CustomStringConvertible {

@@ -6,8 +6,8 @@ import Synchronization
 /// - Each counts only once its own genesis block was found to be the network's (`CheckedNode`).
 /// - **Reads** that belong together go through `round`: one node for all of them. The calls of `TronNode` itself are for
 ///   reads that stand alone; each goes to the next node where one fails.
-/// - Whom to ask first stands at `NodeHealth.order`. A failure makes a node pause for a growing while; one that asks to be
-///   left alone is. Failures of a whole round count, not of single requests: a node that tells its head and has lost its
+/// - Whom to ask first stands at `NodeHealth.order`. A failure makes a node pause for a growing while, a 503 for a few
+///   seconds at most; one that asks to be left alone is. Failures of a whole round count, not of single requests: a node that tells its head and has lost its
 ///   receipts is no use.
 /// - **Broadcasts** go to all nodes at once that do not pause: the same bytes execute at most once wherever they are sent,
 ///   and no single node that forgets them can strand a transaction. The best answer is kept, and none ends an attempt.
@@ -91,10 +91,13 @@ public final class NodeGroup: TronNode {
       default: nil
       }
     guard own?.code != .cancelled else { return }
-    change(index) {
-      $0.failed(
-        at: work, "\(error)", isRateLimited: own?.code == .rateLimited, asked: own?.pauseMilliseconds, now: now)
-    }
+    let failure: NodeHealth.Failure =
+      switch own?.code {
+      case .rateLimited: .asksForPause(own?.pauseMilliseconds)
+      case .unavailable: .unavailable
+      default: .away
+      }
+    change(index) { $0.failed(at: work, "\(error)", failure, now: now) }
   }
 }
 

@@ -22,10 +22,27 @@ public struct NodeHealth: Sendable, Hashable {
     public let time: Timestamp
   }
 
+  /// How a node failed, as far as it matters for how long it is left alone.
+  public enum Failure: Sendable, Hashable {
+    /// It could not be asked, or its answer could not be used.
+    case away
+    /// It said that it is not well just now (HTTP 503): others are asked at once, and it is looked at again soon.
+    case unavailable
+    /// It asked to be left alone, for so many milliseconds where it said how long.
+    case asksForPause(Int64?)
+
+    /// The longest that its pause grows to, in milliseconds.
+    var longestPauseMilliseconds: Int64 {
+      self == .unavailable ? NodeHealth.longestUnavailableMilliseconds : NodeHealth.longestPauseMilliseconds
+    }
+  }
+
   /// How long a node is left alone after its first failure, in milliseconds; twice as long each time.
   public static let firstPauseMilliseconds: Int64 = 1_000
   /// The longest that this grows to, in milliseconds.
   public static let longestPauseMilliseconds: Int64 = 60_000
+  /// The longest that this grows to where the node is unavailable only, in milliseconds.
+  public static let longestUnavailableMilliseconds: Int64 = 5_000
   /// The longest pause that a node may ask for, in milliseconds.
   public static let longestAskedPauseMilliseconds: Int64 = 300_000
   /// How many blocks a node may be behind another one before that one is asked first: as much as the fence may be behind
@@ -61,25 +78,23 @@ public struct NodeHealth: Sendable, Hashable {
 
   /// The node could not be asked, or its answer could not be used. What fails while it pauses already (calls that were
   /// under way together) makes its pause no longer, unless it asks for that.
-  ///
-  /// - Parameter asked: how long the node itself asks to be left alone, in milliseconds.
-  public mutating func failed(at work: Work, _ reason: String, isRateLimited: Bool, asked: Int64?, now: Timestamp) {
+  public mutating func failed(at work: Work, _ reason: String, _ failure: Failure, now: Timestamp) {
     trouble = reason
     if !isPaused(at: now) {
       failures += 1
       failedAt = work
       pausedAt = now
-      isPauseAskedFor = isRateLimited
+      isPauseAskedFor = false
       // Far below an overflow: 2^20 s are beyond the longest pause.
       pauseMilliseconds = min(
-        NodeHealth.firstPauseMilliseconds << Int64(min(failures - 1, 20)), NodeHealth.longestPauseMilliseconds)
+        NodeHealth.firstPauseMilliseconds << Int64(min(failures - 1, 20)), failure.longestPauseMilliseconds)
     }
-    guard isRateLimited else { return }
+    guard case .asksForPause(let asked) = failure else { return }
     isPauseAskedFor = true
-    let asked = min(asked ?? 0, NodeHealth.longestAskedPauseMilliseconds)
-    if asked > pauseLeft(at: now) {
+    let pause = min(asked ?? 0, NodeHealth.longestAskedPauseMilliseconds)
+    if pause > pauseLeft(at: now) {
       pausedAt = now
-      pauseMilliseconds = asked
+      pauseMilliseconds = pause
     }
   }
 

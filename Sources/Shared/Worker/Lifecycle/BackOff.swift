@@ -10,6 +10,10 @@ public struct BackOff: Sendable, Equatable {
   /// What a worker's steps use: 200 ms, 400 ms … 30 s.
   public static let standard = BackOff(initialMilliseconds: 200, maximumMilliseconds: 30_000)
 
+  /// What steps use that ask TRON nodes: 200 ms, 400 ms … 5 s. Blocks come every three seconds, and a node that was away for
+  /// long is to be found soon after it is back. Those that asked to be left alone are not asked whatever this says.
+  public static let asking = BackOff(initialMilliseconds: 200, maximumMilliseconds: 5_000)
+
   /// - Precondition: 1 ≤ initial ≤ maximum.
   public init(initialMilliseconds: Int64, maximumMilliseconds: Int64) {
     precondition(initialMilliseconds >= 1 && initialMilliseconds <= maximumMilliseconds, "a wait grows from 1 ms up")

@@ -18,21 +18,25 @@ public struct Step: Sendable {
   public let stateWhenFailing: HealthState
   /// Whether an error ends the process; others are tried again.
   public let isFatal: @Sendable (any Error) -> Bool
+  /// How long to wait after failures; nil for what its loop does.
+  public let backOff: BackOff?
   /// One round.
   public let run: @Sendable () async throws -> StepOutcome
 
   /// - Parameters:
   ///   - name: unique in its worker.
   ///   - stateWhenFailing: `failed` where the worker cannot do its duty without this step, else `degraded`.
+  ///   - backOff: how long to wait after failures; nil for what its loop does.
   ///   - isFatal: by default only a `FatalStepError` ends the process.
   ///   - run: one bounded round.
   public init(
-    _ name: String, stateWhenFailing: HealthState = .degraded,
+    _ name: String, stateWhenFailing: HealthState = .degraded, backOff: BackOff? = nil,
     isFatal: @escaping @Sendable (any Error) -> Bool = { $0 is FatalStepError },
     run: @escaping @Sendable () async throws -> StepOutcome
   ) {
     self.name = name
     self.stateWhenFailing = stateWhenFailing
+    self.backOff = backOff
     self.isFatal = isFatal
     self.run = run
   }

@@ -144,7 +144,7 @@ public struct StepLoop: Service {
         logger.critical("Step failed in a way that forbids to go on", error: error)
         throw error
       }
-      let delay = backOff.delay(afterFailures: failures, random: random)
+      let delay = (step.backOff ?? backOff).delay(afterFailures: failures, random: random)
       logger.log(
         level: failures < StepLoop.failuresUntilError ? .warning : .error, "Step failed and will be tried again",
         error: error,

@@ -58,13 +58,16 @@ public final class StandardErrorOutput: LogOutput {
 
   /// Returns when everything handed over so far is written, or after `maximumFlushSeconds`, since a reader that does
   /// not read must not keep a process from ending. Blocks: for the end of the process and urgent lines only.
-  public func flush() {
+  ///
+  /// - Returns: whether it is written.
+  @discardableResult
+  public func flush() -> Bool {
     let written = DispatchSemaphore(value: 0)
     queue.async {
       self.drain()
       written.signal()
     }
-    _ = written.wait(timeout: .now() + .seconds(StandardErrorOutput.maximumFlushSeconds))
+    return written.wait(timeout: .now() + .seconds(StandardErrorOutput.maximumFlushSeconds)) == .success
   }
 
   private func drain() {
