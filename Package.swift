@@ -117,7 +117,8 @@ let package = Package(
     .target(
       name: "TestSupport",
       dependencies: [
-        "Streams", "Tron", "Keystore", "Payouts", "Worker", "Ledger", "Postgres", logging, nioCore, nioPosix, nioHTTP1,
+        "Streams", "Redis", "Tron", "Keystore", "Payouts", "Worker", "Ledger", "Postgres", logging, nioCore, nioPosix,
+        nioHTTP1,
       ],
       path: "Tests/TestSupport", swiftSettings: strict),
     .executableTarget(

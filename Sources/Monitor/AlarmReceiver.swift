@@ -12,6 +12,8 @@ public protocol AlarmReceiver: Sendable {
 /// The operator's `ALARM_WEBHOOK_URL`: a POST of JSON that must be answered with 2xx in time.
 ///
 /// The operator chooses the address, so that none is refused. Redirects are not followed, the answer's body is not read.
+/// Where a SOCKS5 proxy is configured it goes through that, its name resolved there, or not at all: a receiver inside our
+/// own networks is then told nothing, unless the proxy lets it be reached.
 public struct AlarmWebhook: AlarmReceiver, Service {
   /// How long a whole call may take, in seconds.
   static let timeoutSeconds: Int64 = 10
@@ -19,11 +21,14 @@ public struct AlarmWebhook: AlarmReceiver, Service {
   private let url: ServiceURL
   private let client: HTTPClient
 
-  /// - Parameter url: of kind endpoint; may hold a token.
-  init(_ url: ServiceURL) {
+  /// - Parameters:
+  ///   - url: of kind endpoint; may hold a token.
+  ///   - proxy: the SOCKS5 server through which it is called; nil for a direct connection.
+  init(_ url: ServiceURL, proxy: ProxyServer? = nil) {
     var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
     configuration.timeout.connect = .seconds(5)
     configuration.connectionPool.idleTimeout = .seconds(20)
+    configuration.proxy = proxy.map { .socksServer(host: $0.host, port: $0.port) }
     self.url = url
     client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
   }

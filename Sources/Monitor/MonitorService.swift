@@ -39,7 +39,7 @@ public enum MonitorService {
       requiredConfirmations: configuration.tron.requiredConfirmations,
       retryDelayMilliseconds: configuration.retryDelaySeconds * 1_000,
       maximumOwnFailures: configuration.maximumOwnFailures)
-    let alarms = configuration.alarmURL.map(AlarmWebhook.init)
+    let alarms = configuration.alarmURL.map { AlarmWebhook($0, proxy: configuration.nodes.proxy.server) }
     let steps = try MonitorSteps(
       MonitorParts(
         ledger: ledger, streams: streams, node: connection.nodes, clock: context.clock, random: context.random,

@@ -24,7 +24,33 @@ struct TakeUpSent: Sendable {
     return try StreamConsumer(
       transport: transport, configuration: configuration, now: { clock.now().milliseconds },
       handle: { entries in try await take(entries) },
-      giveUp: { entry in "it could not be held against the ledger \(entry.deliveries) times" })
+      giveUp: { entry in try await giveUp(entry, transport) })
+  }
+
+  /// The failures may have been the database's: the entry is held against it once more, alone, and only where the ledger
+  /// refuses this very transaction's rows it goes, and somebody is called. Anything else throws, and the entry stays.
+  ///
+  /// No payout is held for it: what was sent is followed by its blocks, which need no entry, and must not stop there.
+  private func giveUp(_ entry: StreamEntry, _ transport: any StreamTransport) async throws -> String {
+    let code: LedgerError.Code
+    do {
+      _ = try await take([entry])
+      try await transport.acknowledge([entry], group: .monitor)
+      return "done at last"
+    } catch let error as LedgerError where error.code.blamesTheRows {
+      code = error.code
+    } catch is MalformedValue {
+      code = .corrupt
+    }
+    let note = "it could not be held against the ledger: \(code)"
+    let subject = entry.fields[StreamField.txid].flatMap { try? TxID(hex: $0) }.map { "transaction \($0)" }
+    try await ledger.raiseAlarm(
+      kind: "dead_letter", subject: subject ?? "stream \(entry.stream)",
+      message: "a Signer's word that it was sent was given up: \(note); its payouts go on by the chain's word")
+    logger.critical(
+      "Gave an announcement up",
+      metadata: [LogKey.streamEntryID: "\(entry.id)", LogKey.streamName: "\(entry.stream)", "reason": "\(code)"])
+    return note
   }
 
   private func take(_ entries: [StreamEntry]) async throws -> [StreamEntry] {

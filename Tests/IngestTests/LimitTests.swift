@@ -1,10 +1,23 @@
 import Payouts
+import TestSupport
 import Testing
+import Worker
 
 @testable import Ingest
 
 /// The hourly and the daily limit, exact under concurrency.
 struct LimitTests {
+  /// A scene whose ledger stands still in the middle of an hour: no window ends while a test fills it.
+  private func pinnedScene() async throws -> IngestScene {
+    let scene = try await IngestScene()
+    let hour: Int64 = 3_600_000
+    let now = SystemClock().now().milliseconds
+    let clock = LedgerClock(url: scene.url)
+    try await clock.freeze(at: Timestamp(milliseconds: now - now % hour + hour / 2))
+    await clock.close()
+    return scene
+  }
+
   /// What fifty clients at once are answered, each of whom asks its replica ten times.
   private func ask(_ replicas: [RunningIngest], _ round: String) async throws -> [RunningIngest.Reply] {
     try await withThrowingTaskGroup(of: [RunningIngest.Reply].self) { group in
@@ -27,7 +40,7 @@ struct LimitTests {
   func `fifty clients at once get exactly what the limit holds`(_ setting: String, _ window: String) async throws {
     // Proves that limits are reserved atomically: 500 requests of 12.5 USDT for 1,000 USDT are 80 payouts, not one more,
     // not one less, and what was refused says by which window, how far, and until when.
-    let scene = try await IngestScene()
+    let scene = try await pinnedScene()
     try await scene.serving([setting: "1000"]) { ingest async throws in
       let replies = try await ask([ingest], "once")
       let accepted = replies.filter { $0.status == 201 }
@@ -54,7 +67,7 @@ struct LimitTests {
     // Proves that replicas share limits through the ledger alone: two Ingests with pools of their own, 25 clients each,
     // 500 requests of 12.5 USDT; the router's limit of 500 is narrower than the one of 1,000 in all. What is rejected
     // then, half of it, fits again exactly, whoever asks where.
-    let scene = try await IngestScene()
+    let scene = try await pinnedScene()
     try await scene.sql(
       """
       INSERT INTO continuity (system_identifier, timeline, server_start, transactions_oid, transactions_file_node,
@@ -88,7 +101,7 @@ struct LimitTests {
 
   @Test func `what fits to the last micro-USDT is accepted, and one more is not`() async throws {
     // Proves both sides of the boundary, and that the narrower window counts.
-    let scene = try await IngestScene()
+    let scene = try await pinnedScene()
     try await scene.serving(["HOURLY_PAYOUT_LIMIT_USDT": "10.000001", "DAILY_PAYOUT_LIMIT_USDT": "5000"]) {
       ingest async throws in
       #expect(try await ingest.post(payoutBody(["amount_usdt": "10.000002"])).problem == "limit-exceeded")
@@ -99,7 +112,7 @@ struct LimitTests {
 
   @Test func `a payout that ended unpaid gives its amount back`() async throws {
     // Proves that a limit is about money that may move: after a rejection the same amount fits again.
-    let scene = try await IngestScene()
+    let scene = try await pinnedScene()
     try await scene.sql(
       """
       INSERT INTO continuity (system_identifier, timeline, server_start, transactions_oid, transactions_file_node,

@@ -77,4 +77,33 @@ import Worker
     let text = "\(try #require(error))"
     #expect(text.hasPrefix("no answer from http://127.0.0.1:") && !text.contains("t0k3n"))
   }
+
+  @Test func `behind a proxy an alarm goes through it, by its name, or nowhere`() async throws {
+    // By a real SOCKS server that knows a name which nobody else does (RFC 2606); and fails closed when that is gone, also
+    // for a receiver that could be reached directly.
+    let name = "alarms.behind-the-proxy.invalid"
+    let proxy = try await PrivateSOCKSProxy(knowing: [name])
+    try await WebhookReceiver.run { receiver in
+      let through = try ProxyServer("127.0.0.1:\(proxy.port)")
+      let webhook = AlarmWebhook(try ServiceURL(receiver.url(host: name), kind: .endpoint), proxy: through)
+      let direct = AlarmWebhook(try ServiceURL(receiver.url(host: "127.0.0.1"), kind: .endpoint), proxy: through)
+      let outcome: Result<Void, any Error>
+      do {
+        try await webhook.tell([UInt8](#"{"kind":"k"}"#.utf8))
+        #expect(receiver.received.count == 1)
+        #expect(proxy.log.contains("connected to \(name):\(receiver.port)"), "\(proxy.log)")
+        try await proxy.kill()
+        for closed in [webhook, direct] {
+          let error = await #expect(throws: AlarmNotTaken.self) { try await closed.tell([UInt8]("{}".utf8)) }
+          #expect(error?.reason.hasPrefix("no answer from http://") == true)
+        }
+        #expect(receiver.received.count == 1)
+        outcome = .success(())
+      } catch {
+        outcome = .failure(error)
+      }
+      for client in [webhook, direct] { try await client.close() }
+      try outcome.get()
+    }
+  }
 }

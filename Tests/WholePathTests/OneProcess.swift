@@ -30,9 +30,9 @@ struct OneProcess: Sendable {
   private let accept: AcceptPayout
   private let commits: GroupCommit
   private let enqueue: EnqueueAccepted
-  private let scheduler: SchedulerSteps
-  private let signer: SignerSteps
-  private let monitor: MonitorSteps
+  let scheduler: SchedulerSteps
+  let signer: SignerSteps
+  let monitor: MonitorSteps
 
   /// A fresh database, chain and journal; the wallet is declared.
   init() async throws {

@@ -7,8 +7,9 @@ struct ForkPlan: Sendable {
   /// What becomes of a popped transaction that `fates` does not name.
   var otherwise = Fate.repush
   var fates: [Hash32: Fate] = [:]
-  /// Popped transactions come back in reverse order within their block.
-  var isReversed = false
+  /// In which order popped transactions come back: those of each losing block within the block that takes its place, and
+  /// all that are re-pushed.
+  var order = Order.asPopped
 
   /// What becomes of a popped transaction.
   enum Fate: Equatable, Sendable {
@@ -18,6 +19,15 @@ struct ForkPlan: Sendable {
     case drop
     /// It stands in the winning branch too; a contract call ends there in the given failure, if any.
     case include(ContractResult?)
+  }
+
+  /// An order of popped transactions.
+  enum Order: Equatable, Sendable {
+    case asPopped
+    /// Each block's the other way round.
+    case reversed
+    /// Those that are listed first, in this order; then the others as they were.
+    case listed([Hash32])
   }
 }
 
@@ -30,6 +40,20 @@ struct ForkOutcome: Sendable {
   var dropped: [Hash32] = []
   /// Neither valid on the winning branch nor asked to be dropped: gone without a trace.
   var invalid: [Hash32] = []
+}
+
+extension ForkPlan.Order {
+  /// The same transactions in this order.
+  fileprivate func applied(to transactions: [PreparedTransaction]) -> [PreparedTransaction] {
+    switch self {
+    case .asPopped: return transactions
+    case .reversed: return transactions.reversed()
+    case .listed(let ids):
+      let byID = Dictionary(transactions.map { ($0.id, $0) }) { first, _ in first }
+      let named = Set(ids)
+      return ids.compactMap { byID[$0] } + transactions.filter { !named.contains($0.id) }
+    }
+  }
 }
 
 extension Chain {
@@ -54,7 +78,7 @@ extension Chain {
     for index in 0..<Int(plan.length) {
       var included: [(PreparedTransaction, forced: ContractResult?)] = []
       let popped = index < losing.count ? losing[index].transactions.map(\.transaction) : []
-      for transaction in plan.isReversed ? popped.reversed() : popped {
+      for transaction in plan.order.applied(to: popped) {
         switch plan.fates[transaction.id] ?? plan.otherwise {
         case .repush: repushed.append(transaction)
         case .drop: outcome.dropped.append(transaction.id)
@@ -71,6 +95,8 @@ extension Chain {
       outcome.invalid += included.map { $0.0.id }.filter { !taken.contains($0) }
     }
     showWaitingActions()
+    // Block by block where nothing else is asked for; a list orders across the blocks.
+    if case .listed = plan.order { repushed = plan.order.applied(to: repushed) }
     for transaction in repushed {
       if repush(transaction, firstSeen: now) {
         outcome.repushed.append(transaction.id)

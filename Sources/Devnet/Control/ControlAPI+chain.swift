@@ -50,7 +50,15 @@ extension ControlAPI {
     case "include": plan.otherwise = .include(nil)
     default: break
     }
-    plan.isReversed = try fields.flag("reversed") ?? false
+    if try fields.flag("reversed") ?? false { plan.order = .reversed }
+    let order = try fields.hashes("order")
+    if !order.isEmpty {
+      guard plan.order == .asPopped else {
+        throw ControlError(sentence: "order, reversed: expected at most one of them")
+      }
+      guard Set(order).count == order.count else { throw ControlError(sentence: "order: it names a transaction twice") }
+      plan.order = .listed(order)
+    }
     for id in try fields.hashes("repush") { try plan.name(id, .repush) }
     for id in try fields.hashes("drop") { try plan.name(id, .drop) }
     for var entry in try fields.objects("include") {
@@ -179,7 +187,9 @@ extension Chain {
           + "expected at most \(forkDepthMax)")
     }
     let popped = Set(blocks.suffix(Int(plan.depth)).flatMap(\.transactions).map(\.transaction.id))
-    for id in plan.fates.keys where !popped.contains(id) {
+    var named = [Hash32](plan.fates.keys)
+    if case .listed(let ids) = plan.order { named += ids }
+    for id in named where !popped.contains(id) {
       throw ControlError(sentence: "\(id.hex): no block that this fork undoes holds the transaction")
     }
   }

@@ -12,7 +12,7 @@ struct ControlAPI: Sendable {
   }
 
   /// What can be changed.
-  enum Command: String, Sendable {
+  enum Command: String, CaseIterable, Sendable {
     case slots, blocks, fork, results, world, faces, faults
     case resetFaults = "reset-faults"
   }

@@ -27,6 +27,10 @@ public actor StreamConsumer {
   private let handle: Handler
   private let giveUp: GiveUp
 
+  /// How many entries it asks for at present: half as many with each reading that fails after another, since the answer may
+  /// be longer than is read (entries that somebody else made large), twice as many after each that went well.
+  private var count: Int
+  private var hasReadingFailed = false
   private var isStepping = false
   private var isCatchingUp = true
   /// Where the next page of its own pending entries begins.
@@ -47,6 +51,7 @@ public actor StreamConsumer {
     try configuration.check()
     self.transport = transport
     self.configuration = configuration
+    count = configuration.count
     self.now = now
     self.handle = handle
     self.giveUp = giveUp
@@ -61,7 +66,16 @@ public actor StreamConsumer {
     isStepping = true
     defer { isStepping = false }
 
-    let entries = try await take()
+    let entries: [StreamEntry]
+    do {
+      entries = try await take()
+    } catch {
+      if hasReadingFailed { count = max(1, count / 2) }
+      hasReadingFailed = true
+      throw error
+    }
+    hasReadingFailed = false
+    count = min(configuration.count, count * 2)
     var firstError: (any Error)?
     for portion in portions(of: entries) {
       do {
@@ -81,7 +95,7 @@ public actor StreamConsumer {
     if isCatchingUp {
       let entries = try await transport.readPending(
         configuration.streams, after: caughtUpTo, group: configuration.group, consumer: configuration.consumer,
-        count: configuration.count)
+        count: count)
       for entry in entries { caughtUpTo[entry.stream] = max(entry.id, caughtUpTo[entry.stream] ?? .zero) }
       if !entries.isEmpty { return entries }
       isCatchingUp = false
@@ -90,13 +104,13 @@ public actor StreamConsumer {
       if isClaimDue() {
         let entries = try await transport.claim(
           configuration.streams, group: configuration.group, consumer: configuration.consumer,
-          idleMilliseconds: configuration.claimIdleMilliseconds, count: configuration.count)
+          idleMilliseconds: configuration.claimIdleMilliseconds, count: count)
         isClaiming = !entries.isEmpty
         if isClaiming { return entries }
       }
       return try await transport.read(
-        configuration.streams, group: configuration.group, consumer: configuration.consumer,
-        count: configuration.count, blockMilliseconds: configuration.blockMilliseconds)
+        configuration.streams, group: configuration.group, consumer: configuration.consumer, count: count,
+        blockMilliseconds: configuration.blockMilliseconds)
     } catch {
       // Entries may have been given to this consumer in a reply that was lost.
       isCatchingUp = true

@@ -1,6 +1,6 @@
 public import Payouts
 
-/// The SOCKS5 proxy through which everything goes that leaves for the world: requests to nodes, and webhooks.
+/// The SOCKS5 proxy through which everything goes that leaves for the world: requests to nodes, webhooks, and calls about alarms.
 ///
 /// Fails closed: where a proxy is configured, nothing goes past it. One that cannot be reached means no traffic at all.
 /// The names of servers are resolved at the proxy, never here: who asks a name server tells it whom they talk to.
