@@ -60,6 +60,7 @@ let package = Package(
     .executable(name: "monitor", targets: ["MonitorMain"]),
     .executable(name: "payoutctl", targets: ["PayoutctlMain"]),
     .executable(name: "devnet", targets: ["DevnetMain"]),
+    .executable(name: "simulate", targets: ["SimulationMain"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -105,6 +106,12 @@ let package = Package(
       ]),
     role(
       "Payoutctl", ["Worker", "Ledger", "Streams", "Tron", "Nodes", "Keystore", "Payouts", argumentParser, logging]),
+    role(
+      "Simulation",
+      [
+        "Ingest", "Scheduler", "Signer", "Monitor", "Worker", "Ledger", "Streams", "Tron", "Keystore", "Payouts",
+        argumentParser, logging,
+      ]),
     role("Devnet", ["CSecp256k1", hummingbird, nioCore, crypto, logging, lifecycle]),
 
     executable("ingest", starts: "Ingest"),
@@ -113,6 +120,7 @@ let package = Package(
     executable("monitor", starts: "Monitor"),
     executable("payoutctl", starts: "Payoutctl"),
     executable("devnet", starts: "Devnet"),
+    executable("simulate", starts: "Simulation"),
 
     .target(
       name: "TestSupport",
@@ -139,7 +147,8 @@ let package = Package(
     tests("NodesTests", of: ["Nodes", "Tron", "Worker", "Payouts"]),
     tests("KeystoreTests", of: ["Keystore", "Tron", "Payouts"]),
     tests("WorkerTests", of: ["Worker", "WorkerProbe", "Payouts", httpClient, logging, metrics, lifecycle, nioCore]),
-    tests("LedgerTests", of: ["Ledger", "Payouts", "Postgres", nioCore, nioPosix, logging]),
+    tests("LedgerTests", of: ["Ledger", "Payouts", "Postgres", "Simulation", nioCore, nioPosix, logging]),
+    tests("SimulationTests", of: ["Simulation", "SimulationMain", "Payouts"]),
     tests(
       "IngestTests",
       of: [

@@ -3,7 +3,7 @@ public import Ledger
 import Logging
 public import Payouts
 public import Postgres
-import Streams
+public import Streams
 public import Tron
 
 /// All that Signer and Monitor meet, but for themselves: a real ledger on a database of its own, a scripted chain, streams

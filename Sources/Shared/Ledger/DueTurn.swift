@@ -1,4 +1,4 @@
-import Payouts
+package import Payouts
 
 /// Whose turn it is among payouts that are due: queued, their window ended.
 ///
@@ -10,26 +10,31 @@ import Payouts
 /// the (⌊5k/n⌋ + 1)th round after its patience is over, where n is the number of payouts a round takes, whatever else
 /// comes. Urgent and high ones always have three fifths of each round; a high one with urgent ones before it waits for
 /// these.
-struct DueTurn {
+package struct DueTurn {
   /// From when on a part of each round is kept for a priority: ten minutes after a window's end.
-  static let patienceMilliseconds: Int64 = 600_000
+  package static let patienceMilliseconds: Int64 = 600_000
   /// Which part of a round is kept for such a priority: one fifth.
-  static let sharesOfRound = 5
+  package static let sharesOfRound = 5
   /// The priorities, the highest first.
-  static let highestFirst: [Priority] = [.urgent, .high, .normal, .low]
+  package static let highestFirst: [Priority] = [.urgent, .high, .normal, .low]
 
   /// A priority of which something is due.
-  struct Waiting: Hashable {
-    let priority: Priority
+  package struct Waiting: Hashable {
+    package let priority: Priority
     /// Whether its oldest due payout has waited for longer than its patience.
-    let hasWaitedLong: Bool
+    package let hasWaitedLong: Bool
+
+    package init(priority: Priority, hasWaitedLong: Bool) {
+      self.priority = priority
+      self.hasWaitedLong = hasWaitedLong
+    }
   }
 
   /// The order in which priorities are asked for payouts, and how many of the round's places each must leave to those
   /// after it. What one does not need, the next may take.
   ///
   /// - Parameter count: how many payouts the round takes.
-  static func order(_ waiting: [Waiting], count: Int) -> [(priority: Priority, placesKept: Int)] {
+  package static func order(_ waiting: [Waiting], count: Int) -> [(priority: Priority, placesKept: Int)] {
     let share = max(1, count / sharesOfRound)
     var kept = 0
     var order: [(priority: Priority, placesKept: Int)] = []

@@ -69,6 +69,14 @@ public struct AcceptedRequest: Sendable, Hashable {
   public let record: PayoutRecord
   /// SHA-256 over its parsed fields.
   public let fingerprint: [UInt8]?
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    record: PayoutRecord, fingerprint: [UInt8]?
+  ) {
+    self.record = record
+    self.fingerprint = fingerprint
+  }
 }
 
 /// A window over which amounts are counted.
@@ -137,6 +145,17 @@ public struct LimitUse: Sendable, Hashable {
   /// What is used.
   public let used: Amount
 
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    router: RouterType?, span: LimitSpan, startsAt: Timestamp, limit: Amount, used: Amount
+  ) {
+    self.router = router
+    self.span = span
+    self.startsAt = startsAt
+    self.limit = limit
+    self.used = used
+  }
+
   /// When what is used begins anew.
   public var endsAt: Timestamp { startsAt.advanced(byMilliseconds: span.milliseconds) }
 }
@@ -153,6 +172,17 @@ public struct PayoutEvent: Sendable, Hashable {
   public let actor: String
   /// What it said.
   public let note: String?
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    at: Timestamp, from: PayoutStatus?, to: PayoutStatus, actor: String, note: String?
+  ) {
+    self.at = at
+    self.from = from
+    self.to = to
+    self.actor = actor
+    self.note = note
+  }
 }
 
 /// One attempt to pay a payout, with its transaction.
@@ -179,6 +209,25 @@ public struct AttemptRecord: Sendable, Hashable {
   public let cost: TransactionCost?
   /// What nodes last answered to its broadcast.
   public let lastAnswer: String?
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    number: Int, txid: TxID, outcome: AttemptOutcome?, status: TransactionStatus, signedAt: Timestamp,
+    expiration: Timestamp, block: BlockPlace?, result: String?, blame: FailureBlame?, cost: TransactionCost?,
+    lastAnswer: String?
+  ) {
+    self.number = number
+    self.txid = txid
+    self.outcome = outcome
+    self.status = status
+    self.signedAt = signedAt
+    self.expiration = expiration
+    self.block = block
+    self.result = result
+    self.blame = blame
+    self.cost = cost
+    self.lastAnswer = lastAnswer
+  }
 }
 
 /// What keeps a Signer from signing that no table but its own word tells.
@@ -219,6 +268,29 @@ public struct PayingConditions: Sendable, Hashable {
   public let headMovedAt: Timestamp?
   /// How far the solid chain was read.
   public let solidNumber: Int64?
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    now: Timestamp, isContinuous: Bool, openFindings: Int, pauseReason: String?, pausedSince: Timestamp?,
+    breakerCause: String?, breakerSince: Timestamp?, breakerTrialAt: Timestamp?, isBreakerTrialOut: Bool,
+    standstill: Standstill?, standstillSince: Timestamp?, headNumber: Int64?, headMovedAt: Timestamp?,
+    solidNumber: Int64?
+  ) {
+    self.now = now
+    self.isContinuous = isContinuous
+    self.openFindings = openFindings
+    self.pauseReason = pauseReason
+    self.pausedSince = pausedSince
+    self.breakerCause = breakerCause
+    self.breakerSince = breakerSince
+    self.breakerTrialAt = breakerTrialAt
+    self.isBreakerTrialOut = isBreakerTrialOut
+    self.standstill = standstill
+    self.standstillSince = standstillSince
+    self.headNumber = headNumber
+    self.headMovedAt = headMovedAt
+    self.solidNumber = solidNumber
+  }
 
   /// Whether the breaker lets a transaction through: it is closed, or its trial is due.
   public var doesBreakerLetThrough: Bool {

@@ -70,6 +70,14 @@ public struct ChainWatch: Sendable, Hashable {
   public let wallets: Set<Address>
   /// The block from which the chain is read without a gap.
   public let begin: BlockPlace
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    wallets: Set<Address>, begin: BlockPlace
+  ) {
+    self.wallets = wallets
+    self.begin = begin
+  }
 }
 
 /// One of our transactions as it was signed.
@@ -80,6 +88,15 @@ public struct KnownTransaction: Sendable, Hashable {
   public let status: TransactionStatus
   /// The Transfers it was signed to make.
   public let transfers: [ExpectedTransfer]
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    txid: TxID, status: TransactionStatus, transfers: [ExpectedTransfer]
+  ) {
+    self.txid = txid
+    self.status = status
+    self.transfers = transfers
+  }
 }
 
 /// One of our transactions without a verdict although its window has passed.
@@ -92,6 +109,16 @@ public struct UnjudgedTransaction: Sendable, Hashable {
   public let expiration: Timestamp
   /// Its bytes as they were signed: they name the block that they refer to.
   public let signedBytes: [UInt8]
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    transaction: KnownTransaction, referenceBlockNumber: Int64, expiration: Timestamp, signedBytes: [UInt8]
+  ) {
+    self.transaction = transaction
+    self.referenceBlockNumber = referenceBlockNumber
+    self.expiration = expiration
+    self.signedBytes = signedBytes
+  }
 }
 
 /// An attempt that ended unpaid for a reason that is not known yet.
@@ -106,6 +133,17 @@ public struct UnblamedFailure: Sendable, Hashable {
   public let transfer: ExpectedTransfer
   /// Since when that is known.
   public let endedAt: Timestamp
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    reference: Reference, txid: TxID, result: String?, transfer: ExpectedTransfer, endedAt: Timestamp
+  ) {
+    self.reference = reference
+    self.txid = txid
+    self.result = result
+    self.transfer = transfer
+    self.endedAt = endedAt
+  }
 }
 
 /// A block of the head's branch as Monitor read it.

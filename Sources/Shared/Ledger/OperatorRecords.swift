@@ -101,6 +101,19 @@ public struct AlarmRecord: Sendable, Hashable {
   public let lastAt: Timestamp
   /// How often it was raised.
   public let count: Int64
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    id: Int64, kind: String, subject: String, message: String, raisedAt: Timestamp, lastAt: Timestamp, count: Int64
+  ) {
+    self.id = id
+    self.kind = kind
+    self.subject = subject
+    self.message = message
+    self.raisedAt = raisedAt
+    self.lastAt = lastAt
+    self.count = count
+  }
 }
 
 /// How much waits in a stage.

@@ -56,4 +56,12 @@ public struct SettlementBatch: Sendable, Hashable {
   public let id: BatchID
   /// Its payouts, in id order.
   public let payouts: [PayoutID]
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    id: BatchID, payouts: [PayoutID]
+  ) {
+    self.id = id
+    self.payouts = payouts
+  }
 }

@@ -101,6 +101,19 @@ public struct SigningBatch: Sendable {
   /// Which of these txids the ledger holds already is asked by the ledger itself; a collision makes it ask again with
   /// this number raised, and each transaction's timestamp takes the next second.
   public let secondsLater: Int64
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    candidates: [SigningCandidate], capacity: Int, signedThisHour: Amount, signedThisDay: Amount, now: Timestamp,
+    secondsLater: Int64
+  ) {
+    self.candidates = candidates
+    self.capacity = capacity
+    self.signedThisHour = signedThisHour
+    self.signedThisDay = signedThisDay
+    self.now = now
+    self.secondsLater = secondsLater
+  }
 }
 
 /// One locked payout.
@@ -115,6 +128,18 @@ public struct SigningCandidate: Sendable, Hashable {
   public let isReferenceInUse: Bool
   /// Unclaimed transfers of its recipient and amount: their reference bits, nil where a transfer has none.
   public let unclaimedReferenceBits: [Int64?]
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    payout: PayoutRecord, attemptNumber: Int, earlierTransactions: [TxID], isReferenceInUse: Bool,
+    unclaimedReferenceBits: [Int64?]
+  ) {
+    self.payout = payout
+    self.attemptNumber = attemptNumber
+    self.earlierTransactions = earlierTransactions
+    self.isReferenceInUse = isReferenceInUse
+    self.unclaimedReferenceBits = unclaimedReferenceBits
+  }
 }
 
 /// What Signer decided on a candidate. Those it does not mention stay as they are.
@@ -202,6 +227,15 @@ public struct BroadcastLot: Sendable, Hashable {
   public let isContinuous: Bool
   /// As a journal holds them.
   public let transactions: [JournalEntry]
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    life: ServerLife, isContinuous: Bool, transactions: [JournalEntry]
+  ) {
+    self.life = life
+    self.isContinuous = isContinuous
+    self.transactions = transactions
+  }
 }
 
 /// What a node answered.
@@ -238,6 +272,19 @@ public struct VouchingState: Sendable, Hashable {
   public let declared: DeclaredJournal?
   /// The process that vouched last under this name, and the server's start then.
   public let lastVouching: LastVouching?
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    life: ServerLife, isContinuous: Bool, hasVouched: Bool, declaredNames: [String], declared: DeclaredJournal?,
+    lastVouching: LastVouching?
+  ) {
+    self.life = life
+    self.isContinuous = isContinuous
+    self.hasVouched = hasVouched
+    self.declaredNames = declaredNames
+    self.declared = declared
+    self.lastVouching = lastVouching
+  }
 }
 
 /// A journal known to the database.
@@ -246,6 +293,14 @@ public struct DeclaredJournal: Sendable, Hashable {
   public let wallet: Address
   /// Its random id, 16 bytes.
   public let journalID: [UInt8]
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    wallet: Address, journalID: [UInt8]
+  ) {
+    self.wallet = wallet
+    self.journalID = journalID
+  }
 }
 
 /// The last vouching under a name.
@@ -254,6 +309,14 @@ public struct LastVouching: Sendable, Hashable {
   public let runID: [UInt8]
   /// The server's start then.
   public let serverStartMicroseconds: Int64
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    runID: [UInt8], serverStartMicroseconds: Int64
+  ) {
+    self.runID = runID
+    self.serverStartMicroseconds = serverStartMicroseconds
+  }
 }
 
 /// A Signer's word that its journal and the database agree.

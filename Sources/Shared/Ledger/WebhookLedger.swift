@@ -154,4 +154,10 @@ public struct WebhookDepth: Sendable, Hashable {
   public let dueCount: Int64
   /// Since when the oldest one is, in milliseconds; 0 where none is.
   public let oldestDueAgeMilliseconds: Int64
+
+  /// Of its parts; for this package's own ledgers.
+  package init(dueCount: Int64, oldestDueAgeMilliseconds: Int64) {
+    self.dueCount = dueCount
+    self.oldestDueAgeMilliseconds = oldestDueAgeMilliseconds
+  }
 }

@@ -1,5 +1,3 @@
-public import Streams
-
 /// The streams in memory, with the same promises as on a real server, for tests without one and for simulations.
 ///
 /// Time comes from outside. A read that finds nothing and may block waits by the injected `sleep`, or, without one,

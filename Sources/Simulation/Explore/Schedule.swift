@@ -1,0 +1,27 @@
+/// One run of one world: replayed identically by its text.
+struct Schedule: Sendable {
+  /// Decides everything that nothing else decides.
+  var seed: UInt64
+  /// What the world is made of.
+  var settings: WorldSettings
+  /// What goes wrong at inputs and outputs.
+  var plan: FaultPlan
+
+  /// Runs it.
+  func run(isRecording: Bool = false) throws -> SimulatedWorld.Outcome {
+    try SimulatedWorld(seed: seed, settings: settings, plan: plan, isRecording: isRecording).run()
+  }
+
+  /// A random schedule: a storm until the world is calm.
+  static func random(seed: UInt64) -> Schedule {
+    var settings = WorldSettings.stormy
+    var chance = SplitMix64(seed: seed)
+    // One in three worlds has one of each worker, so that plain stories are told too.
+    settings.replicas = UInt64.random(in: 0..<3, using: &chance) == 0 ? 1 : 2
+    settings.solidLag = UInt64.random(in: 0..<2, using: &chance) == 0 ? 18 : 7
+    let rate = UInt64.random(in: 0..<300, using: &chance)
+    return Schedule(
+      seed: seed, settings: settings,
+      plan: FaultPlan(perTenThousand: rate, quietAfter: SimulatedWorld.beginning + settings.calmAfter))
+  }
+}

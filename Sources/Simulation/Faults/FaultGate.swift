@@ -1,0 +1,99 @@
+import Synchronization
+
+/// The gate through which every input and output of a simulated process goes: it takes a little time, and may go wrong.
+final class FaultGate: Sendable {
+  /// The errors of a channel, made by whoever knows its types.
+  struct Errors: Sendable {
+    /// Nothing was done.
+    let notDone: @Sendable (_ site: String) -> any Error
+    /// Nobody knows whether it was done.
+    let unknown: @Sendable (_ site: String) -> any Error
+  }
+
+  /// After so long a caller gives up on what hangs, in milliseconds.
+  static let timeOutMilliseconds: Int64 = 10_000
+
+  private struct State {
+    var count = 0
+    var channels: [Channel] = []
+    var injected: [InjectedFault] = []
+    var chance: SplitMix64
+  }
+
+  private let host: SimulationHost
+  private let plan: FaultPlan
+  private let state: Mutex<State>
+  private let isRecording: Bool
+
+  /// - Parameters:
+  ///   - seed: for what goes wrong by chance; apart from the world's own, so that the same faults can be listed by number.
+  ///   - isRecording: whether the channel of each input and output is kept, for systematic exploration.
+  init(_ plan: FaultPlan, seed: UInt64, host: SimulationHost, isRecording: Bool = false) {
+    self.plan = plan
+    self.host = host
+    self.isRecording = isRecording
+    state = Mutex(State(chance: SplitMix64(seed: seed ^ 0x5bd1_e995_fa17_9a7e)))
+  }
+
+  /// How many inputs and outputs there were.
+  var count: Int { state.withLock { $0.count } }
+  /// What went wrong.
+  var injected: [InjectedFault] { state.withLock { $0.injected } }
+  /// The channel of each, where recorded.
+  var channels: [Channel] { state.withLock { $0.channels } }
+
+  /// Does `effect`, or what goes wrong instead.
+  ///
+  /// A process that died never returns from here: nothing of it runs any more.
+  func pass<Value: Sendable>(
+    _ site: String, _ channel: Channel, of process: SimulatedProcess, _ errors: Errors,
+    _ effect: () async throws -> Value
+  ) async throws -> Value {
+    try await host.sleep(until: host.now + Int64(host.draw(below: 4)))
+    switch next(site, channel, process) {
+    case nil:
+      return try await effect()
+    case .failsBefore:
+      throw errors.notDone(site)
+    case .answerIsLost:
+      _ = try await effect()
+      throw errors.unknown(site)
+    case .questionIsLost:
+      throw errors.unknown(site)
+    case .hangs:
+      try await host.sleep(until: host.now + Self.timeOutMilliseconds)
+      _ = try await effect()
+      throw errors.unknown(site)
+    case .crashesBefore:
+      await process.die()
+      throw errors.unknown(site)
+    case .crashesAfter:
+      _ = try await effect()
+      await process.die()
+      throw errors.unknown(site)
+    case .isDoubled:
+      _ = try await effect()
+      return try await effect()
+    }
+  }
+
+  private func next(_ site: String, _ channel: Channel, _ process: SimulatedProcess) -> Happening? {
+    let now = host.now
+    return state.withLock { state in
+      let number = state.count
+      state.count += 1
+      if isRecording { state.channels.append(channel) }
+      var happening = plan.listed[number]
+      if happening == nil, plan.perTenThousand > 0, now < plan.quietAfter,
+        UInt64.random(in: 0..<10_000, using: &state.chance) < plan.perTenThousand
+      {
+        happening = channel.happenings.randomElement(using: &state.chance)
+      }
+      guard let happening, channel.happenings.contains(happening) else { return nil }
+      state.injected.append(
+        InjectedFault(
+          number: number, process: process.name, site: site, channel: channel, happening: happening))
+      return happening
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import Ledger
+import Payouts
+
+/// What Scheduler asks for.
+extension LedgerTables {
+  /// What the payouts of a batch have in common.
+  private struct Kind: Hashable {
+    let router: RouterType
+    let type: BatchType
+    let priority: Priority
+    let windowEnd: Timestamp?
+  }
+
+  /// The payouts whose turn it is, as `DueTurn` says.
+  func due(atMost count: Int) -> [Payout] {
+    let due = payouts(in: [.queued]).filter { $0.windowEnd <= now }
+    let byPriority = Dictionary(grouping: due, by: \.particulars.priority)
+    let waiting = byPriority.map { priority, rows in
+      let oldest = rows.map(\.windowEnd).min() ?? now
+      return DueTurn.Waiting(
+        priority: priority, hasWaitedLong: oldest.milliseconds + DueTurn.patienceMilliseconds <= now.milliseconds)
+    }
+    var taken: [Payout] = []
+    for (priority, kept) in DueTurn.order(waiting, count: count) {
+      let places = count - kept - taken.count
+      guard places > 0 else { continue }
+      let inTurn = (byPriority[priority] ?? []).sorted {
+        ($0.windowEnd, $0.terms.router.rawValue, $0.terms.batchType.rawValue, $0.terms.id)
+          < ($1.windowEnd, $1.terms.router.rawValue, $1.terms.batchType.rawValue, $1.terms.id)
+      }
+      taken += inTurn.prefix(places)
+    }
+    return taken
+  }
+
+  /// `Ledger.scheduleDue` and `Ledger.schedule`, of payouts that are due.
+  mutating func schedule(
+    _ rows: [Payout], maximumPerBatch: Int, newBatchID: () -> BatchID
+  ) throws -> [SettlementBatch] {
+    var open: [Kind: Int] = [:]
+    var drafts: [(id: BatchID, kind: Kind, payouts: [PayoutID])] = []
+    for row in rows {
+      if attemptInUse(of: row.terms.reference) != nil {
+        let note = "its reference has a live or paid attempt: it may be paid already"
+        try hold(row.terms.id, .referenceInUse, note)
+        raiseAlarm(HoldReason.referenceInUse.rawValue, "payout \(row.terms.id)", note)
+        continue
+      }
+      let kind = Kind(
+        router: row.terms.router, type: row.terms.batchType, priority: row.particulars.priority,
+        windowEnd: row.terms.batchType == .immediate ? nil : row.windowEnd)
+      if open[kind].map({ drafts[$0].payouts.count >= maximumPerBatch }) ?? true {
+        open[kind] = drafts.count
+        drafts.append((newBatchID(), kind, []))
+      }
+      if let index = open[kind] { drafts[index].payouts.append(row.terms.id) }
+    }
+    for draft in drafts {
+      batches[draft.id] = Batch(priority: draft.kind.priority)
+      for payout in draft.payouts {
+        try move(payout, to: .scheduled, note: nil) { $0.settlementBatch = draft.id }
+      }
+    }
+    return DueTurn.highestFirst.flatMap { priority in drafts.filter { $0.kind.priority == priority } }.map {
+      SettlementBatch(id: $0.id, payouts: $0.payouts)
+    }
+  }
+
+  /// `Ledger.expire`.
+  mutating func expire(atMost count: Int) throws -> [PayoutID] {
+    guard isHistoryTrusted else { return [] }
+    let due = payouts(in: [.kycPending, .compliancePending, .queued, .scheduled]).filter { row in
+      row.terms.expiresAt.map { $0 <= now } ?? false && attemptInUse(of: row.terms.reference) == nil
+    }.prefix(count).map(\.terms.id)
+    for id in due { try move(id, to: .expired, note: "its own expires_at passed") }
+    return due
+  }
+
+  /// Holds a payout where it stands.
+  mutating func hold(_ id: PayoutID, _ reason: HoldReason, _ note: String) throws {
+    let from = payouts[id]?.status
+    try move(id, to: .held, note: note) { row in
+      row.heldFrom = from
+      row.holdReason = reason.rawValue
+    }
+  }
+}

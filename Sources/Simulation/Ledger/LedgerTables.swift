@@ -1,0 +1,220 @@
+import Ledger
+import Payouts
+
+/// A model of the ledger's tables, for the simulator only: what the SQL of `Ledger` does, in memory.
+///
+/// It is a value, so that a backup is a copy and a restore an assignment. A differential test holds it against real
+/// PostgreSQL, operation by operation. Every operation is one transaction: it throws and changes nothing, or does all.
+struct LedgerTables: Sendable {
+  /// A payout's row.
+  struct Payout: Sendable {
+    let terms: PayoutTerms
+    let seal: Seal
+    let particulars: PayoutParticulars
+    let acceptedStatus: PayoutStatus
+    let windowEnd: Timestamp
+    /// The beginnings of the limit windows that count it.
+    let hourWindow: Timestamp
+    let dayWindow: Timestamp
+    var status: PayoutStatus
+    var statusSince: Timestamp
+    var note: String?
+    var heldFrom: PayoutStatus?
+    var holdReason: String?
+    var settlementBatch: BatchID?
+    var notBefore: Timestamp?
+    var notBeforeReason: DelayReason?
+  }
+
+  /// A name that was claimed for ever.
+  struct Claim: Sendable {
+    let payout: PayoutID
+    var fingerprint: [UInt8]?
+  }
+
+  /// A settlement batch's row.
+  struct Batch: Sendable {
+    let priority: Priority
+  }
+
+  /// A transaction's row.
+  struct Transaction: Sendable {
+    let entry: SignedColumns
+    var status: TransactionStatus = .signed
+    var nextBroadcastAt: Timestamp
+    var block: BlockPlace?
+    var result: String?
+    var cost: TransactionCost?
+    var lastAnswer: String?
+  }
+
+  /// What of a transaction never changes.
+  struct SignedColumns: Sendable {
+    let txid: TxID
+    let wallet: Address
+    let signer: String
+    let signedBytes: [UInt8]
+    let referenceBlockNumber: Int64
+    let headTime: Timestamp
+    let expiration: Timestamp
+    let feeLimit: Sun
+    let signedAt: Timestamp
+  }
+
+  /// An attempt's row.
+  struct Attempt: Sendable {
+    let reference: Reference
+    let payout: PayoutID
+    let number: Int
+    let txid: TxID
+    let token: Address
+    let recipient: Address
+    let amount: Amount
+    var outcome: AttemptOutcome?
+    var endedAt: Timestamp?
+    var blame: FailureBlame?
+
+    var isLive: Bool { outcome == nil }
+    /// A failure that nobody has judged.
+    var isUnblamed: Bool { (outcome == .failedOnChain || outcome == .dead) && blame == nil }
+  }
+
+  /// Which amounts a window counts.
+  struct Window: Hashable, Sendable {
+    enum Scope: Hashable, Sendable {
+      case accepted(RouterType?)
+      case signed
+    }
+
+    let scope: Scope
+    let span: LimitSpan
+    let startsAt: Timestamp
+  }
+
+  /// The breaker's row.
+  struct Breaker: Sendable {
+    enum State: Sendable { case closed, open, halfOpen }
+    enum Exit: Sendable { case trial, operatorOnly }
+
+    var state = State.closed
+    var cause: String?
+    var exit: Exit?
+    var since: Timestamp
+    var failuresInRow = 0
+    var failedTrials = 0
+    var trialAt: Timestamp?
+    var trial: TxID?
+  }
+
+  /// Something of a watched account that no Signer of ours signed.
+  struct Finding: Sendable {
+    let what: ChainFinding
+    let place: BlockPlace
+    var isJudged = false
+    var isExplained = false
+    var isAcknowledged = false
+
+    var isOpen: Bool { !isExplained && !isAcknowledged }
+  }
+
+  /// A vouching's row.
+  struct VouchingRow: Sendable {
+    let signer: String
+    let runID: [UInt8]
+    let names: [String]
+    let life: ServerLife
+  }
+
+  /// An alarm's row: one standing row a kind and subject.
+  struct Alarm: Sendable {
+    let id: Int64
+    let kind: String
+    let subject: String
+    var message: String
+    let raisedAt: Timestamp
+    var lastAt: Timestamp
+    var count: Int64 = 1
+    var isTold = false
+  }
+
+  /// When the transaction that runs just now happens: `ledger_now()`.
+  var now: Timestamp
+  /// The server's life: another one after each start, restore or promotion.
+  var life: ServerLife
+  /// The life that all Signers have vouched for.
+  var vouchedLife: ServerLife?
+
+  var payouts: [PayoutID: Payout] = [:]
+  var payoutIDs: [Reference: PayoutID] = [:]
+  var claims: [Reference: Claim] = [:]
+  var batches: [BatchID: Batch] = [:]
+  var transactions: [TxID: Transaction] = [:]
+  /// In the order of their numbers.
+  var attempts: [Reference: [Attempt]] = [:]
+  var references: [TxID: [Reference]] = [:]
+  var events: [PayoutID: [PayoutEvent]] = [:]
+  var used: [Window: Amount] = [:]
+  var breaker: Breaker
+  var pauseReason: String?
+  var findings: [Finding] = []
+  var alarms: [Alarm] = []
+  var wallets: [Address: BlockPlace] = [:]
+  var journals: [String: DeclaredJournal] = [:]
+  var vouchings: [VouchingRow] = []
+  /// Transactions that a Signer ever put back.
+  var putBacks: Set<TxID> = []
+  var cursors: [CursorView: BlockPlace] = [:]
+  var headMovedAt: Timestamp?
+  /// The part of the head's branch that may be undone, oldest first.
+  var blocks: [BlockPlace] = []
+  /// Transactions that a Signer puts back in the transaction that runs just now.
+  var beingPutBack: Set<TxID> = []
+  /// Who writes: stands in each event.
+  var actor = ""
+
+  /// Empty tables of a server that lives `life`.
+  init(now: Timestamp, life: ServerLife) {
+    self.now = now
+    self.life = life
+    breaker = Breaker(since: now)
+  }
+
+  // MARK: Questions that many operations ask
+
+  /// Whether the history of this life of the server is vouched for by all Signers.
+  var isContinuous: Bool { vouchedLife == life }
+
+  /// Whether anything may be signed or end unpaid.
+  var isHistoryTrusted: Bool { isContinuous && !findings.contains(where: \.isOpen) }
+
+  /// The attempt of a reference that is live or has paid: there is at most one.
+  func attemptInUse(of reference: Reference) -> Attempt? {
+    attempts[reference]?.first { $0.isLive || $0.outcome == .paid }
+  }
+
+  /// Payouts in a state, in the order of their ids.
+  func payouts(in statuses: Set<PayoutStatus>) -> [Payout] {
+    payouts.values.filter { statuses.contains($0.status) }.sorted { $0.terms.id < $1.terms.id }
+  }
+
+  /// The payout whose reference this is, where its row is not lost.
+  func payout(of reference: Reference) -> Payout? { payoutIDs[reference].flatMap { payouts[$0] } }
+
+  /// The references of a transaction's attempts, in order.
+  func references(of txid: TxID) -> [Reference] { (references[txid] ?? []).sorted() }
+
+  /// The beginning of a UTC window.
+  static func windowStart(_ span: LimitSpan, _ moment: Timestamp) -> Timestamp {
+    Timestamp(milliseconds: moment.milliseconds - moment.milliseconds % span.milliseconds)
+  }
+}
+
+extension LedgerTables.Payout {
+  /// The row as workers read it.
+  var record: PayoutRecord {
+    PayoutRecord(
+      terms: terms, seal: seal, particulars: particulars, acceptedStatus: acceptedStatus, status: status,
+      statusSince: statusSince, note: note, heldFrom: heldFrom, holdReason: holdReason,
+      settlementBatch: settlementBatch, windowEnd: windowEnd, notBefore: notBefore, notBeforeReason: notBeforeReason)
+  }
+}

@@ -1,0 +1,94 @@
+import Ledger
+import Payouts
+
+extension SimulatedLedger: MonitorLedger {
+  func watch() async throws -> ChainWatch? { try await read("watch") { $0.watch() } }
+
+  func cursor(_ view: CursorView) async throws -> BlockPlace? { try await read("cursor") { $0.cursors[view] } }
+
+  func recentBlocks(atMost count: Int) async throws -> [BlockPlace] {
+    try await read("recent blocks") { Array($0.blocks.reversed().prefix(count)) }
+  }
+
+  func known(_ txids: [TxID]) async throws -> [KnownTransaction] {
+    guard !txids.isEmpty else { return [] }
+    return try await read("known") { $0.known(txids) }
+  }
+
+  func apply(head block: HeadBlock, after previous: BlockPlace?) async throws -> Bool {
+    try await write("apply head") { try $0.apply(head: block, after: previous) }
+  }
+
+  func undoHead(above number: Int64) async throws -> [PayoutID] {
+    try await write("undo head") { try $0.undoHead(above: number) }
+  }
+
+  func apply(
+    solid block: BlockPlace, after previous: BlockPlace?, verdicts: [TxID: TransactionVerdict],
+    retryDelayMilliseconds: Int64
+  ) async throws -> Bool {
+    try await write("apply solid") {
+      try $0.apply(
+        solid: block, after: previous, verdicts: verdicts, retryDelayMilliseconds: retryDelayMilliseconds)
+    }
+  }
+
+  func unjudged(atMost count: Int) async throws -> [UnjudgedTransaction] {
+    try await read("unjudged") { $0.unjudged(atMost: count) }
+  }
+
+  func settle(_ verdicts: [TxID: TransactionVerdict], retryDelayMilliseconds: Int64) async throws {
+    try await write("settle") { try $0.settle(verdicts, retryDelayMilliseconds: retryDelayMilliseconds) }
+  }
+
+  func unblamedFailures(after last: UnblamedFailure?, atMost count: Int) async throws -> [UnblamedFailure] {
+    try await read("unblamed failures") { $0.unblamedFailures(after: last, atMost: count) }
+  }
+
+  func blame(
+    _ blame: FailureBlame, for failure: UnblamedFailure, maximumOwnFailures: Int64
+  ) async throws -> PayoutID? {
+    try await write("blame") { try $0.blame(blame, for: failure, maximumOwnFailures: maximumOwnFailures) }
+  }
+
+  func takeAlarms(atMost count: Int) async throws -> [AlarmRecord] {
+    try await write("take alarms") { tables in
+      tables.alarms.filter { !$0.isTold }.prefix(count).map {
+        AlarmRecord(
+          id: $0.id, kind: $0.kind, subject: $0.subject, message: $0.message, raisedAt: $0.raisedAt,
+          lastAt: $0.lastAt, count: $0.count)
+      }
+    }
+  }
+
+  func recordTold(_ alarm: Int64) async throws {
+    try await write("record told") { tables in
+      if let index = tables.alarms.firstIndex(where: { $0.id == alarm }) { tables.alarms[index].isTold = true }
+    }
+  }
+
+  func confirm(headNumber: Int64, requiredConfirmations: Int64, atMost count: Int) async throws -> [PayoutID] {
+    try await write("confirm") {
+      try $0.confirm(headNumber: headNumber, requiredConfirmations: requiredConfirmations, atMost: count)
+    }
+  }
+
+  func judgeFindings() async throws -> Int { try await write("judge findings") { $0.judgeFindings() } }
+}
+
+/// Webhooks are not simulated yet: no payout of a world asks for one, so nothing is ever due.
+extension SimulatedLedger: WebhookLedger {
+  func claimWebhooks(
+    after origin: String?, leaseMilliseconds: Int64, atMost count: Int
+  ) async throws -> WebhookClaim { .nothing(next: nil) }
+
+  func record(_ result: WebhookResult, of delivery: WebhookDelivery) async throws -> WebhookState? { nil }
+
+  func release(_ lot: WebhookLot, restMilliseconds: Int64?, lifetimeMilliseconds: Int64) async throws -> Int { 0 }
+
+  func webhookSecrets(of owner: String) async throws -> [WebhookSecret] { [] }
+
+  func makeWebhookSecret(of owner: String, _ candidate: WebhookSecret) async throws -> [WebhookSecret] { [candidate] }
+
+  func webhookDepth() async throws -> WebhookDepth { WebhookDepth(dueCount: 0, oldestDueAgeMilliseconds: 0) }
+}

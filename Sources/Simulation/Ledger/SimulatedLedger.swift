@@ -1,0 +1,212 @@
+import Ledger
+import Payouts
+import Synchronization
+
+/// The one database server of a simulated world.
+final class SimulatedDatabase: Sendable {
+  private let tables: Mutex<LedgerTables>
+  private let host: SimulationHost
+
+  /// A server with empty tables.
+  init(_ host: SimulationHost) {
+    self.host = host
+    tables = Mutex(
+      LedgerTables(now: Timestamp(milliseconds: host.now), life: SimulatedDatabase.life(startedAt: host.now)))
+  }
+
+  /// One transaction: all of it or nothing.
+  func transaction<Value>(actor: String, _ body: (inout LedgerTables) throws -> sending Value) rethrows -> sending Value
+  {
+    let now = Timestamp(milliseconds: host.now)
+    return try tables.withLock { tables in
+      var copy = tables
+      copy.now = now
+      copy.actor = actor
+      let value = try body(&copy)
+      tables = copy
+      return value
+    }
+  }
+
+  /// What stands in it.
+  var contents: LedgerTables { tables.withLock { $0 } }
+
+  /// Starts it again: another life, vouched for by nobody.
+  func restart() {
+    let life = SimulatedDatabase.life(startedAt: host.now)
+    tables.withLock { $0.life = life }
+  }
+
+  /// Puts a backup in its place and starts it.
+  func restore(_ backup: LedgerTables) {
+    let life = SimulatedDatabase.life(startedAt: host.now)
+    tables.withLock { tables in
+      tables = backup
+      tables.life = life
+    }
+  }
+
+  private static func life(startedAt milliseconds: Int64) -> ServerLife {
+    ServerLife(
+      systemIdentifier: 1, timeline: "00000001", startMicroseconds: milliseconds * 1_000, transactionsOID: 1,
+      transactionsFileNode: 1)
+  }
+}
+
+/// One process's connection to the database: the ledger as all workers ask it, with what can go wrong on the way.
+struct SimulatedLedger: Sendable {
+  let database: SimulatedDatabase
+  let gate: FaultGate
+  let process: SimulatedProcess
+
+  private static let writeErrors = FaultGate.Errors(
+    notDone: { LedgerError(.unavailable, "\($0): the simulator lets it fail") },
+    unknown: { LedgerError(.outcomeUnknown, "\($0): the simulator loses the answer to COMMIT") })
+  private static let readErrors = FaultGate.Errors(
+    notDone: { LedgerError(.unavailable, "\($0): the simulator lets it fail") },
+    unknown: { LedgerError(.unavailable, "\($0): the simulator lets it fail") })
+
+  func write<Value: Sendable>(
+    _ site: String, _ body: (inout LedgerTables) throws -> Value
+  ) async throws -> Value {
+    try await gate.pass(site, .ledgerWrite, of: process, Self.writeErrors) {
+      try database.transaction(actor: process.name) { try body(&$0) }
+    }
+  }
+
+  func read<Value: Sendable>(_ site: String, _ body: (LedgerTables) throws -> Value) async throws -> Value {
+    try await gate.pass(site, .ledgerRead, of: process, Self.readErrors) {
+      try database.transaction(actor: process.name) { try body($0) }
+    }
+  }
+}
+
+extension SimulatedLedger: IngestLedger {
+  /// As the real one does: an unknown COMMIT is asked again with the very same payouts.
+  func accept(_ payouts: [NewPayout], limits: AcceptanceLimits) async throws -> [AcceptanceOutcome] {
+    do {
+      return try await write("accept") { try $0.accept(payouts, limits: limits) }
+    } catch let error as LedgerError where error.code == .outcomeUnknown {
+      do {
+        return try await write("accept again") { try $0.accept(payouts, limits: limits) }
+      } catch let second as LedgerError {
+        throw LedgerError(.outcomeUnknown, "\(error.message); asked again: \(second.message)")
+      }
+    }
+  }
+
+  func accepted(under reference: Reference) async throws -> AcceptedRequest? {
+    try await read("accepted") { $0.accepted(under: reference) }
+  }
+
+  func payout(_ id: PayoutID) async throws -> PayoutRecord? {
+    try await read("payout") { $0.payouts[id]?.record }
+  }
+
+  func history(of id: PayoutID) async throws -> [PayoutEvent] {
+    try await read("history") { $0.events[id] ?? [] }
+  }
+
+  func attempts(of id: PayoutID) async throws -> [AttemptRecord] {
+    try await read("attempts") { $0.attemptRecords(of: id) }
+  }
+
+  func conditions() async throws -> PayingConditions {
+    try await read("conditions") { $0.conditions() }
+  }
+
+  func wallets() async throws -> [Address] {
+    try await read("wallets") { $0.wallets.keys.sorted() }
+  }
+}
+
+extension SimulatedLedger: SchedulerLedger {
+  func scheduleDue(
+    atMost count: Int, maximumPerBatch: Int, newBatchID: @escaping @Sendable () -> BatchID
+  ) async throws -> [SettlementBatch] {
+    try await write("schedule") {
+      try $0.schedule($0.due(atMost: count), maximumPerBatch: maximumPerBatch, newBatchID: newBatchID)
+    }
+  }
+
+  func duePayouts(atMost count: Int) async throws -> [PayoutID] {
+    try await read("due") { $0.due(atMost: count).map(\.terms.id) }
+  }
+
+  func schedule(
+    _ payouts: [PayoutID], maximumPerBatch: Int, newBatchID: @escaping @Sendable () -> BatchID
+  ) async throws -> [SettlementBatch] {
+    try await write("schedule some") { tables in
+      let wanted = Set(payouts)
+      let rows = tables.payouts(in: [.queued]).filter { wanted.contains($0.terms.id) && $0.windowEnd <= tables.now }
+      return try tables.schedule(rows, maximumPerBatch: maximumPerBatch, newBatchID: newBatchID)
+    }
+  }
+
+  func expire(atMost count: Int) async throws -> [PayoutID] {
+    try await write("expire") { try $0.expire(atMost: count) }
+  }
+
+  func holdQueued(_ payout: PayoutID, note: String) async throws -> Bool {
+    try await write("hold queued") { tables in
+      guard tables.payouts[payout]?.status == .queued else { return false }
+      try tables.hold(payout, .deadLetter, note)
+      tables.raiseAlarm("dead_letter", "payout \(payout)", note)
+      return true
+    }
+  }
+
+  func setWindows(_ lengths: WindowLengths) async throws -> Bool { false }
+}
+
+extension SimulatedLedger: SignerLedger {
+  func sign(
+    _ order: SigningOrder, decide: @escaping @Sendable (SigningBatch) throws -> [SigningDecision]
+  ) async throws -> SigningOutcome {
+    try await write("sign") { try $0.sign(order, decide: decide) }
+  }
+
+  func takeForBroadcast(
+    wallet: Address, headTime: Timestamp, leaseMilliseconds: Int64, atMost count: Int
+  ) async throws -> BroadcastLot {
+    try await write("take for broadcast") {
+      $0.takeForBroadcast(
+        wallet: wallet, headTime: headTime, leaseMilliseconds: leaseMilliseconds, atMost: count)
+    }
+  }
+
+  func record(_ answers: [BroadcastRecord]) async throws {
+    guard !answers.isEmpty else { return }
+    try await write("record answers") { try $0.record(answers) }
+  }
+
+  func vouchingState(signer: String) async throws -> VouchingState {
+    try await read("vouching state") { $0.vouchingState(signer: signer) }
+  }
+
+  func vouch(_ vouching: Vouching, journal: [JournalEntry]) async throws -> VouchingOutcome {
+    try await write("vouch") { try $0.vouch(vouching, journal: journal) }
+  }
+
+  func record(_ standstill: Standstill, of signer: String) async throws {
+    try await write("record standstill") { _ in }
+  }
+
+  func holdScheduled(batch: BatchID, note: String) async throws -> [PayoutID] {
+    try await write("hold scheduled") { try $0.holdScheduled(batch: batch, note: note) }
+  }
+
+  func openBreaker(cause: String, subject: String, message: String) async throws {
+    try await write("open breaker") { $0.openBreaker(cause, subject, message) }
+  }
+
+  func raiseAlarm(kind: String, subject: String, message: String) async throws {
+    try await write("raise alarm") { $0.raiseAlarm(kind, subject, message) }
+  }
+
+  func batchesToSign(
+    waitingFor milliseconds: Int64, after last: BatchID?, atMost count: Int
+  ) async throws -> [BatchID] {
+    try await read("batches to sign") { $0.batchesToSign(waitingFor: milliseconds, after: last, atMost: count) }
+  }
+}

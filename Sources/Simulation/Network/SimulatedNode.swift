@@ -1,0 +1,87 @@
+import Payouts
+import Tron
+
+/// One process's connection to a node of the simulated network, with what can go wrong on the way.
+struct SimulatedNode: TronNode {
+  let chain: SimulatedChain
+  let host: SimulationHost
+  let gate: FaultGate
+  let process: SimulatedProcess
+  let oracle: Oracle
+
+  private static let errors = FaultGate.Errors(
+    notDone: { TronNodeError(.unreachable, call: $0, reason: "the simulator lets it fail") },
+    unknown: { TronNodeError(.timeout, call: $0, reason: "the simulator loses the answer") })
+
+  private func pass<Value: Sendable>(
+    _ site: String, _ channel: Channel = .nodeRead, _ effect: () throws -> Value
+  ) async throws(TronNodeError) -> Value {
+    do {
+      return try await gate.pass(site, channel, of: process, Self.errors) { try effect() }
+    } catch let error as TronNodeError {
+      throw error
+    } catch {
+      throw TronNodeError(.cancelled, call: site, reason: "\(error)")
+    }
+  }
+
+  func genesisBlockID() async throws(TronNodeError) -> BlockID { try await pass("genesis") { chain.genesis } }
+
+  func latestBlock(_ view: ChainView) async throws(TronNodeError) -> Block {
+    try await pass("latest block") { chain.latest(view).block }
+  }
+
+  func block(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> Block? {
+    try await pass("block") { chain.produced(number, view)?.block }
+  }
+
+  func blocks(from number: Int64, count: Int, _ view: ChainView) async throws(TronNodeError) -> [Block] {
+    try await pass("blocks") {
+      (number..<number + Int64(count)).compactMap { chain.produced($0, view)?.block }
+    }
+  }
+
+  func receipts(ofBlock number: Int64, _ view: ChainView) async throws(TronNodeError) -> [TransactionReceipt] {
+    try await pass("receipts") { chain.produced(number, view)?.receipts ?? [] }
+  }
+
+  func broadcast(_ signedTransaction: [UInt8]) async throws(TronNodeError) -> BroadcastAnswer {
+    let transaction: SignedTransaction
+    do { transaction = try SignedTransaction(bytes: signedTransaction) } catch {
+      throw TronNodeError(.nodeError, call: "broadcast", reason: "\(error)")
+    }
+    return try await pass("broadcast", .broadcast) {
+      oracle.sees(broadcast: transaction)
+      return chain.broadcast(transaction, at: host.now)
+    }
+  }
+
+  func energyPrice() async throws(TronNodeError) -> Sun { try await pass("energy price") { Sun(100) } }
+
+  func account(_ address: Address, _ view: ChainView) async throws(TronNodeError) -> AccountState {
+    try await pass("account") { .absent }
+  }
+
+  func tokenBalance(
+    token: Address, of owner: Address, _ view: ChainView
+  ) async throws(TronNodeError) -> Amount {
+    try await pass("token balance") { Self.plenty }
+  }
+
+  func simulate(_ call: TokenCall, _ view: ChainView) async throws(TronNodeError) -> TokenCallOutcome {
+    try await pass("simulate") { Self.outcome(of: call, on: chain) }
+  }
+
+  private static let plenty = (try? Amount(microUSDT: 1_000_000_000_000)) ?? .zero
+}
+
+extension SimulatedNode {
+  /// What a call of the token would come to: it refuses exactly the recipients that the chain lets revert.
+  private static func outcome(of call: TokenCall, on chain: SimulatedChain) -> TokenCallOutcome {
+    switch call {
+    case .isPaused, .isBlacklisted: return .returned([UInt8](repeating: 0, count: 32))
+    case .transfer(let transfer):
+      return chain.reverts(to: transfer.to) ? .reverted([]) : .returned([UInt8](repeating: 0, count: 32))
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Glibc
+
+/// The simulator, as a program.
+public enum SimulateProgram {
+  /// Sets of Swift have another order in each process, unless this is set before it starts; then they replay too.
+  private static let fixedOrder = "SWIFT_DETERMINISTIC_HASHING"
+
+  /// Runs the command that the process was called with, and ends the process.
+  public static func main() -> Never {
+    if getenv(fixedOrder) == nil {
+      setenv(fixedOrder, "1", 1)
+      // The same program anew, with the same arguments; only where that fails this one goes on.
+      execv("/proc/self/exe", CommandLine.unsafeArgv)
+    }
+    Simulate.main()
+    exit(0)
+  }
+}
+
+/// Runs schedules of the deterministic simulator and tells what was found (DESIGN.md, "The two laws").
+struct Simulate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "simulate", abstract: "Runs the real workers in simulated worlds, and looks for a broken law.")
+
+  @Option(help: "The seed of the first schedule; the others follow it.")
+  var seed: UInt64 = 1
+
+  @Option(help: "How many random schedules.")
+  var schedules = 0
+
+  @Flag(help: "Everything that can happen, at every single input and output of one payout's life.")
+  var singles = false
+
+  @Option(help: "Crashes at pairs of inputs and outputs: every n-th pair.")
+  var pairs: Int?
+
+  @Flag(help: "Tell the story of the first failing schedule, or of the only one.")
+  var story = false
+
+  func run() throws {
+    var tally = Tally()
+    let began = ContinuousClock.now
+    if singles { try add(Systematic(seed: seed).singles(), to: &tally) }
+    if let pairs { try add(Systematic(seed: seed).pairs(stride: max(1, pairs)), to: &tally) }
+    try add((0..<UInt64(max(0, schedules))).map { Schedule.random(seed: seed + $0) }, to: &tally)
+    report(tally, since: began)
+    if tally.failureCount > 0 { throw ExitCode.failure }
+  }
+
+  private func add(_ schedules: [Schedule], to tally: inout Tally) throws {
+    for schedule in schedules {
+      let outcome = try schedule.run()
+      tally.add(schedule, outcome)
+      if story, schedules.count == 1 { outcome.story.forEach { print($0) } }
+    }
+  }
+
+  private func report(_ tally: Tally, since began: ContinuousClock.Instant) {
+    print(
+      "\(tally.schedules) schedules, \(tally.inputsAndOutputs) inputs and outputs, \(tally.jobs) jobs, "
+        + "\(tally.virtualMilliseconds / 1_000) s of virtual time in \(ContinuousClock.now - began)")
+    for (name, count) in tally.injected.sorted(by: { $0.key < $1.key }) { print("  injected \(name): \(count)") }
+    for (name, count) in tally.ends.sorted(by: { $0.key < $1.key }) { print("  payouts \(name): \(count)") }
+    print("violations: \(tally.failureCount)")
+    for failure in tally.failures {
+      print("seed \(failure.schedule.seed), listed \(failure.schedule.plan.listed.sorted { $0.key < $1.key })")
+      failure.outcome.violations.forEach { print("  \($0)") }
+    }
+    guard story, let first = tally.failures.first else { return }
+    first.outcome.injected.forEach { print("  \($0.number) \($0.process) \($0.site): \($0.happening.rawValue)") }
+    first.outcome.story.forEach { print("  \($0)") }
+  }
+}

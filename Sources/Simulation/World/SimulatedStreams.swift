@@ -1,0 +1,70 @@
+import Streams
+
+/// One process's connection to Redis: the streams in memory, with what can go wrong on the way.
+///
+/// Commands are carried out by the server's own process: one that died inside the actor would keep it for ever.
+struct SimulatedStreams: StreamTransport {
+  let streams: MemoryStreams
+  let server: SimulatedProcess
+  let gate: FaultGate
+  let process: SimulatedProcess
+
+  private static let errors = FaultGate.Errors(
+    notDone: { StreamError(code: .unavailable, outcome: .notDone, message: "\($0): the simulator lets it fail") },
+    unknown: { StreamError(code: .unavailable, outcome: .unknown, message: "\($0): the simulator loses the answer") })
+
+  private func pass<Value: Sendable>(
+    _ site: String, _ effect: @escaping @Sendable () async throws -> Value
+  ) async throws -> Value {
+    try await gate.pass(site, .stream, of: process, Self.errors) {
+      try await withCheckedThrowingContinuation { continuation in
+        server.start {
+          do { continuation.resume(returning: try await effect()) } catch { continuation.resume(throwing: error) }
+        }
+      }
+    }
+  }
+
+  func append(_ entries: [[String: String]], to stream: StreamName) async throws {
+    try await pass("append") { try await streams.append(entries, to: stream) }
+  }
+
+  func read(
+    _ names: [StreamName], group: ConsumerGroup, consumer: ConsumerName, count: Int, blockMilliseconds: Int
+  ) async throws -> [StreamEntry] {
+    try await pass("read stream") {
+      try await streams.read(
+        names, group: group, consumer: consumer, count: count, blockMilliseconds: blockMilliseconds)
+    }
+  }
+
+  func readPending(
+    _ names: [StreamName], after: [StreamName: StreamEntryID], group: ConsumerGroup, consumer: ConsumerName,
+    count: Int
+  ) async throws -> [StreamEntry] {
+    try await pass("read pending") {
+      try await streams.readPending(names, after: after, group: group, consumer: consumer, count: count)
+    }
+  }
+
+  func claim(
+    _ names: [StreamName], group: ConsumerGroup, consumer: ConsumerName, idleMilliseconds: Int, count: Int
+  ) async throws -> [StreamEntry] {
+    try await pass("claim") {
+      try await streams.claim(
+        names, group: group, consumer: consumer, idleMilliseconds: idleMilliseconds, count: count)
+    }
+  }
+
+  func acknowledge(_ entries: [StreamEntry], group: ConsumerGroup) async throws {
+    try await pass("acknowledge") { try await streams.acknowledge(entries, group: group) }
+  }
+
+  func deadLetter(_ entry: StreamEntry, group: ConsumerGroup, error: String) async throws {
+    try await pass("dead letter") { try await streams.deadLetter(entry, group: group, error: error) }
+  }
+
+  func length(of stream: StreamName) async throws -> Int {
+    try await pass("length") { try await streams.length(of: stream) }
+  }
+}

@@ -1,0 +1,100 @@
+import Ingest
+import Keystore
+import Ledger
+import Logging
+import Monitor
+import Payouts
+import Scheduler
+import Signer
+import Streams
+import Tron
+import Worker
+
+/// The workers of a world.
+enum WorkerKind: String, Sendable, CaseIterable {
+  case ingest, scheduler, signer, monitor
+}
+
+extension SimulatedWorld {
+  /// What a worker's process does until it dies: the same steps in the same run loop as the real one.
+  func main(_ kind: WorkerKind, _ index: Int, _ process: SimulatedProcess) async {
+    do {
+      switch kind {
+      case .ingest: try await runIngest(process)
+      case .scheduler: try await loop(schedulerSteps(process), process)
+      case .signer: try await loop(signerSteps(index, process), process)
+      case .monitor: try await loop(monitorSteps(process), process)
+      }
+    } catch {
+      // A step that cannot go on ends its process, as it does in production; a supervisor starts it again.
+    }
+    process.kill()
+  }
+
+  private static let logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
+
+  private func loop(_ steps: [Step], _ process: SimulatedProcess) async throws {
+    let clock = SimulatedClock(host)
+    try await StepLoop(
+      steps, clock: clock, random: SimulatedRandom(host), health: HealthRegistry(service: process.name, clock: clock),
+      logger: Self.logger
+    ).run(until: StopSignal())
+  }
+
+  private func ledger(_ process: SimulatedProcess) -> SimulatedLedger {
+    SimulatedLedger(database: database, gate: gate, process: process)
+  }
+
+  private func transport(_ process: SimulatedProcess) -> SimulatedStreams {
+    SimulatedStreams(streams: streams, server: redis, gate: gate, process: process)
+  }
+
+  private func node(_ process: SimulatedProcess) -> SimulatedNode {
+    SimulatedNode(chain: chain, host: host, gate: gate, process: process, oracle: oracle)
+  }
+
+  private func runIngest(_ process: SimulatedProcess) async throws {
+    let clock = SimulatedClock(host)
+    let desk = IngestDesk(
+      ledger: ledger(process), streams: transport(process), clock: clock, random: SimulatedRandom(host),
+      sealer: sealer, network: Self.network, token: Self.token, wallets: [key.address],
+      limits: AcceptanceLimits(hourly: nil, daily: nil), health: HealthRegistry(service: process.name, clock: clock),
+      logger: Self.logger)
+    desks.withLock { $0[process.name] = (process, desk) }
+    try await desk.run(until: StopSignal())
+  }
+
+  private func schedulerSteps(_ process: SimulatedProcess) throws -> [Step] {
+    try SchedulerSteps(
+      ledger: ledger(process), streams: transport(process), consumer: ConsumerName(process.name),
+      clock: SimulatedClock(host), random: SimulatedRandom(host), metrics: nil, logger: Self.logger
+    ).all
+  }
+
+  private func signerSteps(_ index: Int, _ process: SimulatedProcess) throws -> [Step] {
+    let journal = SimulatedJournal(disks[index], wallet: key.address, gate: gate, process: process)
+    return try SignerSteps(
+      SignerParts(
+        ledger: ledger(process), streams: transport(process), node: node(process), key: key, journal: journal,
+        clock: SimulatedClock(host), runID: SimulatedRandom(host).bytes(16)),
+      policy: SignerPolicy(
+        name: Self.signerName(index), names: disks.indices.map(Self.signerName), network: Self.network,
+        token: Self.token, seals: SealVerifier(sealer.publicKeyText), hourlyLimit: nil, dailyLimit: nil,
+        isDevelopment: true),
+      metrics: nil, logger: Self.logger
+    ).all
+  }
+
+  private func monitorSteps(_ process: SimulatedProcess) throws -> [Step] {
+    try MonitorSteps(
+      MonitorParts(
+        ledger: ledger(process), streams: transport(process), node: node(process), clock: SimulatedClock(host),
+        random: SimulatedRandom(host)),
+      policy: MonitorPolicy(
+        name: process.name, token: Self.token, requiredConfirmations: settings.solidLag + 1,
+        retryDelayMilliseconds: 5_000,
+        maximumOwnFailures: 3),
+      metrics: nil, logger: Self.logger
+    ).all
+  }
+}

@@ -1,0 +1,174 @@
+import Ingest
+import Keystore
+import Ledger
+import Logging
+import Payouts
+import Streams
+import Synchronization
+import Tron
+import Worker
+
+/// A whole installation in one deterministic world: clients, all four workers, database, Redis, disks and chain.
+///
+/// The workers' code is the real one. What surrounds it is simulated: everything that happens is decided by the seed.
+final class SimulatedWorld: Sendable {
+  /// What came of a run.
+  struct Outcome: Sendable {
+    /// What was found wrong; empty in a good world.
+    let violations: [String]
+    /// How many inputs and outputs there were until the world had come to rest.
+    let inputsAndOutputs: Int
+    /// The channel of each of them, where recorded.
+    let channels: [Channel]
+    /// What went wrong on purpose.
+    let injected: [InjectedFault]
+    /// How many jobs ran: equal in two runs of one schedule.
+    let jobs: Int
+    /// The virtual time it took, in milliseconds.
+    let milliseconds: Int64
+    /// The ends of payouts.
+    let ends: [PayoutStatus: Int]
+    /// For people: what happened to each payout.
+    let story: [String]
+  }
+
+  /// When all worlds begin: a Thursday at 11:57 UTC.
+  static let beginning: Int64 = 1_767_873_420_000
+  static let network = Network.devnet
+  static let token = Network.mainnet.usdtContract ?? .zero
+  static let signerKey = String(repeating: "01", count: 32)
+  static let sealKey = "test:" + String(repeating: "07", count: 32)
+
+  let settings: WorldSettings
+  let host: SimulationHost
+  let gate: FaultGate
+  let chain: SimulatedChain
+  let oracle: Oracle
+  let database: SimulatedDatabase
+  let streams: MemoryStreams
+  /// Redis's own process, which never dies.
+  let redis: SimulatedProcess
+  let key: HotWalletKey
+  let sealer: Sealer
+  let disks: [SimulatedDisk]
+  let desks = Mutex<[String: (SimulatedProcess, IngestDesk)]>([:])
+  private let processes = Mutex<[String: SimulatedProcess]>([:])
+  private let answered = Mutex(0)
+  /// Whether dead processes are left dead.
+  private let isOver = Mutex(false)
+
+  /// A world in which nothing has happened.
+  /// - Throws: what the fixed keys cannot have.
+  init(seed: UInt64, settings: WorldSettings, plan: FaultPlan, isRecording: Bool = false) throws {
+    self.settings = settings
+    host = SimulationHost(seed: seed, start: Self.beginning)
+    gate = FaultGate(plan, seed: seed, host: host, isRecording: isRecording)
+    chain = SimulatedChain(now: Self.beginning, solidLag: settings.solidLag)
+    oracle = Oracle(chain)
+    database = SimulatedDatabase(host)
+    let host = host
+    redis = SimulatedProcess("redis", in: host)
+    streams = MemoryStreams(now: { host.now }, sleep: { try await host.sleep(until: host.now + Int64($0)) })
+    key = HotWalletKey(try PrivateKey(hex: Self.signerKey))
+    sealer = try Sealer(Self.sealKey)
+    let random = SimulatedRandom(host)
+    disks = (0..<settings.replicas).map { _ in SimulatedDisk(id: random.bytes(16)) }
+    declare()
+  }
+
+  /// `payoutctl signer init`, once a Signer.
+  private func declare() {
+    let solid = chain.latest(.solid).block.header
+    let begin = BlockPlace(number: solid.number, id: solid.id, time: solid.timestamp)
+    for (index, disk) in disks.enumerated() {
+      let wallet = key.address
+      database.transaction(actor: "operator") { tables in
+        _ = tables.declare(
+          wallet: wallet, signer: Self.signerName(index), journalID: disk.id, begin: begin)
+      }
+    }
+  }
+
+  static func signerName(_ index: Int) -> String { "signer-\(index + 1)" }
+
+  /// Runs the world until it has come to rest, and judges it.
+  func run() -> Outcome {
+    let outside = SimulatedProcess("outside", in: host)
+    for index in 0..<settings.replicas {
+      for kind in WorkerKind.allCases { start(kind, index) }
+    }
+    outside.start { await self.rule() }
+    for number in 0..<settings.payouts { outside.start { await self.ask(number) } }
+
+    let end = Self.beginning + settings.calmAfter + settings.restMilliseconds
+    let ending = host.run(until: end) { !isAtRest }
+    if ending == .stuck { oracle.violated("nobody could do anything any more") }
+    let (life, channels) = (gate.count, gate.channels)
+    runOut()
+    let tables = database.contents
+    oracle.judge(tables)
+    return Outcome(
+      violations: oracle.violations, inputsAndOutputs: life, channels: channels, injected: gate.injected,
+      jobs: host.executedJobs, milliseconds: host.now - Self.beginning,
+      ends: tables.payouts.values.reduce(into: [:]) { $0[$1.status, default: 0] += 1 }, story: story(tables))
+  }
+
+  /// What was sent may still pay: the workers go on for a while, and then the chain alone until all of it has expired.
+  private func runOut() {
+    let late = host.now + 60_000
+    _ = host.run(until: late) { host.now < late }
+    isOver.withLock { $0 = true }
+    for process in processes.withLock({ $0.values.sorted { $0.name < $1.name } }) { process.kill() }
+    let latest = late + 180_000
+    _ = host.run(until: latest) { host.now < latest }
+  }
+
+  private var isAtRest: Bool {
+    guard answered.withLock({ $0 }) == settings.payouts, host.now >= Self.beginning + settings.calmAfter else {
+      return false
+    }
+    return database.transaction(actor: "oracle") { tables in tables.payouts.values.allSatisfy(\.status.isFinal) }
+  }
+
+  /// A client has what it wanted.
+  func noteAnswered() { answered.withLock { $0 += 1 } }
+
+  private func story(_ tables: LedgerTables) -> [String] {
+    var lines = tables.payouts.values.sorted { $0.terms.id < $1.terms.id }.map { row in
+      "payout \(row.terms.id): "
+        + (tables.events[row.terms.id] ?? []).map {
+          "\($0.to.rawValue)@\(($0.at.milliseconds - Self.beginning) / 1_000)s by \($0.actor)\($0.note.map { " (\($0))" } ?? "")"
+        }.joined(separator: " → ")
+    }
+    lines += tables.alarms.map { "alarm \($0.kind) ×\($0.count): \($0.message)" }
+    return lines
+  }
+
+  // MARK: Processes
+
+  /// Starts a worker's process; after its death another one is started.
+  func start(_ kind: WorkerKind, _ index: Int) {
+    let name = "\(kind.rawValue)-\(index + 1)"
+    let process = SimulatedProcess(name, in: host) { [weak self] in self?.bury(name, kind, index) }
+    processes.withLock { $0[name] = process }
+    process.start { await self.main(kind, index, process) }
+  }
+
+  private func bury(_ name: String, _ kind: WorkerKind, _ index: Int) {
+    _ = desks.withLock { $0.removeValue(forKey: name) }
+    guard !isOver.withLock({ $0 }) else { return }
+    let undertaker = SimulatedProcess("undertaker", in: host)
+    let pause = 200 + Int64(host.draw(below: 5_000))
+    undertaker.start { [host] in
+      try? await host.sleep(until: host.now + pause)
+      self.start(kind, index)
+    }
+  }
+
+  /// Kills a process by chance.
+  func killOne() {
+    let living = processes.withLock { $0.values.filter { !$0.isDead }.sorted { $0.name < $1.name } }
+    guard !living.isEmpty else { return }
+    living[Int(host.draw(below: UInt64(living.count)))].kill()
+  }
+}

@@ -1,0 +1,64 @@
+/// What a simulated world is made of and what happens in it besides faults at inputs and outputs. Times in milliseconds
+/// since the world began; chances out of 10,000.
+struct WorldSettings: Sendable {
+  /// How many payouts clients ask for.
+  var payouts = 4
+  /// Of each worker so many run side by side. Signers of one wallet share no journal.
+  var replicas = 1
+  /// How far the solid block is below the head; one more confirmation is required. The real one is 18.
+  var solidLag: Int64 = 18
+  /// Whether two of the payouts are alike in recipient and amount.
+  var hasTwins = false
+  /// How many recipients the token refuses.
+  var refusedRecipients = 0
+  /// Until when the network and the machines misbehave; afterwards everything must come to rest.
+  var calmAfter: Int64 = 120_000
+  /// So long after that everything must have come to rest.
+  var restMilliseconds: Int64 = 3_600_000
+  /// A slot without a block.
+  var missedSlot: UInt64 = 0
+  /// A fork, a slot.
+  var fork: UInt64 = 0
+  /// The pool is emptied, a slot.
+  var forgetting: UInt64 = 0
+  /// A pending transaction is left out of a block.
+  var leftOut: UInt64 = 0
+  /// A transaction fails in its block: out of energy, or the producer's time.
+  var failing: UInt64 = 0
+  /// A random process dies, a slot.
+  var kill: UInt64 = 0
+  /// Redis loses everything, a slot.
+  var flush: UInt64 = 0
+  /// PostgreSQL starts again, a slot.
+  var restart: UInt64 = 0
+  /// An answer to a client is lost.
+  var lostAnswer: UInt64 = 0
+
+  /// One payout and nothing that happens by itself: for the systematic part.
+  static var single: WorldSettings {
+    var settings = WorldSettings()
+    settings.payouts = 1
+    settings.solidLag = 3
+    settings.calmAfter = 0
+    return settings
+  }
+
+  /// Everything at once, for the random part.
+  static var stormy: WorldSettings {
+    var settings = WorldSettings()
+    settings.payouts = 6
+    settings.replicas = 2
+    settings.hasTwins = true
+    settings.refusedRecipients = 1
+    settings.missedSlot = 1_500
+    settings.fork = 500
+    settings.forgetting = 300
+    settings.leftOut = 3_000
+    settings.failing = 300
+    settings.kill = 800
+    settings.flush = 200
+    settings.restart = 150
+    settings.lostAnswer = 2_000
+    return settings
+  }
+}

@@ -1,0 +1,93 @@
+import Ledger
+import Payouts
+import Postgres
+
+@testable import Simulation
+
+/// What stands in the tables, as lines of text that both sides write alike.
+extension ModelWalk {
+  func realRows() async throws -> [String] {
+    try await test.rows(
+      """
+      SELECT * FROM (
+        SELECT 'payout ' || concat_ws(' ', id, status, coalesce(held_from::text, '-'), coalesce(hold_reason, '-'),
+            coalesce(settlement_batch_id::text, '-'), coalesce(unix_ms(not_before)::text, '-'), unix_ms(status_since),
+            coalesce(not_before_reason, '-')) AS line
+          FROM payouts
+        UNION ALL SELECT 'event ' || concat_ws(' ', payout_id, count(*), string_agg(to_status::text, ',' ORDER BY id))
+          FROM payout_events GROUP BY payout_id
+        UNION ALL SELECT 'transaction ' || concat_ws(' ', encode(txid, 'hex'), status, unix_ms(next_broadcast_at),
+            coalesce(block_number::text, '-'), coalesce(result, '-'))
+          FROM transactions
+        UNION ALL SELECT 'attempt ' || concat_ws(' ', encode(reference, 'hex'), number, encode(txid, 'hex'),
+            coalesce(outcome::text, '-'), coalesce(blame, '-'))
+          FROM attempts
+        UNION ALL SELECT 'used ' || concat_ws(' ', scope, span, unix_ms(starts_at), used)
+          FROM limit_windows WHERE used <> 0
+        UNION ALL SELECT 'breaker ' || concat_ws(' ', state, coalesce(cause, '-'), coalesce(closes_by, '-'),
+            failures_in_row, unix_ms(since))
+          FROM breaker
+        UNION ALL SELECT 'finding ' || concat_ws(' ', encode(txid, 'hex'), kind, log_index, judged_at IS NOT NULL,
+            explained_at IS NOT NULL, acknowledged_at IS NOT NULL)
+          FROM unclaimed_transfers
+        UNION ALL SELECT 'cursor ' || concat_ws(' ', view, number, encode(block_id, 'hex')) FROM chain_cursors
+        UNION ALL SELECT 'block ' || concat_ws(' ', number, encode(block_id, 'hex')) FROM chain_blocks
+        UNION ALL SELECT 'continuous ' || continuous()
+      ) lines ORDER BY line COLLATE "C"
+      """)
+  }
+
+  func modelRows() -> [String] {
+    var lines = model.payouts.values.map { row in
+      "payout \(row.terms.id) \(row.status.rawValue) \(row.heldFrom?.rawValue ?? "-") \(row.holdReason ?? "-") "
+        + "\(row.settlementBatch?.description ?? "-") \(Self.text(row.notBefore)) \(row.statusSince.milliseconds) "
+        + "\(row.notBeforeReason?.rawValue ?? "-")"
+    }
+    lines += model.events.map { id, events in
+      "event \(id) \(events.count) \(events.map(\.to.rawValue).joined(separator: ","))"
+    }
+    lines += model.transactions.values.map { row in
+      "transaction \(row.entry.txid) \(row.status.rawValue) \(row.nextBroadcastAt.milliseconds) "
+        + "\(row.block.map { "\($0.number)" } ?? "-") \(row.result ?? "-")"
+    }
+    lines += model.attempts.values.flatMap { $0 }.map { row in
+      "attempt \(row.reference) \(row.number) \(row.txid) \(row.outcome?.rawValue ?? "-") \(row.blame?.rawValue ?? "-")"
+    }
+    lines += model.used.filter { $0.value.microUSDT != 0 }.map { window, amount in
+      "used \(Self.text(window.scope)) \(window.span.rawValue) \(window.startsAt.milliseconds) \(amount.microUSDT)"
+    }
+    lines.append(breakerLine)
+    lines += model.findings.map { row in
+      "finding \(row.what.txid) \(row.what.kind.rawValue) \(row.what.logIndex) \(Self.text(row.isJudged)) "
+        + "\(Self.text(row.isExplained)) \(Self.text(row.isAcknowledged))"
+    }
+    lines += model.cursors.map { "cursor \($0.key.rawValue) \($0.value.number) \($0.value.id)" }
+    lines += model.blocks.map { "block \($0.number) \($0.id)" }
+    lines.append("continuous \(model.isContinuous)")
+    return lines.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+
+  private var breakerLine: String {
+    let breaker = model.breaker
+    let state =
+      switch breaker.state {
+      case .closed: "closed"
+      case .open: "open"
+      case .halfOpen: "half_open"
+      }
+    let exit = breaker.exit.map { $0 == .trial ? "trial" : "operator" } ?? "-"
+    return "breaker \(state) \(breaker.cause ?? "-") \(exit) \(breaker.failuresInRow) \(breaker.since.milliseconds)"
+  }
+
+  private static func text(_ moment: Timestamp?) -> String { moment.map { "\($0.milliseconds)" } ?? "-" }
+
+  private static func text(_ flag: Bool) -> String { flag ? "t" : "f" }
+
+  private static func text(_ scope: LedgerTables.Window.Scope) -> String {
+    switch scope {
+    case .signed: "signed"
+    case .accepted(nil): "accepted"
+    case .accepted(let router?): "accepted_\(router.rawValue)"
+    }
+  }
+}

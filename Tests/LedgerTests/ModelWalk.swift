@@ -1,0 +1,440 @@
+import Ledger
+import Payouts
+import TestSupport
+import Testing
+
+@testable import Simulation
+
+/// Asks the model and the real ledger the same things, drawn at random, and compares answers and contents after each.
+struct ModelWalk {
+  let test: TestLedger
+  private let clock: LedgerClock
+  private(set) var model: LedgerTables
+  private var chance: SeededGenerator
+  /// The payouts of this sequence have numbers from here on.
+  private var first = 0
+  private var nextBatch = 1
+  private var branch: UInt8 = 0
+  /// What Signers have journaled.
+  private var journal: [JournalEntry] = []
+  private var trail: [String] = []
+  /// How often each operation came to what, by its first words.
+  private(set) var answers: [String: Int] = [:]
+
+  init(_ test: TestLedger, seed: UInt64) async throws {
+    self.test = test
+    chance = SeededGenerator(seed: seed)
+    clock = LedgerClock(url: test.url)
+    let start = Timestamp(milliseconds: test.now.milliseconds)
+    try await clock.freeze(at: start)
+    let state = try await test.ledger.vouchingState(signer: TestLedger.signer)
+    model = LedgerTables(now: start, life: state.life)
+    let begin = try #require(try await test.ledger.cursor(.head))
+    _ = model.declare(
+      wallet: Sample.wallet, signer: TestLedger.signer, journalID: TestLedger.journalID, begin: begin)
+    _ = try model.apply(
+      head: HeadBlock(place: begin, transactions: [], suspects: [], keepAbove: begin.number - 1), after: nil)
+    _ = try model.apply(solid: begin, after: nil, verdicts: [:], retryDelayMilliseconds: 0)
+    _ = try model.vouch(TestLedger.vouching(state.life), journal: [])
+    // The template was made by another clock.
+    try await test.force("UPDATE breaker SET since = ledger_now()")
+    model.breaker.since = start
+  }
+
+  /// Begins a sequence with payouts of its own.
+  mutating func begin(_ sequence: Int) {
+    first = sequence * 100 + 1
+    trail = ["sequence \(sequence)"]
+  }
+
+  // MARK: One operation on both sides
+
+  private mutating func compare(
+    _ name: String, _ real: (Ledger) async throws -> String, _ modelled: (inout LedgerTables) throws -> String
+  ) async throws {
+    trail.append(name)
+    let expected = await answer { try await real(test.ledger) }
+    var copy = model
+    let told: String
+    do {
+      told = try modelled(&copy)
+      model = copy
+    } catch let error as LedgerError {
+      told = "error \(error.code)"
+    }
+    answers["\(name.prefix { $0 != " " }): \(expected.prefix { !"0123456789[(,".contains($0) })", default: 0] += 1
+    try #require(told == expected, "\(trail.suffix(12).joined(separator: "\n"))\nmodel: \(told)\nreal:  \(expected)")
+    let (rows, modelled) = (try await realRows(), modelRows())
+    guard rows != modelled else { return }
+    let missing = Set(rows).subtracting(modelled).sorted()
+    let surplus = Set(modelled).subtracting(rows).sorted()
+    Issue.record(
+      "\(trail.suffix(12).joined(separator: "\n"))\nonly real: \(missing)\nonly model: \(surplus)")
+    throw ModelDiffers()
+  }
+
+  private func answer(_ body: () async throws -> String) async -> String {
+    do { return try await body() } catch let error as LedgerError {
+      return "error \(error.code)"
+    } catch { return "\(error)" }
+  }
+
+  /// Draws one operation and carries it out on both sides.
+  mutating func step() async throws {
+    if roll(3) == 0 { try await passTime() }
+    switch roll(22) {
+    case 0...3: try await accept()
+    case 4...6: try await schedule()
+    case 7...9: try await sign()
+    case 10...11: try await broadcast()
+    case 12...13: try await head()
+    case 14...15: try await solid()
+    case 16: try await settle()
+    case 17: try await blame()
+    case 18: try await decide()
+    case 19: try await vouch()
+    case 20: try await steer()
+    default: try await look()
+    }
+  }
+
+  private mutating func roll(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &chance) }
+
+  private mutating func passTime() async throws {
+    let milliseconds = [1, 500, 3_000, 20_000, 70_000, 900_000][roll(6)]
+    model.now = model.now.advanced(byMilliseconds: Int64(milliseconds))
+    try await clock.set(model.now)
+    trail.append("\(milliseconds) ms pass")
+  }
+
+  private mutating func accept() async throws {
+    let payouts = try (0...roll(3)).map { _ in
+      let number = first + roll(6)
+      return try Sample.payout(
+        number, amount: Int64(1_000_000 * (1 + roll(2))), recipient: first + roll(3),
+        expiresAt: roll(4) == 0 ? model.now.advanced(byMilliseconds: 30_000) : nil,
+        priority: Priority.allCases[roll(Priority.allCases.count)], router: roll(3) == 0 ? .kyc : .v0,
+        fingerprint: UInt8(1 + roll(5) / 4), batchType: roll(3) == 0 ? .hourly : .immediate)
+    }
+    // The same reference twice in a group is replayed within it; different bodies under one fingerprint do not exist.
+    var seen: Set<Reference> = []
+    let group = payouts.filter { seen.insert($0.terms.reference).inserted }
+    let limit = roll(4) == 0 ? try Amount(microUSDT: 3_000_000) : nil
+    let limits = AcceptanceLimits(
+      hourly: nil, daily: nil, perRouter: [.kyc: SpanLimits(hourly: limit, daily: nil)])
+    try await compare("accept \(group.map { "\($0.terms.id)" })") { ledger in
+      try await ledger.accept(group, limits: limits).map(Self.text).joined(separator: ", ")
+    } _: {
+      try $0.accept(group, limits: limits).map(Self.text).joined(separator: ", ")
+    }
+  }
+
+  private static func text(_ outcome: AcceptanceOutcome) -> String {
+    switch outcome {
+    case .accepted(let record): "accepted \(record.id) \(record.status) \(record.windowEnd)"
+    case .replayed(let record): "replayed \(record.id) \(record.status)"
+    case .differentRequest: "different"
+    case .limitExceeded(let use): "limit \(String(describing: use.router)) \(use.span) \(use.limit) \(use.used)"
+    case .knownUnder(let id): "known under \(id)"
+    case .refused(let error): "refused \(error.code)"
+    }
+  }
+
+  private mutating func schedule() async throws {
+    if roll(4) == 0 {
+      return try await compare("expire") {
+        "\(try await $0.expire(atMost: 1_000).sorted())"
+      } _: {
+        "\(try $0.expire(atMost: 1_000).sorted())"
+      }
+    }
+    let (count, perBatch, number) = (1 + roll(8), 1 + roll(4), nextBatch)
+    nextBatch += 20
+    try await compare("schedule \(count) by \(perBatch)") { ledger in
+      let names = BatchNames(number)
+      return "\(try await ledger.scheduleDue(atMost: count, maximumPerBatch: perBatch) { names.next() })"
+    } _: { tables in
+      let names = BatchNames(number)
+      return "\(try tables.schedule(tables.due(atMost: count), maximumPerBatch: perBatch) { names.next() })"
+    }
+  }
+
+  private mutating func sign() async throws {
+    let batches = Set(model.payouts(in: [.scheduled]).compactMap(\.settlementBatch)).sorted()
+    guard !batches.isEmpty else { return try await look() }
+    let batch = batches[roll(batches.count)]
+    let whim = roll(12)
+    let head = try #require(model.cursors[.head])
+    let order = SigningOrder(
+      batch: batch, wallet: Sample.wallet, signer: TestLedger.signer,
+      head: Sample.place(head.number + Int64(roll(12)), at: model.now), maximumInFlight: roll(8) == 0 ? 2 : 1_000,
+      maximumPayouts: 1 + roll(4), fenceLagBlocks: 10)
+    if roll(15) == 0 {
+      return try await compare("hold scheduled \(batch)") {
+        "\(try await $0.holdScheduled(batch: batch, note: "note").sorted())"
+      } _: {
+        "\(try $0.holdScheduled(batch: batch, note: "note").sorted())"
+      }
+    }
+    try await compare("sign \(batch) whim \(whim)") { ledger in
+      "\(try await ledger.sign(order) { Self.decide($0, whim) })"
+    } _: {
+      "\(try $0.sign(order) { Self.decide($0, whim) })"
+    }
+  }
+
+  /// A Signer that decides by the number of the payout and its whim.
+  private static func decide(_ batch: SigningBatch, _ whim: Int) -> [SigningDecision] {
+    batch.candidates.enumerated().map { index, candidate in
+      let id = candidate.payout.id
+      if candidate.isReferenceInUse { return .hold(id, .referenceInUse, note: "in use", opensBreaker: false) }
+      switch (whim + index) % 12 {
+      case 0: return .hold(id, .unclaimedTransfer, note: "looks paid", opensBreaker: false)
+      case 1: return .postpone(id, milliseconds: 5_000, note: "no room")
+      case 2 where whim == 2: return .hold(id, .brokenSeal, note: "broken", opensBreaker: true)
+      // A txid that may exist: the next second is taken.
+      case 3:
+        return .sign(
+          Sample.signed(
+            candidate, batch,
+            txid: Sample.txid(Sample.reference(1), attempt: 1, second: batch.secondsLater + 100)))
+      default: return .sign(Sample.signed(candidate, batch, lifeMilliseconds: 20_000))
+      }
+    }
+  }
+
+  private mutating func broadcast() async throws {
+    let headTime = model.now.advanced(byMilliseconds: -Int64(roll(40_000)))
+    var lot: [JournalEntry] = []
+    try await compare("take") { ledger in
+      let taken = try await ledger.takeForBroadcast(
+        wallet: Sample.wallet, headTime: headTime, leaseMilliseconds: 15_000, atMost: 10_000)
+      lot = taken.transactions
+      return "\(taken.isContinuous) \(taken.transactions.map { "\($0.txid) \($0.payouts.map(\.payout))" }.sorted())"
+    } _: { tables in
+      let taken = tables.takeForBroadcast(
+        wallet: Sample.wallet, headTime: headTime, leaseMilliseconds: 15_000, atMost: 10_000)
+      return "\(taken.isContinuous) \(taken.transactions.map { "\($0.txid) \($0.payouts.map(\.payout))" }.sorted())"
+    }
+    let known = Set(journal.map(\.txid))
+    journal += lot.filter { !known.contains($0.txid) }
+    let answers = lot.filter { _ in roll(4) > 0 }.map { entry in
+      BroadcastRecord(txid: entry.txid, isTaken: roll(3) > 0, answer: "answer", retryMilliseconds: 3_000)
+    }
+    try await compare("record \(answers.map { "\($0.txid) \($0.isTaken)" })") {
+      try await $0.record(answers)
+      return "done"
+    } _: {
+      try $0.record(answers)
+      return "done"
+    }
+  }
+
+  private mutating func txids(_ statuses: Set<TransactionStatus>) -> [TxID] {
+    model.transactions.values.filter { statuses.contains($0.status) }.map(\.entry.txid).sorted().filter { _ in
+      roll(2) == 0
+    }
+  }
+
+  private mutating func head() async throws {
+    let cursor = try #require(model.cursors[.head])
+    if roll(5) == 0 {
+      branch &+= 1
+      let number = cursor.number - Int64(roll(4))
+      return try await compare("undo above \(number)") {
+        "\(try await $0.undoHead(above: number).sorted())"
+      } _: {
+        "\(try $0.undoHead(above: number).sorted())"
+      }
+    }
+    let place = Sample.place(cursor.number + 1, at: model.now, branch: branch)
+    let suspects = roll(12) == 0 ? [finding()] : []
+    let solid = model.cursors[.solid]?.number ?? 0
+    let block = HeadBlock(
+      place: place, transactions: txids([.signed, .sent]), suspects: suspects,
+      keepAbove: min(solid, cursor.number) - 3)
+    let previous = roll(10) == 0 ? Sample.place(cursor.number, at: model.now, branch: 250) : cursor
+    try await compare("head \(place.number) of \(block.transactions) suspects \(suspects.count)") {
+      "\(try await $0.apply(head: block, after: previous))"
+    } _: {
+      "\(try $0.apply(head: block, after: previous))"
+    }
+  }
+
+  private mutating func finding() -> ChainFinding {
+    let isTransfer = roll(2) == 0
+    return ChainFinding(
+      kind: isTransfer ? .tokenTransfer : .ownedTransaction,
+      txid: Sample.txid(Sample.reference(9_000 + roll(5)), attempt: 9),
+      logIndex: isTransfer ? 0 : -1, wallet: Sample.wallet, recipient: isTransfer ? Sample.recipient(first) : nil,
+      amountText: isTransfer ? "1000000" : nil, referenceBits: isTransfer ? 5 : nil, timestamp: nil)
+  }
+
+  private mutating func verdicts() -> [TxID: TransactionVerdict] {
+    let place = model.cursors[.head] ?? Sample.place(1, at: model.now)
+    var verdicts: [TxID: TransactionVerdict] = [:]
+    for txid in txids([.signed, .sent, .included, .anomalous, .solid, .dead]) {
+      verdicts[txid] =
+        switch roll(8) {
+        case 0...3: .paid(place, Sample.cost)
+        case 4: .failedOnChain(place, Sample.cost, result: "REVERT")
+        case 5: .failedOnChain(place, Sample.cost, result: "OUT_OF_ENERGY")
+        case 6: .dead
+        default: roll(4) == 0 ? .anomalous(place, finding: "odd") : .dead
+        }
+    }
+    return verdicts
+  }
+
+  private mutating func solid() async throws {
+    let cursor = try #require(model.cursors[.solid])
+    let place = Sample.place(cursor.number + 1, at: model.now, branch: branch)
+    let verdicts = roll(2) == 0 ? verdicts() : [:]
+    try await compare("solid \(place.number) \(verdicts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" })") {
+      "\(try await $0.apply(solid: place, after: cursor, verdicts: verdicts, retryDelayMilliseconds: 5_000))"
+    } _: {
+      "\(try $0.apply(solid: place, after: cursor, verdicts: verdicts, retryDelayMilliseconds: 5_000))"
+    }
+    let (number, required) = (cursor.number + 1 + Int64(roll(3)), Int64(1 + roll(3)))
+    try await compare("confirm") {
+      "\(try await $0.confirm(headNumber: number, requiredConfirmations: required, atMost: 1_000).sorted())"
+    } _: {
+      "\(try $0.confirm(headNumber: number, requiredConfirmations: required, atMost: 1_000).sorted())"
+    }
+  }
+
+  private mutating func settle() async throws {
+    let verdicts = verdicts()
+    try await compare("settle \(verdicts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" })") {
+      try await $0.settle(verdicts, retryDelayMilliseconds: 5_000)
+      return "done"
+    } _: {
+      try $0.settle(verdicts, retryDelayMilliseconds: 5_000)
+      return "done"
+    }
+  }
+
+  private mutating func blame() async throws {
+    let failures = model.unblamedFailures(atMost: 1_000)
+    guard !failures.isEmpty else { return try await look() }
+    let failure = failures[roll(failures.count)]
+    let blame: FailureBlame = roll(3) > 0 && failure.result != nil ? .payout : .walletShort
+    try await compare("blame \(failure.txid) \(blame)") {
+      "\(String(describing: try await $0.blame(blame, for: failure, maximumOwnFailures: 2)))"
+    } _: {
+      "\(String(describing: try $0.blame(blame, for: failure, maximumOwnFailures: 2)))"
+    }
+  }
+
+  private mutating func decide() async throws {
+    let held = model.payouts(in: roll(6) == 0 ? [.queued, .held] : [.held])
+    guard !held.isEmpty else { return try await look() }
+    let id = held[roll(held.count)].terms.id
+    let decision: HeldDecision = [.release, .release, .reject, .settle(proof: "proof")][roll(4)]
+    try await compare("decide \(id) \(decision)") {
+      "\(try await $0.decide(id, decision, reason: "reason", requiredConfirmations: 2))"
+    } _: {
+      "\(try $0.decide(id, decision, reason: "reason", requiredConfirmations: 2))"
+    }
+  }
+
+  /// A new life of the server, forgotten transactions, and a Signer that vouches.
+  private mutating func vouch() async throws {
+    if roll(2) == 0 {
+      try await test.pool.executeScript("VACUUM FULL transactions")
+      model.life = try await test.ledger.vouchingState(signer: TestLedger.signer).life
+      trail.append("another life")
+      for entry in journal where model.transactions[entry.txid]?.status == .signed && roll(3) == 0 {
+        try await forget(entry)
+      }
+    }
+    guard roll(4) > 0 else { return try await look() }
+    let (entries, vouching) = (journal, TestLedger.vouching(model.life))
+    try await compare("vouch with \(entries.count)") {
+      Self.text(try await $0.vouch(vouching, journal: entries))
+    } _: {
+      Self.text(try $0.vouch(vouching, journal: entries))
+    }
+  }
+
+  private static func text(_ outcome: VouchingOutcome) -> String { "\(outcome)" }
+
+  /// What a restore does that took a signing back: the payout is scheduled again, and nothing tells of the transaction.
+  private mutating func forget(_ entry: JournalEntry) async throws {
+    let ids = entry.payouts.map(\.payout)
+    guard ids.allSatisfy({ model.payouts[$0]?.status == .signed }) else { return }
+    try await test.forget(entry.txid)
+    try await test.force(
+      "UPDATE payouts SET status = 'scheduled' WHERE id IN (\(ids.map { Sample.sql($0) }.joined(separator: ", ")))")
+    model.transactions[entry.txid] = nil
+    model.references[entry.txid] = nil
+    for part in entry.payouts {
+      model.attempts[part.reference]?.removeAll { $0.txid == entry.txid }
+      model.payouts[part.payout]?.status = .scheduled
+    }
+    trail.append("forgotten: \(entry.txid)")
+  }
+
+  private mutating func steer() async throws {
+    switch roll(4) {
+    case 0:
+      try await compare("judge findings") {
+        "\(try await $0.judgeFindings())"
+      } _: {
+        "\($0.judgeFindings())"
+      }
+    case 1:
+      try await compare("open breaker") {
+        _ = try await $0.openBreaker(reason: "reason")
+        return "done"
+      } _: {
+        $0.openBreaker(reason: "reason")
+        return "done"
+      }
+    default:
+      try await compare("close breaker") {
+        _ = try await $0.closeBreaker(reason: "reason")
+        return "done"
+      } _: {
+        $0.closeBreaker()
+        return "done"
+      }
+    }
+  }
+
+  private mutating func look() async throws {
+    try await compare("look") { ledger in
+      let conditions = try await ledger.conditions()
+      let batches = try await ledger.batchesToSign(waitingFor: 1_000, after: nil, atMost: 1_000)
+      let due = try await ledger.duePayouts(atMost: 5)
+      let unjudged = try await ledger.unjudged(atMost: 1_000).map(\.transaction.txid)
+      return Self.text(conditions) + " \(batches) \(due) \(unjudged)"
+    } _: { tables in
+      let batches = tables.batchesToSign(waitingFor: 1_000, after: nil, atMost: 1_000)
+      let unjudged = tables.unjudged(atMost: 1_000).map(\.transaction.txid)
+      return Self.text(tables.conditions()) + " \(batches) \(tables.due(atMost: 5).map(\.terms.id)) \(unjudged)"
+    }
+  }
+
+  private static func text(_ conditions: PayingConditions) -> String {
+    "\(conditions.isContinuous) \(conditions.openFindings) \(conditions.breakerCause ?? "-") "
+      + "\(conditions.isBreakerTrialOut) \(String(describing: conditions.breakerTrialAt)) "
+      + "\(String(describing: conditions.headNumber)) \(String(describing: conditions.solidNumber))"
+  }
+}
+
+/// The model and the real ledger have gone apart: what follows would say nothing.
+struct ModelDiffers: Error {}
+
+/// Batches' names in order, the same on both sides.
+private final class BatchNames: Sendable {
+  private let counter: Counter
+  private let first: Int
+
+  init(_ first: Int) {
+    self.first = first
+    counter = Counter()
+  }
+
+  func next() -> BatchID { Sample.batchID(first + counter.next()) }
+}

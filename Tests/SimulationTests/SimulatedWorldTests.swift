@@ -1,0 +1,65 @@
+import Foundation
+import Payouts
+import TestSupport
+import Testing
+
+@testable import Simulation
+
+/// The real workers in simulated worlds (DESIGN.md, "The two laws").
+@Suite struct SimulatedWorldTests {
+  /// Random schedules in a usual run; the full runs are made by the command.
+  static let schedules = ProcessInfo.processInfo.environment["SIMULATED_SCHEDULES"].flatMap { UInt64($0) } ?? 40
+
+  @Test("an undisturbed payout is accepted, scheduled, signed, sent, included and confirmed, and paid once")
+  func undisturbedLife() throws {
+    let outcome = try Systematic(seed: 1).undisturbed()
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 1])
+    #expect(outcome.injected == [])
+  }
+
+  @Test("a schedule replays identically from its seed")
+  func replays() async throws {
+    let simulate = try TestProcess.builtExecutable("simulate")
+    var stories: [String] = []
+    for _ in 0..<2 {
+      let told = try await ChildProcess.run(simulate, ["--seed", "12", "--schedules", "1", "--story"])
+      #expect(told.status == 0, "\(told.standardOutput)")
+      // All but the time that it took.
+      stories.append(told.standardOutput.replacing(/in [0-9.]+ seconds/, with: ""))
+    }
+    #expect(stories[0] == stories[1])
+    #expect(stories[0].contains("confirmed@"))
+  }
+
+  @Test("in random worlds every accepted payout ends, is paid at most once, and nobody else is paid")
+  func randomSchedules() throws {
+    var chance = SystemRandomNumberGenerator()
+    let first = UInt64.random(in: 1..<1_000_000_000, using: &chance)
+    var tally = Tally()
+    for seed in first..<first + Self.schedules {
+      let schedule = Schedule.random(seed: seed)
+      tally.add(schedule, try schedule.run())
+    }
+    for failure in tally.failures {
+      Issue.record("simulate --schedules 1 --seed \(failure.schedule.seed): \(failure.outcome.violations)")
+    }
+    print(
+      "\(tally.schedules) schedules from seed \(first), \(tally.inputsAndOutputs) inputs and outputs, "
+        + "\(tally.injected.values.reduce(0, +)) faults, ends \(tally.ends)")
+    #expect(tally.injected.count > 20)
+  }
+
+  @Test("a failure or crash at any single input or output of a payout's life pays it once all the same")
+  func everySingleFault() throws {
+    // Every seventh; all of them by the command.
+    let singles = try Systematic(seed: 1).singles()
+    var tally = Tally()
+    for (index, schedule) in singles.enumerated() where index % 97 == 0 { tally.add(schedule, try schedule.run()) }
+    for failure in tally.failures {
+      Issue.record("\(failure.schedule.plan.listed): \(failure.outcome.violations)")
+    }
+    print("\(tally.schedules) of \(singles.count) single faults")
+    #expect(tally.schedules > 10)
+  }
+}
