@@ -142,7 +142,7 @@ let package = Package(
     tests("PayoutsTests", of: ["Payouts", crypto]),
     tests("PostgresTests", of: ["Postgres", nioCore, nioPosix, logging, lifecycle]),
     tests("RedisTests", of: ["Redis", nioCore, logging]),
-    tests("StreamsTests", of: ["Streams", "Redis", logging]),
+    tests("StreamsTests", of: ["Streams", "Redis", logging, lifecycle]),
     tests("TronTests", of: ["Tron", "Payouts", crypto, httpClient]),
     tests("NodesTests", of: ["Nodes", "Tron", "Worker", "Payouts"]),
     tests("KeystoreTests", of: ["Keystore", "Tron", "Payouts"]),
@@ -165,7 +165,10 @@ let package = Package(
       ]),
     tests(
       "SignerTests",
-      of: ["Signer", "Monitor", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres", logging]),
+      of: [
+        "Signer", "Monitor", "Payoutctl", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres",
+        logging,
+      ]),
     tests(
       "MonitorTests",
       of: [

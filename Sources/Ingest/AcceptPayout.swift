@@ -36,6 +36,7 @@ struct AcceptPayout: Sendable {
   let forbidden: ForbiddenRecipients
   let commits: GroupCommit
   let ledger: any IngestLedger
+  let intents: RecordIntents
   let clock: any WallClock
   let random: any RandomSource
 
@@ -98,6 +99,9 @@ struct AcceptPayout: Sendable {
     }
     guard let earlier else { throw problem }
     guard earlier.fingerprint == fingerprint else { throw Self.mismatch }
+    if !earlier.record.status.isFinal {
+      await intents.accepted([AcceptedPayout(earlier.record, fingerprint: fingerprint)])
+    }
     return Acceptance(record: earlier.record, isReplay: true)
   }
 

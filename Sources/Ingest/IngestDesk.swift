@@ -18,20 +18,27 @@ package struct IngestDesk: Sendable {
 
   private let commits: GroupCommit
   private let enqueue: EnqueueAccepted
+  private let recordIntents: Step
+  private let loop: @Sendable ([Step]) -> StepLoop
   private let acceptPayout: AcceptPayout
 
   /// - Parameters:
   ///   - wallets: hot wallets, which may not be paid.
   ///   - health: this process's.
   package init(
-    ledger: any IngestLedger, streams: any StreamTransport, clock: any WallClock, random: any RandomSource,
-    sealer: Sealer, network: Network, token: Address, wallets: [Address], limits: AcceptanceLimits,
+    ledger: any IngestLedger, streams: any StreamTransport, intents: any IntentLog, clock: any WallClock,
+    random: any RandomSource, sealer: Sealer, network: Network, token: Address, wallets: [Address],
+    limits: AcceptanceLimits,
     health: HealthRegistry, logger: Logger
   ) {
     let metrics = IngestMetrics(Instruments(worker: "ingest", registry: PrometheusRegistry()))
     let enqueue = EnqueueAccepted(streams: streams, health: health, metrics: metrics, logger: logger)
     self.enqueue = enqueue
-    commits = GroupCommit(ledger: ledger, limits: limits, metrics: metrics) { payouts in
+    let recording = RecordIntents(log: intents, health: health, metrics: metrics, logger: logger)
+    recordIntents = recording.step
+    commits = GroupCommit(
+      ledger: ledger, limits: limits, metrics: metrics, record: { await recording.accepted($0) }
+    ) { payouts in
       enqueue.enqueue(payouts)
     } failed: { error, count in
       logger.error("Payouts could not be stored", error: error, metadata: [LogKey.payoutCount: "\(count)"])
@@ -42,7 +49,8 @@ package struct IngestDesk: Sendable {
         limits: PayoutLimits(v0Max: PayoutLimits.amountMax, kycMax: PayoutLimits.amountMax),
         requiresIdempotencyKey: true),
       sealer: sealer, forbidden: ForbiddenRecipients(token: token, routers: [], wallets: wallets), commits: commits,
-      ledger: ledger, clock: clock, random: random)
+      ledger: ledger, intents: recording, clock: clock, random: random)
+    loop = { StepLoop($0, clock: clock, random: random, health: health, logger: logger) }
   }
 
   /// Serves requests until the signal.
@@ -50,6 +58,7 @@ package struct IngestDesk: Sendable {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await commits.run(until: stop) }
       group.addTask { try await enqueue.run(until: stop) }
+      group.addTask { try await loop([recordIntents]).run(until: stop) }
       try await group.waitForAll()
     }
   }

@@ -1,4 +1,5 @@
 import CoreMetrics
+import Streams
 import Worker
 
 /// What Ingest counts, made once and kept.
@@ -14,6 +15,7 @@ struct IngestMetrics: Sendable {
   private let groupFailures: Counter
   private let enqueuedPayouts: Counter
   private let notEnqueuedPayouts: Counter
+  private let intents: [IntentRecorder.Outcome: Counter]
 
   private struct AnswerLabels: Hashable {
     let route: String
@@ -50,12 +52,18 @@ struct IngestMetrics: Sendable {
     enqueuedPayouts = instruments.counter("payouts_enqueued_total", help: "How many payouts went to the stream?")
     notEnqueuedPayouts = instruments.counter(
       "payouts_not_enqueued_total", help: "How many accepted payouts were left for Scheduler to find?")
+    intents = IngestMetrics.all(IntentRecorder.Outcome.allCases) { outcome in
+      instruments.counter(
+        "intents_total", help: "How many acceptances went to the log of intents, waited for Redis, or never did?",
+        labels: [("outcome", outcome.rawValue)])
+    }
   }
 
   func accepted(isReplay: Bool) { accepted[isReplay]?.increment() }
   func refused(_ kind: Problem.Kind) { refusals[kind]?.increment() }
   func enqueued(_ count: Int) { enqueuedPayouts.increment(by: count) }
   func notEnqueued(_ count: Int) { notEnqueuedPayouts.increment(by: count) }
+  func intents(_ outcome: IntentRecorder.Outcome, _ count: Int) { intents[outcome]?.increment(by: count) }
 
   func answered(route: String, status: Int, since began: ContinuousClock.Instant) {
     answers[AnswerLabels(route: route, statusClass: status / 100)]?.increment()

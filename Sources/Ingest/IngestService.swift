@@ -11,10 +11,12 @@ import Worker
 ///
 /// ```
 /// request ─▶ ServeHTTP ─▶ AuthenticateCaller ─▶ AcceptPayout ─▶ GroupCommit ─▶ ledger ─▶ 201
+///                                             │                               ├▶ RecordIntents ─▶ intents
 ///                                             └▶ ReadPayout ─▶ AnswerPayout   └▶ EnqueueAccepted ─▶ payouts.<type>
 /// ```
 ///
-/// 201 is sent only after the commit. Replicas may run side by side: the ledger decides every race.
+/// 201 is sent only after the commit, and after what was committed stands in the log of intents or Redis is known to be
+/// away. Replicas may run side by side: the ledger decides every race.
 public enum IngestService {
   /// The process.
   public static func main() async -> Never {
@@ -40,9 +42,10 @@ public enum IngestService {
       throw WorkerError(.configuration, error.message)
     }
     let streams = try configuration.stores.redisURL.withText { try RedisStreams(url: $0, logger: context.logger) }
-    let parts = try await IngestParts(configuration, ledger: ledger, streams: streams, context: context)
+    let parts = try await IngestParts(
+      configuration, ledger: ledger, streams: streams, intents: streams, context: context)
     return [ledger.connections] + streams.connections
-      + [parts.enqueue, parts.commits, context.loop(parts.watch.steps), parts.server()]
+      + [parts.intents.recorder, parts.enqueue, parts.commits, context.loop(parts.steps), parts.server()]
   }
 }
 
@@ -51,6 +54,7 @@ struct IngestParts: Sendable {
   let enqueue: EnqueueAccepted
   let commits: GroupCommit
   let watch: WatchDependencies
+  let intents: RecordIntents
   let http: ServeHTTP
   private let host: String
   private let port: Int
@@ -59,7 +63,7 @@ struct IngestParts: Sendable {
   /// - Throws: `LedgerError` where the hot wallets cannot be read.
   init(
     _ configuration: IngestConfiguration, ledger: any IngestLedger, streams: any StreamTransport,
-    context: WorkerContext, bodyMilliseconds: Int64 = ReadBody.millisecondsMax
+    intents: any IntentLog, context: WorkerContext, bodyMilliseconds: Int64 = ReadBody.millisecondsMax
   ) async throws {
     let (tron, logger, health) = (configuration.tron, context.logger, context.health)
     guard let sealer = configuration.sealer else { preconditionFailure("a configuration that was read has its sealer") }
@@ -67,7 +71,11 @@ struct IngestParts: Sendable {
     let forbidden = ForbiddenRecipients(
       token: tron.usdtContract, routers: configuration.routers, wallets: try await ledger.wallets())
     let enqueue = EnqueueAccepted(streams: streams, health: health, metrics: metrics, logger: logger)
-    let commits = GroupCommit(ledger: ledger, limits: configuration.limits, metrics: metrics) { payouts in
+    let intents = RecordIntents(log: intents, health: health, metrics: metrics, logger: logger)
+    self.intents = intents
+    let commits = GroupCommit(
+      ledger: ledger, limits: configuration.limits, metrics: metrics, record: { await intents.accepted($0) }
+    ) { payouts in
       enqueue.enqueue(payouts)
     } failed: { error, count in
       logger.error("Payouts could not be stored", error: error, metadata: [LogKey.payoutCount: "\(count)"])
@@ -81,8 +89,8 @@ struct IngestParts: Sendable {
     http = ServeHTTP(
       authenticate: await AuthenticateCaller(key: configuration.jwtKey, clock: context.clock),
       acceptPayout: AcceptPayout(
-        rules: rules, sealer: sealer, forbidden: forbidden, commits: commits, ledger: ledger, clock: context.clock,
-        random: context.random),
+        rules: rules, sealer: sealer, forbidden: forbidden, commits: commits, ledger: ledger,
+        intents: intents, clock: context.clock, random: context.random),
       readPayout: ReadPayout(ledger: ledger),
       answerPayout: AnswerPayout(requiredConfirmations: tron.requiredConfirmations),
       answerTransaction: AnswerTransaction(
@@ -93,6 +101,9 @@ struct IngestParts: Sendable {
     port = configuration.port
     self.logger = logger
   }
+
+  /// The steps that go round beside the server.
+  var steps: [Step] { watch.steps + [intents.step] }
 
   /// The HTTP server as a service.
   func server(

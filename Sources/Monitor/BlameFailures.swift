@@ -1,6 +1,7 @@
 import Ledger
 import Logging
 import Payouts
+import Streams
 import Synchronization
 import Tron
 import Worker
@@ -22,6 +23,8 @@ struct BlameFailures: Sendable {
 
   let ledger: any MonitorLedger
   let node: any TronNode
+  /// Told after the commit which payouts ended.
+  let intents: IntentRecorder
   let maximumOwnFailures: Int64
   let clock: any WallClock
   let place = BlamePlace()
@@ -72,10 +75,11 @@ struct BlameFailures: Sendable {
       "Found out why a transaction failed",
       metadata: [LogKey.txID: "\(failure.txid)", "blame": "\(blame.rawValue)"])
     guard let failed else { return }
+    await intents.record([Intent.ended(failed).fields])
     metrics?.countFailedPayout()
     logger.error(
       "A payout failed for good; no money moved",
-      metadata: [LogKey.payoutID: "\(failed)", LogKey.txID: "\(failure.txid)"])
+      metadata: [LogKey.payoutID: "\(failed.payout)", LogKey.txID: "\(failure.txid)"])
   }
 
   /// Only a revert must be looked into; one node tells all of it, since two of them may be at different blocks.

@@ -42,14 +42,14 @@ public enum MonitorService {
     let alarms = configuration.alarmURL.map { AlarmWebhook($0, proxy: configuration.nodes.proxy.server) }
     let steps = try MonitorSteps(
       MonitorParts(
-        ledger: ledger, streams: streams, node: connection.nodes, clock: context.clock, random: context.random,
-        alarms: alarms,
+        ledger: ledger, streams: streams, intents: streams, node: connection.nodes, clock: context.clock,
+        random: context.random, alarms: alarms,
         out: PinnedHTTPOut(
           resolver: SystemHostResolver(), callable: CallableAddresses(allowed: configuration.webhookAllowedNetworks),
           proxy: configuration.nodes.proxy.server)),
       policy: policy, metrics: MonitorMetrics(context.instruments), logger: context.logger)
     let watching = WatchNodes(connection.nodes, context)
-    var services: [any Service] = [ledger.connections] + streams.connections + [connection]
+    var services: [any Service] = [ledger.connections] + streams.connections + [connection, steps.recorder]
     if let alarms { services.append(alarms) }
     let measuring = measuring(ledger, streams, context.instruments)
     return services + [context.loop(steps.all + [watching.step, measuring])]

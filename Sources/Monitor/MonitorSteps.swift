@@ -9,6 +9,7 @@ public import Worker
 public struct MonitorParts: Sendable {
   let ledger: any MonitorLedger
   let streams: any StreamTransport
+  let intents: any IntentLog
   let node: any TronNode
   let clock: any WallClock
   let random: any RandomSource
@@ -16,16 +17,19 @@ public struct MonitorParts: Sendable {
   let out: (any HTTPOut)?
 
   /// - Parameters:
+  ///   - intents: the log of what was committed; only written.
   ///   - node: one whose genesis block is checked.
   ///   - random: for webhooks' secrets and waits.
   ///   - alarms: nil where alarms are only logged.
   ///   - out: sends webhooks; nil where this Monitor sends none.
   public init(
-    ledger: any MonitorLedger, streams: any StreamTransport, node: any TronNode, clock: any WallClock,
-    random: any RandomSource = SystemRandomSource(), alarms: (any AlarmReceiver)? = nil, out: (any HTTPOut)? = nil
+    ledger: any MonitorLedger, streams: any StreamTransport, intents: any IntentLog, node: any TronNode,
+    clock: any WallClock, random: any RandomSource = SystemRandomSource(), alarms: (any AlarmReceiver)? = nil,
+    out: (any HTTPOut)? = nil
   ) {
     self.ledger = ledger
     self.streams = streams
+    self.intents = intents
     self.node = node
     self.clock = clock
     self.random = random
@@ -82,11 +86,15 @@ public struct MonitorSteps: Sendable {
   public let deliverWebhooks: [Step]
   /// See `MeasureWebhooks`.
   public let measureWebhooks: Step
+  /// Writes ends to the log of intents that it could not take before.
+  public let recordIntents: Step
+  /// The writer of that log; a service that writes what it still keeps when the process stops.
+  public let recorder: IntentRecorder
 
   /// All of them.
   public var all: [Step] {
     [followHead, followSolid, judgeLate, blameFailures, confirm, judgeFindings, takeUpSent, announceAlarms]
-      + deliverWebhooks + [measureWebhooks]
+      + deliverWebhooks + [measureWebhooks, recordIntents]
   }
 
   /// - Throws: `StreamError` where the instance's name cannot name a consumer.
@@ -100,9 +108,11 @@ public struct MonitorSteps: Sendable {
     let late = JudgeLate(
       ledger: parts.ledger, node: parts.node, retryDelayMilliseconds: policy.retryDelayMilliseconds,
       clock: parts.clock, metrics: metrics, logger: logger)
+    let recorder = IntentRecorder(parts.intents, logger: logger)
+    self.recorder = recorder
     let blaming = BlameFailures(
-      ledger: parts.ledger, node: parts.node, maximumOwnFailures: policy.maximumOwnFailures, clock: parts.clock,
-      metrics: metrics, logger: logger)
+      ledger: parts.ledger, node: parts.node, intents: recorder, maximumOwnFailures: policy.maximumOwnFailures,
+      clock: parts.clock, metrics: metrics, logger: logger)
     let confirming = ConfirmPayouts(
       ledger: parts.ledger, requiredConfirmations: policy.requiredConfirmations, metrics: metrics, logger: logger)
     let findings = JudgeFindings(ledger: parts.ledger, metrics: metrics, logger: logger)
@@ -122,6 +132,9 @@ public struct MonitorSteps: Sendable {
     deliverWebhooks = MonitorSteps.deliverWebhooks(parts, metrics: metrics?.webhooks, logger: logger)
     let depth = MeasureWebhooks(ledger: parts.ledger, metrics: metrics?.webhooks)
     measureWebhooks = Step("measure_webhooks") { try await depth.step() }
+    recordIntents = Step("record_intents") {
+      await recorder.retry() ? .worked : .idle(milliseconds: IntentLogBounds.retryMilliseconds)
+    }
   }
 
   private static func deliverWebhooks(_ parts: MonitorParts, metrics: WebhookMetrics?, logger: Logger) -> [Step] {

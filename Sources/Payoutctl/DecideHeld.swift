@@ -1,5 +1,6 @@
 import Ledger
 import Payouts
+import Streams
 import Worker
 
 /// What `release`, `reject` and `settle` share: one decision about one held payout.
@@ -9,18 +10,20 @@ struct DecideHeld {
   let decision: HeldDecision
   let reason: String
   let requiredConfirmations: Int64
+  /// Where an unpaid end is written after its commit; nil where `REDIS_URL` is not set.
+  let intents: IntentRecorder?
 
   /// Reads the settings that all three need.
   static func run(_ payout: PayoutID, _ decision: HeldDecision, reason: String) async throws {
-    let (database, required) = try Settings.read { settings in
+    let (database, redis, required) = try Settings.read { settings in
       (
-        settings.url("DATABASE_URL", .postgres),
+        settings.url("DATABASE_URL", .postgres), settings.optionalURL("REDIS_URL", .redis),
         settings.integer("REQUIRED_CONFIRMATIONS", default: TronConfiguration.usualConfirmations, in: 1...1_000)
       )
     }
     let decide = DecideHeld(
       ledger: Payoutctl.ledger(at: database), payout: payout, decision: decision, reason: reason,
-      requiredConfirmations: required)
+      requiredConfirmations: required, intents: try redis.map { try Payoutctl.recorder(at: $0) })
     print("payout \(payout) is \(try await decide.run().rawValue) now")
   }
 
@@ -30,14 +33,36 @@ struct DecideHeld {
     let outcome = try await ledger.decide(
       payout, decision, reason: reason, requiredConfirmations: requiredConfirmations)
     switch outcome {
-    case .done(let status): return status
-    case .refused(let refusal): throw Refusal(text: text(of: refusal))
+    case .done(let status):
+      await recordEnd()
+      return status
+    case .refused(let refusal):
+      // Called again because the log was away, or this process died before it wrote: written now.
+      if case .notHeld(let status) = refusal, status.isUnpaidFinal { await recordEnd() }
+      throw Refusal(text: text(of: refusal))
+    }
+  }
+
+  /// Writes an unpaid end to the log of intents. It stands in the database; what goes wrong here is told, no more.
+  private func recordEnd() async {
+    var isWritten = false
+    do {
+      guard let record = try await ledger.payout(payout), let end = PayoutEnd(record) else { return }
+      await intents?.record([Intent.ended(end).fields])
+      isWritten = intents?.isWell ?? false
+    } catch {
+      // The row cannot be read again just now.
+    }
+    if !isWritten {
+      Terminal.complain(
+        "payoutctl: the end stands in the database, and not in the log of intents, which would tell it after a restore; set "
+          + "REDIS_URL and call this again to have it written")
     }
   }
 
   private var participle: String {
     switch decision {
-    case .release: "released"
+    case .release, .releaseAlthoughEnded: "released"
     case .reject: "rejected"
     case .settle: "settled"
     }
@@ -59,6 +84,9 @@ struct DecideHeld {
     case .confirmationsAreMissing(let txid, let confirmations):
       "\(cannot) yet: transaction \(txid) has paid it and has \(confirmations) confirmations of "
         + "\(requiredConfirmations); try again when it has them; nothing was changed"
+    case .endedBeforeRestore(let status):
+      "\(cannot): the log of intents says that it was \(status.rawValue) before a restore took that end; reject or settle "
+        + "it, or say --although-it-ended where that end does not hold; nothing was changed"
     case .historyNotTrusted:
       "\(cannot) now: it is held, and nothing ends unpaid or goes back to signed before every Signer has vouched for the "
         + "database's history and no finding of the fence is open (see 'payoutctl breaker'); nothing was changed"

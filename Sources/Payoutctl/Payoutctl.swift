@@ -43,7 +43,7 @@ struct Payoutctl: AsyncParsableCommand {
     subcommands: [
       KeystoreCommands.self, SignerCommands.self, ShowPayout.self, ListHeld.self, ReleasePayout.self, RejectPayout.self,
       SettlePayout.self, BreakerCommands.self, PausePayments.self, ResumePayments.self, AlarmCommands.self,
-      ShowQueues.self, DeadLetterCommands.self, ShowWebhookSecret.self,
+      ShowQueues.self, DeadLetterCommands.self, ShowWebhookSecret.self, IntentCommands.self,
     ])
 
   /// How long one try waits for the database, in milliseconds: a person waits for the answer. The ledger tries a few
@@ -69,6 +69,11 @@ struct Payoutctl: AsyncParsableCommand {
     } catch {
       throw WorkerError(.configuration, "REDIS_URL: is no URL that can be used: \(error)")
     }
+  }
+
+  /// A writer of the log of intents, silent too.
+  static func recorder(at url: ServiceURL) throws -> IntentRecorder {
+    IntentRecorder(try streams(at: url), logger: silent)
   }
 
   private static let silent = Logger(label: "payoutctl", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -98,6 +103,13 @@ struct AlarmCommands: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "alarms", abstract: "The alarms that nobody has acknowledged.",
     subcommands: [ListAlarms.self, AcknowledgeAlarm.self], defaultSubcommand: ListAlarms.self)
+}
+
+/// Commands about the log of what was accepted and what ended.
+struct IntentCommands: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "intents", abstract: "The log of intents, which remembers what a restore took from the database.",
+    subcommands: [ReplayCommand.self])
 }
 
 /// Commands about stream entries that were given up.

@@ -4,6 +4,7 @@ import ArgumentParser
 ///
 /// ## Configuration keys
 /// - `DATABASE_URL` (PostgreSQL URL, required, secret).
+/// - `REDIS_URL` (Redis URL, optional, secret): the end is written to the log of intents there.
 /// - `REQUIRED_CONFIRMATIONS` (1 to 1000, default 19): as for `release`.
 struct RejectPayout: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -16,5 +16,10 @@ struct ReleasePayout: AsyncParsableCommand {
   @OptionGroup var target: PayoutArgument
   @OptionGroup var why: ReasonOption
 
-  func run() async throws { try await DecideHeld.run(target.payout, .release, reason: why.reason) }
+  @Flag(name: .long, help: "Also where the log of intents says that it ended in a part of the history that was lost.")
+  var althoughItEnded = false
+
+  func run() async throws {
+    try await DecideHeld.run(target.payout, althoughItEnded ? .releaseAlthoughEnded : .release, reason: why.reason)
+  }
 }

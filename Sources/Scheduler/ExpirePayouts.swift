@@ -1,5 +1,6 @@
 import Ledger
 import Logging
+import Streams
 import Worker
 
 /// Ends payouts whose own `expires_at` passed before they were signed.
@@ -14,15 +15,18 @@ struct ExpirePayouts: Sendable {
   static let idleMilliseconds: Int64 = 1_000
 
   let ledger: any SchedulerLedger
+  /// Told after the commit which payouts ended.
+  let intents: IntentRecorder
   let metrics: SchedulerMetrics?
   let logger: Logger
 
   /// One round; again at once where there may be more.
   func run() async throws -> StepOutcome {
     let expired = try await ledger.expire(atMost: ExpirePayouts.maximumPayouts)
+    await intents.record(expired.map { Intent.ended($0).fields })
     metrics?.expiredPayouts.increment(by: expired.count)
-    for payout in expired {
-      logger.info("Payout expired", metadata: [LogKey.payoutID: "\(payout)", LogKey.payoutStatusTo: "expired"])
+    for end in expired {
+      logger.info("Payout expired", metadata: [LogKey.payoutID: "\(end.payout)", LogKey.payoutStatusTo: "expired"])
     }
     return expired.count == ExpirePayouts.maximumPayouts
       ? .worked : .idle(milliseconds: ExpirePayouts.idleMilliseconds)

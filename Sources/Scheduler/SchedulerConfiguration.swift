@@ -10,6 +10,7 @@ import Worker
 /// - `BATCH_HOURLY_SECONDS`, `BATCH_DAILY_SECONDS`, `BATCH_WEEKLY_SECONDS` (1 to 604800, default 3600, 86400 and 604800;
 ///   dev only): how long windows are. They go into the ledger, where all workers' windows come from: of several Schedulers
 ///   that are configured differently, the one that started last is right, for all of them.
+/// - `INTENT_LOG_HOURS` (1 to 8760, default 72): how long the stream `intents` keeps what was accepted and ended.
 ///
 /// `SERVICE_NAME` (default scheduler) also names the replica in its consumer group: replicas take different ones.
 struct SchedulerConfiguration: SettingsReadable, Sendable {
@@ -19,11 +20,14 @@ struct SchedulerConfiguration: SettingsReadable, Sendable {
   let tron: TronConfiguration
   /// How long windows are.
   let windows: WindowLengths
+  /// How long the log of intents keeps its entries, in hours.
+  let intentLogHours: Int64
 
   /// Reads every key.
   init(from settings: inout Settings) {
     stores = StoreConfiguration(from: &settings)
     tron = TronConfiguration(from: &settings)
+    intentLogHours = settings.integer("INTENT_LOG_HOURS", default: 72, in: 1...8_760)
     let usual = WindowLengths.usual
     windows = WindowLengths(
       hourly: Self.length("BATCH_HOURLY_SECONDS", usual.hourly, from: &settings),

@@ -12,6 +12,7 @@ public import Worker
 /// | `payouts_scheduler_held_payouts_total` | how many could not be put into a batch |
 /// | `payouts_scheduler_expired_payouts_total` | how many were not paid in their own time |
 /// | `payouts_scheduler_ready_batches` | is Signer behind, so that payouts wait in the ledger? |
+/// | `payouts_scheduler_intent_log_bytes` | how much memory does the log of intents take in Redis? |
 public struct SchedulerMetrics: Sendable {
   let batches: Counter
   let payoutsScheduled: Counter
@@ -21,6 +22,7 @@ public struct SchedulerMetrics: Sendable {
   let payoutsHeld: Counter
   let expiredPayouts: Counter
   let readyBatches: Meter
+  let intentLogBytes: Meter
 
   /// Makes every instrument.
   public init(_ instruments: Instruments) {
@@ -36,5 +38,6 @@ public struct SchedulerMetrics: Sendable {
     payoutsHeld = instruments.counter("held_payouts_total", help: "Payouts that could not be put into a batch.")
     expiredPayouts = instruments.counter("expired_payouts_total", help: "Payouts whose expires_at passed unsigned.")
     readyBatches = instruments.gauge("ready_batches", help: "Entries in batches.ready at the last round.")
+    intentLogBytes = instruments.gauge("intent_log_bytes", help: "Memory of the stream intents at the last trimming.")
   }
 }

@@ -11,6 +11,7 @@ import Worker
 /// payouts.<type> ──▶ ListenForPayouts ──"look"──▶ SchedulePayouts ──commit──▶ settlement_batches ──▶ batches.ready
 ///                                                       ▲                        (PostgreSQL)
 ///                      the ledger's clock: a window ends┘      ExpirePayouts: what nobody may pay any more
+///                                                              TrimIntents: bounds the stream `intents`
 /// ```
 ///
 /// Any number of replicas may run: a payout enters a batch by one guarded change in PostgreSQL, whoever was told of it,
@@ -41,8 +42,9 @@ public enum SchedulerService {
     }
     let streams = try configuration.stores.redisURL.withText { try RedisStreams(url: $0, logger: context.logger) }
     let steps = try SchedulerSteps(
-      ledger: ledger, streams: streams, consumer: ConsumerName(name), clock: context.clock, random: context.random,
+      ledger: ledger, streams: streams, intents: streams, intentLogHours: configuration.intentLogHours,
+      consumer: ConsumerName(name), clock: context.clock, random: context.random,
       metrics: SchedulerMetrics(context.instruments), logger: context.logger)
-    return [ledger.connections] + streams.connections + [context.loop(steps.all)]
+    return [ledger.connections] + streams.connections + [steps.recorder, context.loop(steps.all)]
   }
 }

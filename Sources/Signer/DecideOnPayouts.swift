@@ -95,6 +95,9 @@ struct DecideOnPayouts<Signer: TransactionSigner>: Sendable {
     if terms.recipient == signer.address || terms.recipient == token || terms.recipient == .zero {
       return hold(.forbiddenRecipient, "the wallet, the token and nobody cannot be paid")
     }
+    if let end = candidate.lostEnd {
+      return hold(.endWasLost, "the log of intents says that it was \(end.rawValue) before a restore took that end")
+    }
     if candidate.isReferenceInUse {
       return hold(.referenceInUse, "its reference has a live or paid attempt: it may be paid already")
     }

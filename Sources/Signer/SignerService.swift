@@ -11,7 +11,7 @@ import Worker
 /// Signer: the only holder of the key. Checks seals and its own limits, builds, signs, journals, then broadcasts.
 ///
 /// Its steps go round beside one another: vouch for the history, sign released batches, broadcast what is signed, prove
-/// earlier attempts, sweep. Each may die at any line.
+/// earlier attempts, sweep, compare the log of intents. Each may die at any line.
 public enum SignerService {
   /// The process.
   public static func main() async -> Never {
@@ -40,8 +40,8 @@ public enum SignerService {
     let connection = try configuration.nodes.connection(
       genesis: configuration.tron.genesisBlockID, now: { context.clock.now() })
     let parts = SignerParts(
-      ledger: ledger, streams: streams, node: connection.nodes, key: key, journal: journal, clock: context.clock,
-      runID: context.random.bytes(16))
+      ledger: ledger, streams: streams, intents: streams, node: connection.nodes, key: key, journal: journal,
+      clock: context.clock, runID: context.random.bytes(16))
     let steps = try SignerSteps(
       parts, policy: try SignerPolicy(configuration), metrics: SignerMetrics(context.instruments),
       logger: context.logger)

@@ -10,6 +10,7 @@ final class SignerState: Sendable {
     var wasBlocked = false
     var lastSwept: BatchID?
     var hasToldUnlisted = false
+    var intentsUnreadableSince: Timestamp?
   }
 
   private let state = Mutex(State())
@@ -18,6 +19,12 @@ final class SignerState: Sendable {
   var vouchedLife: ServerLife? {
     get { state.withLock { $0.vouchedLife } }
     set { state.withLock { $0.vouchedLife = newValue } }
+  }
+
+  /// Since when the log of intents could not be read for a vouching; nil where it could.
+  var intentsUnreadableSince: Timestamp? {
+    get { state.withLock { $0.intentsUnreadableSince } }
+    set { state.withLock { $0.intentsUnreadableSince = newValue } }
   }
 
   /// Whether operators were called about Signers that `SIGNER_NAMES` does not list.

@@ -10,6 +10,7 @@ public import Worker
 public struct SignerParts<Key: TransactionSigner>: Sendable {
   let ledger: any SignerLedger
   let streams: any StreamTransport
+  let intents: any IntentLog
   let node: any TronNode
   let key: Key
   let journal: any Journal
@@ -17,14 +18,16 @@ public struct SignerParts<Key: TransactionSigner>: Sendable {
   let runID: [UInt8]
 
   /// - Parameters:
+  ///   - intents: the log of what was committed; only read.
   ///   - node: one whose genesis block is checked.
   ///   - runID: 16 random bytes of this process.
   public init(
-    ledger: any SignerLedger, streams: any StreamTransport, node: any TronNode, key: Key, journal: any Journal,
-    clock: any WallClock, runID: [UInt8]
+    ledger: any SignerLedger, streams: any StreamTransport, intents: any IntentLog, node: any TronNode, key: Key,
+    journal: any Journal, clock: any WallClock, runID: [UInt8]
   ) {
     self.ledger = ledger
     self.streams = streams
+    self.intents = intents
     self.node = node
     self.key = key
     self.journal = journal
@@ -90,9 +93,11 @@ public struct SignerSteps: Sendable {
   public let prove: Step
   /// See `SweepBatches`.
   public let sweep: Step
+  /// See `CheckpointIntents`.
+  public let checkpoint: Step
 
   /// All of them.
-  public var all: [Step] { [vouch, sign, broadcast, prove, sweep] }
+  public var all: [Step] { [vouch, sign, broadcast, prove, sweep, checkpoint] }
 
   /// - Throws: `StreamError` where the Signer's name cannot name a consumer.
   public init<Key: TransactionSigner>(
@@ -101,8 +106,12 @@ public struct SignerSteps: Sendable {
     let state = SignerState()
     let earlierAttempts = EarlierAttempts()
     let outlook = ChainOutlook(node: parts.node, clock: parts.clock)
+    let comparing = CompareIntents(
+      ledger: parts.ledger, log: parts.intents, seals: policy.seals, signer: policy.name, logger: logger)
+    let checkpointing = CheckpointIntents(compare: comparing)
     let vouching = VouchForHistory(
-      ledger: parts.ledger, journal: parts.journal, state: state, signer: policy.name, names: policy.names,
+      ledger: parts.ledger, journal: parts.journal, intents: comparing, clock: parts.clock, state: state,
+      signer: policy.name, names: policy.names,
       runID: parts.runID, isDevelopment: policy.isDevelopment, metrics: metrics, logger: logger)
     let decide = DecideOnPayouts(
       signer: parts.key, network: policy.network, token: policy.token, seals: policy.seals,
@@ -131,5 +140,6 @@ public struct SignerSteps: Sendable {
     broadcast = Step("broadcast", backOff: .asking) { try await broadcasting.step() }
     prove = Step("prove", backOff: .asking) { try await proving.step() }
     sweep = Step("sweep") { try await sweeping.step() }
+    checkpoint = Step("checkpoint_intents") { try await checkpointing.step() }
   }
 }

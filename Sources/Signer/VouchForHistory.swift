@@ -2,16 +2,24 @@ import Keystore
 import Ledger
 import Logging
 import Payouts
+import Streams
 import Worker
 
 /// Compares the journal with the database after every start of either, puts back what a restore took, and vouches
 /// (DESIGN.md §3 "Continuity"). Until every Signer has vouched, nothing is signed anywhere.
+///
+/// First the log of intents must agree with the database: acceptances and ends that a restore took are put back by
+/// `payoutctl intents replay`, and until then nobody vouches.
 struct VouchForHistory: Sendable {
   /// How long to wait before looking again, in milliseconds.
   static let pauseMilliseconds: Int64 = 1_000
+  /// For how long the log of intents may be unreadable before operators are called, in milliseconds.
+  static let unreadableMillisecondsMax: Int64 = 60_000
 
   let ledger: any SignerLedger
   let journal: any Journal
+  let intents: CompareIntents
+  let clock: any WallClock
   let state: SignerState
   let signer: String
   let names: [String]
@@ -40,11 +48,43 @@ struct VouchForHistory: Sendable {
       try await alarm("quarantine_needed", "Signer and PostgreSQL have both started since the last vouching")
       throw VouchingRefusal("Signer and PostgreSQL have both started since the last vouching; that takes a quarantine")
     }
+    let intentLog = try await wordOfIntents(found)
     // First refuse what was read under an earlier life, then read the journal: nothing can slip in between.
     await journal.adopt(found.life)
     let vouching = Vouching(
-      signer: signer, runID: runID, names: names, journalID: journal.id, life: found.life)
+      signer: signer, runID: runID, names: names, journalID: journal.id, life: found.life, intentLog: intentLog)
     return try await conclude(ledger.vouch(vouching, journal: journal.entries()), life: found.life)
+  }
+
+  /// What the log of intents says about the database. Where all have vouched for this life already it was asked then.
+  ///
+  /// - Throws: `VouchingRefusal` where something is lost, or the log cannot be read.
+  private func wordOfIntents(_ found: VouchingState) async throws -> IntentLogWord {
+    if found.isContinuous { return .whole }
+    let finding: CompareIntents.Finding
+    do {
+      finding = try await intents.run()
+    } catch let error as StreamError {
+      try await callAboutUnreadable(error)
+      throw VouchingRefusal("the log of intents cannot be read, so that nobody knows what a restore took: \(error)")
+    }
+    state.intentsUnreadableSince = nil
+    guard finding.lostCount == 0 else {
+      try await intents.callAboutLost(finding.lostCount)
+      throw VouchingRefusal("the database lacks what the log of intents tells: run 'payoutctl intents replay'")
+    }
+    return finding.isWhole ? .whole : .gone(lastID: finding.comparedTo.map { "\($0)" })
+  }
+
+  private func callAboutUnreadable(_ error: StreamError) async throws {
+    let now = clock.now()
+    let since = state.intentsUnreadableSince ?? now
+    state.intentsUnreadableSince = since
+    guard now.milliseconds(since: since) >= Self.unreadableMillisecondsMax else { return }
+    try await alarm(
+      "intents_unreadable",
+      "nobody vouches while Redis cannot be read (\(error.code.rawValue)): bring it back; where its data is lost for good, "
+        + "an empty one will do, and unsigned payouts are held if the database went back in time")
   }
 
   private func conclude(_ outcome: VouchingOutcome, life: ServerLife) async throws -> StepOutcome {

@@ -242,6 +242,10 @@ actor Stack {
     return text + "." + part(code)
   }
 
+  /// What the operator's command line answers.
+  @discardableResult
+  func payoutctl(_ arguments: String...) async throws -> String { try await Self.payoutctl(arguments, environment) }
+
   private static func payoutctl(_ arguments: [String], _ environment: [String: String]) async throws -> String {
     let outcome = try await TestProcess.run(
       "/usr/bin/setsid", ["--wait", TestProcess.builtExecutable("payoutctl")] + arguments, environment: environment,

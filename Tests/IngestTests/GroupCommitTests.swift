@@ -118,8 +118,8 @@ struct GroupCommitTests {
     let counting = CountingLedger(scene.ledger)
     let metrics = IngestMetrics(Instruments(worker: "ingest", registry: PrometheusRegistry()))
     let commits = GroupCommit(
-      ledger: counting, limits: AcceptanceLimits(hourly: nil, daily: nil), metrics: metrics, accepted: { _ in },
-      failed: { _, _ in })
+      ledger: counting, limits: AcceptanceLimits(hourly: nil, daily: nil), metrics: metrics, record: { _ in },
+      accepted: { _ in }, failed: { _, _ in })
     let payouts = try (0..<GroupCommit.waitingMax + 1).map { _ in try NewPayout.some() }
     let stop = StopSignal()
     let problems: [Problem.Kind] = await withTaskGroup(of: Problem.Kind?.self) { group in
@@ -175,8 +175,8 @@ struct GroupCommitTests {
     }
     let metrics = IngestMetrics(Instruments(worker: "ingest", registry: PrometheusRegistry()))
     let commits = GroupCommit(
-      ledger: counting, limits: AcceptanceLimits(hourly: nil, daily: nil), metrics: metrics, accepted: { _ in },
-      failed: { _, _ in })
+      ledger: counting, limits: AcceptanceLimits(hourly: nil, daily: nil), metrics: metrics, record: { _ in },
+      accepted: { _ in }, failed: { _, _ in })
     let stop = StopSignal()
     stop.raise()
     try await commits.run(until: stop)

@@ -62,9 +62,11 @@ struct IngestScene: Sendable {
   ///   - settings: environment variables besides the usual ones.
   ///   - ledger: nil for the real one.
   ///   - streams: nil for those in memory.
+  ///   - intents: nil for the log in memory.
   func serving(
     _ settings: [String: String] = [:], ledger: (any IngestLedger)? = nil, streams: (any StreamTransport)? = nil,
-    bodyMilliseconds: Int64 = ReadBody.millisecondsMax, idleMilliseconds: Int64 = HTTPServer.idleMillisecondsMax,
+    intents: (any IntentLog)? = nil, bodyMilliseconds: Int64 = ReadBody.millisecondsMax,
+    idleMilliseconds: Int64 = HTTPServer.idleMillisecondsMax,
     _ body: @Sendable @escaping (RunningIngest) async throws -> Void
   ) async throws {
     let configuration = try Settings.read(IngestConfiguration.self, environment: environment(settings))
@@ -76,11 +78,11 @@ struct IngestScene: Sendable {
       instruments: Instruments(worker: "ingest", registry: registry),
       health: HealthRegistry(service: "ingest", clock: clock), clock: clock, random: SystemRandomSource())
     let parts = try await IngestParts(
-      configuration, ledger: ledger ?? self.ledger, streams: streams ?? self.streams, context: context,
-      bodyMilliseconds: bodyMilliseconds)
+      configuration, ledger: ledger ?? self.ledger, streams: streams ?? self.streams,
+      intents: intents ?? self.streams, context: context, bodyMilliseconds: bodyMilliseconds)
     let (ports, port) = AsyncStream<Int>.makeStream()
     let services: [any Service] = [
-      parts.enqueue, parts.commits, context.loop(parts.watch.steps),
+      parts.enqueue, parts.commits, context.loop(parts.steps),
       parts.server(idleMilliseconds: idleMilliseconds) { number in
         port.yield(number)
         port.finish()

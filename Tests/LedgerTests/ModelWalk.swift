@@ -145,7 +145,7 @@ struct ModelWalk {
       return try await compare("expire") {
         "\(try await $0.expire(atMost: 1_000).sorted())"
       } _: {
-        "\(try $0.expire(atMost: 1_000).sorted())"
+        "\(try $0.expire(atMost: 1_000).map(\.payout).sorted())"
       }
     }
     let (count, perBatch, number) = (1 + roll(8), 1 + roll(4), nextBatch)
@@ -320,9 +320,9 @@ struct ModelWalk {
     let failure = failures[roll(failures.count)]
     let blame: FailureBlame = roll(3) > 0 && failure.result != nil ? .payout : .walletShort
     try await compare("blame \(failure.txid) \(blame)") {
-      "\(String(describing: try await $0.blame(blame, for: failure, maximumOwnFailures: 2)))"
+      "\(String(describing: try await $0.blame(blame, for: failure, maximumOwnFailures: 2)?.payout))"
     } _: {
-      "\(String(describing: try $0.blame(blame, for: failure, maximumOwnFailures: 2)))"
+      "\(String(describing: try $0.blame(blame, for: failure, maximumOwnFailures: 2)?.payout))"
     }
   }
 

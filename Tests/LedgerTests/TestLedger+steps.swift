@@ -110,8 +110,8 @@ extension TestLedger {
   func blame(_ blame: FailureBlame, maximumOwnFailures: Int64 = 5) async throws -> [PayoutID] {
     var failed: [PayoutID] = []
     for failure in try await ledger.unblamedFailures(atMost: 1_000) {
-      if let payout = try await ledger.blame(blame, for: failure, maximumOwnFailures: maximumOwnFailures) {
-        failed.append(payout)
+      if let end = try await ledger.blame(blame, for: failure, maximumOwnFailures: maximumOwnFailures) {
+        failed.append(end.payout)
       }
     }
     return failed

@@ -2,6 +2,7 @@ import Ledger
 import Monitor
 import Payouts
 import Signer
+import Streams
 import TestSupport
 import Testing
 import Tron
@@ -77,6 +78,24 @@ import Tron
       #expect(try await scene.status(1) == .failed)
       #expect(await scene.node.payments(to: PayingScene.recipient(1)).isEmpty)
       #expect(try await scene.breaker() == nil)
+    }
+  }
+
+  @Test func `an end by failure stands in the log of intents, at the latest when Redis is back`() async throws {
+    // Proves commit, then log; and that a log that is away ends the payout all the same and is not forgotten.
+    try await PayingScene.run { scene in
+      let (_, _) = try await scene.sent()
+      let monitor = try scene.monitor(maximumOwnFailures: 1)
+      await refusePayout(scene)
+      try await scene.fail(1, .revert, monitor)
+      await scene.streams.setFault { $0 == .appendIntents ? .notDone : nil }
+      try await scene.run(monitor.blameFailures)
+      #expect(try await scene.status(1) == .failed)
+      #expect(try await scene.streams.intentExtent() == nil)
+      await scene.streams.setFault(nil)
+      try await scene.run(monitor.recordIntents)
+      let told = try await scene.streams.intents(after: .zero, atMost: 10).map { try Intent(fields: $0.fields) }
+      #expect(told == [.ended(try #require(PayoutEnd(try await scene.record(1))))])
     }
   }
 

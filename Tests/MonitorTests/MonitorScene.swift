@@ -16,12 +16,12 @@ extension PayingScene {
   /// A Monitor in this scene; a second one is a replica.
   func monitor(
     _ name: String = "monitor-1", node: (any TronNode)? = nil, maximumOwnFailures: Int64 = 5,
-    alarms: (any AlarmReceiver)? = nil, logger: Logger = Logger(label: "monitor")
+    alarms: (any AlarmReceiver)? = nil, intents: (any IntentLog)? = nil, logger: Logger = Logger(label: "monitor")
   ) throws -> MonitorSteps {
     try MonitorSteps(
       MonitorParts(
-        ledger: ledger, streams: streams, node: node ?? CheckedNode(self.node, genesis: self.node.genesis),
-        clock: clock, alarms: alarms),
+        ledger: ledger, streams: streams, intents: intents ?? streams,
+        node: node ?? CheckedNode(self.node, genesis: self.node.genesis), clock: clock, alarms: alarms),
       policy: MonitorPolicy(
         name: name, token: PayingScene.token, requiredConfirmations: 19,
         retryDelayMilliseconds: PayingScene.retryDelayMilliseconds, maximumOwnFailures: maximumOwnFailures),
@@ -35,7 +35,7 @@ extension PayingScene {
       seals: try SealVerifier(sealer.publicKeyText), hourlyLimit: nil, dailyLimit: nil)
     return try SignerSteps(
       SignerParts(
-        ledger: ledger, streams: streams, node: node, key: key, journal: journal, clock: clock,
+        ledger: ledger, streams: streams, intents: streams, node: node, key: key, journal: journal, clock: clock,
         runID: [UInt8](repeating: run, count: 16)),
       policy: policy, metrics: nil, logger: Logger(label: "signer"))
   }

@@ -65,8 +65,8 @@ extension PayingScene {
   {
     try MonitorSteps(
       MonitorParts(
-        ledger: ledger ?? self.ledger, streams: streams, node: CheckedNode(node, genesis: node.genesis), clock: clock,
-        random: NoRandomness(), out: out),
+        ledger: ledger ?? self.ledger, streams: streams, intents: streams,
+        node: CheckedNode(node, genesis: node.genesis), clock: clock, random: NoRandomness(), out: out),
       policy: MonitorPolicy(
         name: name, token: PayingScene.token, requiredConfirmations: 19,
         retryDelayMilliseconds: PayingScene.retryDelayMilliseconds),

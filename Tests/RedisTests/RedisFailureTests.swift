@@ -205,12 +205,6 @@ import Testing
   }
 
   private func runOpenSSL(_ arguments: [String]) async throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
-    process.arguments = arguments
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    try await eventually("openssl has ended") { !process.isRunning }
-    #expect(process.terminationStatus == 0)
+    try await ChildProcess.require("/usr/bin/openssl", arguments)
   }
 }

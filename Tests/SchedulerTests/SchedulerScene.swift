@@ -35,10 +35,12 @@ struct SchedulerScene {
 
   /// The steps of one more Scheduler.
   func scheduler(
-    _ name: String = "scheduler", ledger: (any SchedulerLedger)? = nil, streams: (any StreamTransport)? = nil
+    _ name: String = "scheduler", ledger: (any SchedulerLedger)? = nil, streams: (any StreamTransport)? = nil,
+    intents: (any IntentLog)? = nil
   ) throws -> SchedulerSteps {
     try SchedulerSteps(
-      ledger: ledger ?? self.ledger, streams: streams ?? self.streams, consumer: ConsumerName(name), clock: clock,
+      ledger: ledger ?? self.ledger, streams: streams ?? self.streams, intents: intents ?? self.streams,
+      consumer: ConsumerName(name), clock: clock,
       random: SystemRandomSource(), metrics: nil, logger: logger)
   }
 
@@ -184,7 +186,9 @@ final class FailingLedger: SchedulerLedger {
     return batches
   }
 
-  func expire(atMost count: Int) async throws -> [PayoutID] { try await ledger.expire(atMost: count) }
+  func expire(atMost count: Int) async throws -> [PayoutEnd] { try await ledger.expire(atMost: count) }
+
+  func conditions() async throws -> PayingConditions { try await ledger.conditions() }
 
   func holdQueued(_ payout: PayoutID, note: String) async throws -> Bool {
     try await ledger.holdQueued(payout, note: note)

@@ -40,6 +40,11 @@ struct WatchedLedger: SignerLedger {
   func vouch(_ vouching: Vouching, journal: [JournalEntry]) async throws -> VouchingOutcome {
     try await ledger.vouch(vouching, journal: journal)
   }
+  func intentCheckpoint() async throws -> IntentCheckpoint { try await ledger.intentCheckpoint() }
+  func lost(_ intents: [Intent]) async throws -> [Intent] { try await ledger.lost(intents) }
+  func moveIntentCheckpoint(to lastID: String, under life: ServerLife) async throws -> Bool {
+    try await ledger.moveIntentCheckpoint(to: lastID, under: life)
+  }
   func conditions() async throws -> PayingConditions { try await ledger.conditions() }
   func holdScheduled(batch: BatchID, note: String) async throws -> [PayoutID] {
     try await ledger.holdScheduled(batch: batch, note: note)

@@ -16,6 +16,8 @@ struct StreamFixture: Sendable {
   }
 
   let transport: any StreamTransport
+  /// The log of intents of the same implementation.
+  let log: any IntentLog
   /// Lets everything that is pending for this consumer look as if it had been delivered so many milliseconds earlier.
   let age: @Sendable (_ entries: [StreamEntry], _ holder: ConsumerName, _ milliseconds: Int) async throws -> Void
   /// What FLUSHALL does.
@@ -35,7 +37,7 @@ struct StreamFixture: Sendable {
       let clock = AgingClock()
       let streams = MemoryStreams(now: { clock.now }, sleep: { try await Task.sleep(for: .milliseconds($0)) })
       return StreamFixture(
-        transport: streams, age: { _, _, milliseconds in clock.advance(milliseconds) },
+        transport: streams, log: streams, age: { _, _, milliseconds in clock.advance(milliseconds) },
         loseEverything: { await streams.flushAll() }, close: {})
     case .redis:
       let database = nextDatabase.add(1, ordering: .relaxed).newValue
@@ -48,8 +50,9 @@ struct StreamFixture: Sendable {
     let client = try makeClient(url)
     let blocking = try makeClient(url, isBlocking: true)
     let observer = try makeClient(url)
+    let streams = RedisStreams(client: client, blockingClient: blocking, prefix: prefix)
     return StreamFixture(
-      transport: RedisStreams(client: client, blockingClient: blocking, prefix: prefix),
+      transport: streams, log: streams,
       age: { entries, holder, milliseconds in
         for entry in entries {
           let command: [RedisArgument] = [

@@ -142,6 +142,21 @@ public actor PrivatePostgres {
       ["start", "--pgdata", "\(folder)/data", "--log", "\(folder)/log", "--wait", "--timeout", "60", "--silent"])
   }
 
+  /// Copies all of the server's files, as they lie on disk while it is stopped; it runs again afterwards.
+  public func copyData() async throws {
+    try await stopServer(mode: .fast)
+    try await programs.copyFolder("\(folder)/data", to: "\(folder)/copy")
+    try await startServer()
+  }
+
+  /// Puts the copy in the place of the server's files: what was committed since is lost.
+  public func putBackData() async throws {
+    try await stopServer(mode: .immediate)
+    try await programs.removeFolder("\(folder)/data")
+    try await programs.copyFolder("\(folder)/copy", to: "\(folder)/data")
+    try await startServer()
+  }
+
   /// Stops the server and removes its folder. (Without it, that happens when this process ends.)
   public func stop() async throws {
     try await stopServer(mode: .immediate)

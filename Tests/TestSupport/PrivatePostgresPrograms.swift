@@ -54,7 +54,12 @@ struct PostgresPrograms: Sendable {
     try await command(["sh", "-c", "printf '%s' \"$1\" >> \"$2\"", "append", text, path])
   }
 
-  /// Removes the server's folder.
+  /// Copies a folder of the server to where nothing is yet.
+  func copyFolder(_ path: String, to copy: String) async throws {
+    try await command(["cp", "-a", path, copy])
+  }
+
+  /// Removes a folder of the server.
   func removeFolder(_ path: String) async throws {
     try await command(["rm", "-rf", path])
   }

@@ -16,7 +16,7 @@ public actor PrivateRedis {
   public nonisolated var url: String { "redis://127.0.0.1:\(port)" }
 
   private let arguments: [String]
-  private var server: Process?
+  private var server: SpawnedProcess?
   private var starts = 0
 
   /// The longest that a start or an end may take, in milliseconds: two cores shared by everything may be slow.
@@ -59,7 +59,7 @@ public actor PrivateRedis {
     let tlsPort = arguments.contains("{tls-port}") ? try FreePort.choose() : nil
     self.tlsPort = tlsPort
     self.arguments = arguments.map { $0 == "{tls-port}" ? "\(tlsPort ?? 0)" : $0 }
-    _ = try Self.spawn("/bin/sh", ["-c", Self.watcher, "sh", "\(getpid())", folder, "\(port)"])
+    _ = try SpawnedProcess("/bin/sh", ["-c", Self.watcher, "sh", "\(getpid())", folder, "\(port)"])
   }
 
   /// Ends the server as an operator would, and starts it again on its data.
@@ -75,12 +75,12 @@ public actor PrivateRedis {
 
   /// Freezes the server: its sockets stay open and nothing is answered.
   public func pause() {
-    if let server { _ = Foundation.kill(server.processIdentifier, SIGSTOP) }
+    server?.signal(SIGSTOP)
   }
 
   /// Thaws a frozen server.
   public func resume() {
-    if let server { _ = Foundation.kill(server.processIdentifier, SIGCONT) }
+    server?.signal(SIGCONT)
   }
 
   /// Ends the server and removes its folder.
@@ -93,11 +93,10 @@ public actor PrivateRedis {
   private func launch() async throws {
     starts += 1
     let log = "\(folder)/redis-\(starts).log"
-    // A process made on a thread of the pool inherits its signal mask, which blocks SIGTERM; `env` clears it.
-    let server = try Self.spawn(
+    let server = try SpawnedProcess(
       "/usr/bin/env",
       [
-        "--default-signal", "redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--dir", folder, "--logfile",
+        "redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--dir", folder, "--logfile",
         log,
       ]
         + ["--pidfile", "\(folder)/server.pid", "--appendonly", "yes", "--save", "", "--databases", "4096"]
@@ -111,7 +110,7 @@ public actor PrivateRedis {
 
   private func end(by signal: Int32) async throws {
     guard let server else { return }
-    _ = Foundation.kill(server.processIdentifier, signal)
+    server.signal(signal)
     try await Self.poll("redis-server has ended") { !server.isRunning }
     self.server = nil
   }
@@ -129,17 +128,6 @@ public actor PrivateRedis {
       rm -rf "$2"
     fi
     """
-
-  private static func spawn(_ path: String, _ arguments: [String]) throws -> Process {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: path)
-    process.arguments = arguments
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    return process
-  }
 
   private static func text(of file: String) -> String {
     (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""

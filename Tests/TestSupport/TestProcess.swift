@@ -23,7 +23,7 @@ public final class TestProcess: Sendable {
   /// How often a condition is looked at.
   private static let pollInterval = Duration.milliseconds(10)
 
-  private let process: Process
+  private let process: SpawnedProcess
   private let folder: URL
   private let name: String
 
@@ -36,18 +36,14 @@ public final class TestProcess: Sendable {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     self.folder = folder
     name = (executable as NSString).lastPathComponent
-    process = Process()
-    process.executableURL = URL(fileURLWithPath: executable)
-    process.arguments = arguments
-    if let environment { process.environment = environment }
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = try Self.file("stdout", in: folder)
-    process.standardError = try Self.file("stderr", in: folder)
-    try process.run()
+    process = try SpawnedProcess(
+      executable, arguments, environment: environment, output: Self.file("stdout", in: folder),
+      errors: Self.file("stderr", in: folder))
   }
 
   deinit {
-    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    process.signal(SIGKILL)
+    _ = process.waitForEnd()
     do {
       try FileManager.default.removeItem(at: folder)
     } catch {
@@ -55,13 +51,7 @@ public final class TestProcess: Sendable {
     }
   }
 
-  private static func file(_ name: String, in folder: URL) throws -> FileHandle {
-    let file = folder.appendingPathComponent(name)
-    guard FileManager.default.createFile(atPath: file.path, contents: nil) else {
-      throw Failure(description: "cannot create \(file.path)")
-    }
-    return try FileHandle(forWritingTo: file)
-  }
+  private static func file(_ name: String, in folder: URL) -> String { folder.appendingPathComponent(name).path }
 
   /// The process's id, for a watcher that ends it when this process is gone.
   public var processIdentifier: Int32 { process.processIdentifier }
@@ -78,7 +68,7 @@ public final class TestProcess: Sendable {
   }
 
   /// Sends a signal, e.g. SIGTERM.
-  public func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+  public func signal(_ number: Int32) { process.signal(number) }
 
   /// Waits until `condition` finds something in the output; fails when the program ends or the time is over.
   public func waitForOutput<Value>(
@@ -97,16 +87,14 @@ public final class TestProcess: Sendable {
   /// Waits for the end; kills the program and fails when the time is over.
   public func waitForExit(within limit: Duration) async throws -> Outcome {
     let deadline = ContinuousClock.now + limit
-    while process.isRunning {
+    while true {
+      if let exitCode = process.outcome { return Outcome(exitCode: exitCode, output: output, errors: errors) }
       if ContinuousClock.now > deadline {
         signal(SIGKILL)
         throw Failure(description: "\(name) did not end in \(limit).\(tail)")
       }
       try await Task.sleep(for: Self.pollInterval)
     }
-    let status = process.terminationStatus
-    return Outcome(
-      exitCode: process.terminationReason == .exit ? status : -status, output: output, errors: errors)
   }
 
   /// Runs a program to its end.

@@ -60,7 +60,11 @@ struct OneProcess: Sendable {
     let health = HealthRegistry(service: "ingest", clock: clock)
     let enqueue = EnqueueAccepted(streams: streams, health: health, metrics: metrics, logger: logger)
     self.enqueue = enqueue
-    commits = GroupCommit(ledger: ledger, limits: AcceptanceLimits(hourly: nil, daily: nil), metrics: metrics) {
+    let intents = RecordIntents(log: streams, health: health, metrics: metrics, logger: logger)
+    commits = GroupCommit(
+      ledger: ledger, limits: AcceptanceLimits(hourly: nil, daily: nil), metrics: metrics,
+      record: { await intents.accepted($0) }
+    ) {
       enqueue.enqueue($0)
     } failed: { error, _ in
       Issue.record(error)
@@ -71,21 +75,21 @@ struct OneProcess: Sendable {
         limits: PayoutLimits(v0Max: PayoutLimits.amountMax, kycMax: PayoutLimits.amountMax),
         requiresIdempotencyKey: true),
       sealer: sealer, forbidden: ForbiddenRecipients(token: Self.token, routers: [], wallets: [key.address]),
-      commits: commits, ledger: ledger, clock: clock, random: SystemRandomSource())
+      commits: commits, ledger: ledger, intents: intents, clock: clock, random: SystemRandomSource())
     scheduler = try SchedulerSteps(
-      ledger: ledger, streams: streams, consumer: ConsumerName("scheduler"), clock: clock,
+      ledger: ledger, streams: streams, intents: streams, consumer: ConsumerName("scheduler"), clock: clock,
       random: SystemRandomSource(), metrics: nil, logger: logger)
     let checked = CheckedNode(node, genesis: node.genesis)
     signer = try SignerSteps(
       SignerParts(
-        ledger: ledger, streams: streams, node: checked, key: key, journal: journal, clock: clock,
+        ledger: ledger, streams: streams, intents: streams, node: checked, key: key, journal: journal, clock: clock,
         runID: SystemRandomSource().bytes(16)),
       policy: SignerPolicy(
         name: "signer", names: ["signer"], network: .devnet, token: Self.token,
         seals: SealVerifier(sealer.publicKeyText), hourlyLimit: nil, dailyLimit: nil),
       metrics: nil, logger: logger)
     monitor = try MonitorSteps(
-      MonitorParts(ledger: ledger, streams: streams, node: checked, clock: clock),
+      MonitorParts(ledger: ledger, streams: streams, intents: streams, node: checked, clock: clock),
       policy: MonitorPolicy(
         name: "monitor", token: Self.token, requiredConfirmations: 19, retryDelayMilliseconds: 60_000),
       metrics: nil, logger: logger)

@@ -202,7 +202,7 @@ write_environment() {
     [ -z "$WALLET" ] || printf 'WALLET_ADDRESS=%q\n' "$WALLET"
     for key in LUCID_ENV DATABASE_URL REDIS_URL TRON_RPC_URL TRON_SOLIDITY_URL TRON_NETWORK TRON_GENESIS_BLOCK_ID \
       TOR_ENABLED TOR_PROXY USDT_CONTRACT_ADDRESS REQUIRED_CONFIRMATIONS TRON_KEYSTORE_FILE TRON_KEYSTORE_PASSPHRASE \
-      SIGNER_NAME SIGNER_STATE_DIR; do
+      SIGNER_NAME SIGNER_STATE_DIR INTENT_SEAL_PUBLIC_KEY; do
       file=${key}_FILE
       [ -z "${!key:-}" ] || printf '%s=%q\n' "$key" "${!key}"
       [ -z "${!file:-}" ] || printf '%s=%q\n' "$file" "${!file}"

@@ -31,16 +31,19 @@ struct GroupCommit: Service {
   /// - Parameters:
   ///   - ledger: takes the groups.
   ///   - limits: what may be accepted in an hour and a day, in all and per router.
+  ///   - record: writes, after the commit and before the answers, what callers are about to be told to the log of intents.
   ///   - accepted: told, after the commit and before the answers, which payouts are stored; it must not wait.
   ///   - failed: told of errors that concern a whole group, for the log.
   init(
     ledger: any IngestLedger, limits: AcceptanceLimits, metrics: IngestMetrics,
+    record: @escaping @Sendable ([AcceptedPayout]) async -> Void,
     accepted: @escaping @Sendable ([PayoutRecord]) -> Void, failed: @escaping @Sendable (any Error, Int) -> Void
   ) {
     self.metrics = metrics
     runner = GroupRunner(laneCount: Self.lanes, groupMax: Self.groupMax, waitingMax: Self.waitingMax) { group in
       let answers = await Self.commit(group.map(\.payout), ledger, limits, metrics, failed)
       accepted(answers.compactMap(\.newPayout))
+      await record(zip(group, answers).compactMap { waiting, answer in answer.intent(of: waiting.payout) })
       for (waiting, answer) in zip(group, answers) { waiting.continuation.resume(returning: answer) }
     } abandon: { left in
       for waiting in left { waiting.continuation.resume(returning: .failure(.stopping)) }
@@ -112,5 +115,17 @@ extension Result<AcceptanceOutcome, Problem> {
   fileprivate var newPayout: PayoutRecord? {
     if case .success(.accepted(let record)) = self { return record }
     return nil
+  }
+
+  /// The acceptance that the caller is told of. A replay's first process may have died before it wrote its own, so that one
+  /// is written again until the payout has ended: whoever was told finds it in the log.
+  fileprivate func intent(of payout: NewPayout) -> AcceptedPayout? {
+    guard case .success(let outcome) = self else { return nil }
+    switch outcome {
+    case .accepted(let record): return AcceptedPayout(record, fingerprint: payout.fingerprint)
+    case .replayed(let record):
+      return record.status.isFinal ? nil : AcceptedPayout(record, fingerprint: payout.fingerprint)
+    case .differentRequest, .limitExceeded, .knownUnder, .refused: return nil
+    }
   }
 }

@@ -89,7 +89,7 @@ private struct AcceptanceGroup {
   private var windows: [Window] = []
   private var windowEnds: [BatchType: Timestamp] = [:]
   private var known: [Reference: Known] = [:]
-  private var admitted: [NewPayout] = []
+  private var admitted: [AcceptedPayout] = []
   private var newReferences: [NewPayout] = []
   private var bareReferences: [NewPayout] = []
 
@@ -164,8 +164,10 @@ private struct AcceptanceGroup {
     } catch {
       return .refused(LedgerError(.refused, "no window can count so large an amount: \(error)"))
     }
-    let record = PayoutRecord(accepted: payout, at: now, windowEnd: windowEnd(of: payout))
-    admitted.append(payout)
+    let accepted = AcceptedPayout(
+      payout, limitWindows: LimitWindows(at: now), windowEnd: windowEnds[payout.terms.batchType] ?? now)
+    let record = PayoutRecord(accepted, at: now)
+    admitted.append(accepted)
     if earlier == nil { newReferences.append(payout) }
     if let earlier, earlier.fingerprint == nil { bareReferences.append(payout) }
     known[payout.terms.reference] = Known(id: payout.terms.id, fingerprint: payout.fingerprint, record: record)
@@ -187,9 +189,6 @@ private struct AcceptanceGroup {
     return nil
   }
 
-  /// When the window ends in which a payout is accepted now.
-  private func windowEnd(of payout: NewPayout) -> Timestamp { windowEnds[payout.terms.batchType] ?? now }
-
   /// How `limit_windows` names what is accepted in all (nil) and for a router.
   private static func scope(of router: RouterType?) -> String { router.map { "accepted_\($0.rawValue)" } ?? "accepted" }
 
@@ -197,18 +196,15 @@ private struct AcceptanceGroup {
   func store(on connection: PostgresConnection) async throws {
     var commands: [(PostgresStatement, [PostgresParameter])] = []
     if !newReferences.isEmpty {
-      commands.append((AcceptanceGroup.insertReferences, AcceptanceGroup.referenceParameters(newReferences)))
+      commands.append(
+        (PostgresStatement(AcceptanceRows.insertReferences), AcceptanceRows.parameters(ofReferences: newReferences)))
     }
     if !bareReferences.isEmpty {
-      commands.append((AcceptanceGroup.completeReferences, AcceptanceGroup.referenceParameters(bareReferences)))
+      commands.append(
+        (PostgresStatement(AcceptanceRows.completeReferences), AcceptanceRows.parameters(ofReferences: bareReferences)))
     }
     if !admitted.isEmpty {
-      commands.append(
-        (
-          AcceptanceGroup.insertPayouts,
-          AcceptanceGroup.termsParameters(admitted) + AcceptanceGroup.particularsParameters(admitted)
-            + [.timestampArray(admitted.map { windowEnd(of: $0).microseconds })] + windowParameters()
-        ))
+      commands.append((PostgresStatement(AcceptanceRows.insertPayouts), AcceptanceRows.parameters(of: admitted)))
     }
     commands.append(
       (
@@ -221,80 +217,9 @@ private struct AcceptanceGroup {
     _ = try await connection.pipeline(commands)
   }
 
-  private static let insertReferences: PostgresStatement = """
-    INSERT INTO payout_references (reference, payout_id, owner, request_fingerprint, claimed_at)
-    SELECT n.*, (SELECT ledger_now()) FROM unnest($1::bytea[], $2::uuid[], $3::text[], $4::bytea[]) AS n
-    """
-  /// A reference that a Signer put back knows only its payout: without its request, no replay could be told.
-  private static let completeReferences: PostgresStatement = """
-    UPDATE payout_references r SET owner = n.owner, request_fingerprint = n.fingerprint
-    FROM unnest($1::bytea[], $2::uuid[], $3::text[], $4::bytea[]) AS n (reference, payout_id, owner, fingerprint)
-    WHERE r.reference = n.reference AND r.payout_id = n.payout_id
-    """
   private static let useWindows: PostgresStatement = """
     UPDATE limit_windows w SET used = n.used
     FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[]) AS n (scope, span, starts_at, used)
     WHERE w.scope = n.scope AND w.span = n.span AND w.starts_at = n.starts_at
     """
-  private static let insertPayouts: PostgresStatement = """
-    INSERT INTO payouts (
-      id, reference, owner, network, token, asset, recipient, amount, router, batch_type, client_batch_id, node_id,
-      kyc_hash, created_at, expires_at, seal_version, seal_key_id, seal_signature, priority, reason, external_id,
-      beneficiary_user_id, session_id, work_credits, custom_data, webhook_url, request_id, accepted_status, status,
-      window_end, status_since, hour_window, day_window)
-    SELECT n.id, n.reference, n.owner, n.network, n.token, n.asset, n.recipient, n.amount, n.router, n.batch_type,
-      n.client_batch_id, n.node_id, n.kyc_hash, n.created_at, n.expires_at, n.seal_version, n.seal_key_id,
-      n.seal_signature, n.priority, n.reason, n.external_id, n.beneficiary_user_id, n.session_id, n.work_credits,
-      n.custom_data::jsonb, n.webhook_url, n.request_id, n.status::payout_status, n.status::payout_status,
-      n.window_end, (SELECT ledger_now()), $30::timestamptz, $31::timestamptz
-    FROM unnest(
-      $1::uuid[], $2::bytea[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::bytea[], $8::bigint[],
-      $9::text[], $10::text[], $11::uuid[], $12::text[], $13::bytea[], $14::timestamptz[], $15::timestamptz[],
-      $16::bigint[], $17::text[], $18::bytea[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[],
-      $24::text[], $25::text[], $26::text[], $27::text[], $28::text[], $29::timestamptz[]
-    ) AS n (
-      id, reference, owner, network, token, asset, recipient, amount, router, batch_type, client_batch_id, node_id,
-      kyc_hash, created_at, expires_at, seal_version, seal_key_id, seal_signature, priority, reason, external_id,
-      beneficiary_user_id, session_id, work_credits, custom_data, webhook_url, request_id, status, window_end)
-    """
-
-  private static func referenceParameters(_ payouts: [NewPayout]) -> [PostgresParameter] {
-    [
-      .bytesArray(payouts.map(\.terms.reference.bytes)), .uuidArray(payouts.map(\.terms.id.bytes)),
-      .textArray(payouts.map(\.terms.owner)), .bytesArray(payouts.map(\.fingerprint)),
-    ]
-  }
-
-  private static func termsParameters(_ payouts: [NewPayout]) -> [PostgresParameter] {
-    let terms = payouts.map(\.terms)
-    return [
-      .uuidArray(terms.map(\.id.bytes)), .bytesArray(terms.map(\.reference.bytes)), .textArray(terms.map(\.owner)),
-      .textArray(terms.map(\.network.rawValue)), .bytesArray(terms.map(\.token.bytes)),
-      .textArray(terms.map(\.asset)), .bytesArray(terms.map(\.recipient.bytes)),
-      .int8Array(terms.map(\.amount.microUSDT)), .textArray(terms.map(\.router.rawValue)),
-      .textArray(terms.map(\.batchType.rawValue)), .uuidArray(terms.map(\.clientBatch?.bytes)),
-      .textArray(terms.map(\.node)), .bytesArray(terms.map(\.kycHash)),
-      .timestampArray(terms.map(\.createdAt.microseconds)), .timestampArray(terms.map(\.expiresAt?.microseconds)),
-      .int8Array(payouts.map(\.seal.version)), .textArray(payouts.map(\.seal.keyID)),
-      .bytesArray(payouts.map(\.seal.signature)),
-    ]
-  }
-
-  private static func particularsParameters(_ payouts: [NewPayout]) -> [PostgresParameter] {
-    let particulars = payouts.map(\.particulars)
-    return [
-      .textArray(particulars.map(\.priority.rawValue)), .textArray(particulars.map(\.reason.rawValue)),
-      .textArray(particulars.map(\.externalID)), .textArray(particulars.map(\.beneficiaryUserID)),
-      .textArray(particulars.map(\.sessionID)), .textArray(particulars.map(\.workCredits)),
-      .textArray(particulars.map(\.customData)), .textArray(particulars.map(\.webhookURL)),
-      .textArray(particulars.map(\.requestID)), .textArray(payouts.map(\.status.rawValue)),
-    ]
-  }
-
-  private func windowParameters() -> [PostgresParameter] {
-    [LimitSpan.hour, .day].map { span in
-      let start = windows.first { $0.span == span }?.startsAt ?? now
-      return .timestamp(microsecondsSinceUnixEpoch: start.microseconds)
-    }
-  }
 }

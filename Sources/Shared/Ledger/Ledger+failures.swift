@@ -43,7 +43,7 @@ extension Ledger {
   /// first, so that nobody holds it between the look and the end; who holds its lock waits for no attempt that has ended.
   public func blame(
     _ blame: FailureBlame, for failure: UnblamedFailure, maximumOwnFailures: Int64
-  ) async throws -> PayoutID? {
+  ) async throws -> PayoutEnd? {
     try await transaction { connection in
       let payout = try await connection.execute(
         "SELECT status FROM payouts WHERE reference = $1 FOR UPDATE", [.bytes(failure.reference.bytes)])
@@ -66,15 +66,17 @@ extension Ledger {
         return nil
       }
       let failed = try await connection.execute(
-        """
-        UPDATE payouts p SET status = 'failed', not_before = NULL,
-          note = 'the token refused it ' || own.count || ' times, the last time as txid ' || encode($2, 'hex')
-        FROM (SELECT count(*) AS count FROM attempts WHERE reference = $1 AND blame = 'payout') own
-        WHERE p.reference = $1 AND p.status = 'scheduled' AND own.count >= $3
-        RETURNING p.id
-        """, [.bytes(failure.reference.bytes), .bytes(failure.txid.bytes), .int8(maximumOwnFailures)])
+        PostgresStatement(
+          """
+          UPDATE payouts p SET status = 'failed', not_before = NULL,
+            note = 'the token refused it ' || own.count || ' times, the last time as txid ' || encode($2, 'hex')
+          FROM (SELECT count(*) AS count FROM attempts WHERE reference = $1 AND blame = 'payout') own
+          WHERE p.reference = $1 AND p.status = 'scheduled' AND own.count >= $3
+          RETURNING \(PayoutEnd.columns)
+          """),
+        [.bytes(failure.reference.bytes), .bytes(failure.txid.bytes), .int8(maximumOwnFailures)])
       try await Ledger.forgetTrial(failure.txid, on: connection)
-      return try failed.rows.first.map { try PayoutID(bytes: $0.uuid("id")) }
+      return try failed.rows.first.map(PayoutEnd.init)
     }
   }
 }

@@ -19,13 +19,10 @@ extension Ledger {
       switch try await HeldPayout.lock(payout, on: connection) {
       case .failure(let refusal): return .refused(refusal)
       case .success(let held):
-        switch decision {
-        case .release:
-          return try await held.release(reason, requiredConfirmations: requiredConfirmations, on: connection)
-        case .reject: return try await held.end(as: .rejected, note: reason, on: connection)
-        case .settle(let proof):
-          return try await held.end(as: .settledExternally, note: "\(reason) (proof: \(proof))", on: connection)
-        }
+        let outcome = try await held.carryOut(
+          decision, reason: reason, requiredConfirmations: requiredConfirmations, on: connection)
+        if case .done = outcome { try await held.answerLostEnd(on: connection) }
+        return outcome
       }
     }
   }
@@ -42,12 +39,16 @@ private struct HeldPayout {
     let hasPaid: Bool
     /// Whether it was signed to pay this very payout: a reference may have come again with other terms.
     let isOfSameTerms: Bool
+    /// Whether it was signed under this very id, and so before the payout was put back.
+    let isOfSameID: Bool
     /// How deep its block lies; nil where it is in none.
     let confirmations: Int64?
   }
 
   let id: PayoutID
   let heldFrom: PayoutStatus
+  /// How it ended in a lost part of the history, where nobody has said yet what holds.
+  let lostEnd: PayoutStatus?
   let attempt: Attempt?
 
   /// Locks transactions first, then the payout: the order in which everybody locks. Read after the locks are held.
@@ -61,7 +62,7 @@ private struct HeldPayout {
       ORDER BY txid FOR UPDATE
       """, [.uuid(id.bytes)])
     let locked = try await connection.execute(
-      "SELECT status, held_from FROM payouts WHERE id = $1 FOR UPDATE", [.uuid(id.bytes)])
+      "SELECT status, held_from, reference FROM payouts WHERE id = $1 FOR UPDATE", [.uuid(id.bytes)])
     guard let row = locked.rows.first else { return .failure(.unknownPayout) }
     let status: PayoutStatus = try row.named("status")
     guard status == .held else { return .failure(.notHeld(status)) }
@@ -69,6 +70,7 @@ private struct HeldPayout {
       """
       SELECT a.txid, t.status, a.outcome IS NOT NULL AS has_paid,
         (p.token, p.recipient, p.amount) = (a.token, a.recipient, a.amount) AS is_of_same_terms,
+        a.payout_id = p.id AS is_of_same_id,
         (SELECT number FROM chain_cursors WHERE view = 'head') - t.block_number + 1 AS confirmations
       FROM payouts p JOIN attempts a ON a.reference = p.reference AND (a.outcome IS NULL OR a.outcome = 'paid')
         JOIN transactions t USING (txid)
@@ -77,9 +79,41 @@ private struct HeldPayout {
     let attempt = try attempts.rows.first.map { row in
       Attempt(
         txid: try TxID(row.bytes("txid")), status: try row.named("status"), hasPaid: try row.bool("has_paid"),
-        isOfSameTerms: try row.bool("is_of_same_terms"), confirmations: try row.int8OrNil("confirmations"))
+        isOfSameTerms: try row.bool("is_of_same_terms"), isOfSameID: try row.bool("is_of_same_id"),
+        confirmations: try row.int8OrNil("confirmations"))
     }
-    return .success(HeldPayout(id: id, heldFrom: try row.named("held_from"), attempt: attempt))
+    let lostEnds = try await connection.execute(
+      "SELECT status FROM lost_ends WHERE reference = $1 AND answered_at IS NULL", [.bytes(row.bytes("reference"))])
+    return .success(
+      HeldPayout(
+        id: id, heldFrom: try row.named("held_from"), lostEnd: try lostEnds.rows.first?.named("status"),
+        attempt: attempt))
+  }
+
+  /// The decision itself.
+  func carryOut(
+    _ decision: HeldDecision, reason: String, requiredConfirmations: Int64, on connection: PostgresConnection
+  ) async throws -> HeldOutcome {
+    switch decision {
+    case .release:
+      if let lostEnd { return .refused(.endedBeforeRestore(lostEnd)) }
+      return try await release(reason, requiredConfirmations: requiredConfirmations, on: connection)
+    case .releaseAlthoughEnded:
+      return try await release(reason, requiredConfirmations: requiredConfirmations, on: connection)
+    case .reject: return try await end(as: .rejected, note: reason, on: connection)
+    case .settle(let proof):
+      return try await end(as: .settledExternally, note: "\(reason) (proof: \(proof))", on: connection)
+    }
+  }
+
+  /// A decision that was carried out is also the answer to the question what became of it.
+  func answerLostEnd(on connection: PostgresConnection) async throws {
+    guard lostEnd != nil else { return }
+    _ = try await connection.execute(
+      """
+      UPDATE lost_ends SET answered_at = ledger_now()
+      WHERE reference = (SELECT reference FROM payouts WHERE id = $1) AND answered_at IS NULL
+      """, [.uuid(id.bytes)])
   }
 
   /// Ends it unpaid; the limits it took go back by the database's own rule.
@@ -102,7 +136,10 @@ private struct HeldPayout {
         ? try await scheduleAgain(reason, on: connection) : try await leave(to: heldFrom, reason, on: connection)
     }
     if attempt.hasPaid {
-      guard wasSigned, attempt.isOfSameTerms else { return .refused(.attemptHasPaid(attempt.txid)) }
+      // One that was put back from the log of intents after its transaction was never seen as signed here.
+      guard wasSigned || attempt.isOfSameID, attempt.isOfSameTerms else {
+        return .refused(.attemptHasPaid(attempt.txid))
+      }
       if heldFrom == .confirming { return try await leave(to: .confirming, reason, on: connection) }
       // It was paid while it was held, and the table knows no other way on than to the end.
       let confirmations = attempt.confirmations ?? 0

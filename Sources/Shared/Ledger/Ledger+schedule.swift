@@ -144,23 +144,24 @@ extension Ledger: SchedulerLedger {
   }
 
   /// See `SchedulerLedger.expire`.
-  public func expire(atMost count: Int) async throws -> [PayoutID] {
+  public func expire(atMost count: Int) async throws -> [PayoutEnd] {
     let result = try await transaction { connection in
       try await connection.execute(
-        """
-        WITH due AS (
-          SELECT id FROM payouts p
-          WHERE expires_at <= ledger_now() AND status IN ('kyc_pending', 'compliance_pending', 'queued', 'scheduled')
-            AND history_is_trusted()
-            AND NOT EXISTS (SELECT FROM attempts a
-                            WHERE a.reference = p.reference AND (a.outcome IS NULL OR a.outcome = 'paid') OFFSET 0)
-          ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
-        )
-        UPDATE payouts p SET status = 'expired', note = 'its own expires_at passed'
-        FROM due WHERE p.id = due.id RETURNING p.id
-        """, [.int8(Int64(count))])
+        PostgresStatement(
+          """
+          WITH due AS (
+            SELECT id FROM payouts p
+            WHERE expires_at <= ledger_now() AND status IN ('kyc_pending', 'compliance_pending', 'queued', 'scheduled')
+              AND history_is_trusted()
+              AND NOT EXISTS (SELECT FROM attempts a
+                              WHERE a.reference = p.reference AND (a.outcome IS NULL OR a.outcome = 'paid') OFFSET 0)
+            ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+          )
+          UPDATE payouts p SET status = 'expired', note = 'its own expires_at passed'
+          FROM due WHERE p.id = due.id RETURNING \(PayoutEnd.columns)
+          """), [.int8(Int64(count))])
     }
-    return try result.rows.map { try PayoutID(bytes: $0.uuid("id")) }
+    return try result.rows.map(PayoutEnd.init)
   }
 }
 

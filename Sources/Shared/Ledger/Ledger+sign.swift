@@ -70,7 +70,8 @@ extension Ledger {
       coalesce(bool_or(a.txid IS NOT NULL AND (a.outcome IS NULL OR a.outcome = 'paid')), false) AS in_use,
       coalesce(array_agg(a.txid) FILTER (WHERE a.txid IS NOT NULL), '{}') AS earlier,
       (SELECT coalesce(array_agg(u.reference_bits::bigint), '{}') FROM unclaimed_transfers u
-       WHERE u.recipient = c.recipient AND u.amount = c.amount AND u.explained_at IS NULL) AS unclaimed
+       WHERE u.recipient = c.recipient AND u.amount = c.amount AND u.explained_at IS NULL) AS unclaimed,
+      (SELECT e.status FROM lost_ends e WHERE e.reference = c.reference AND e.answered_at IS NULL) AS lost_end
     FROM payouts c LEFT JOIN attempts a ON a.reference = c.reference
     WHERE c.id = ANY ($1::uuid[]) GROUP BY c.id
     """
@@ -125,7 +126,8 @@ extension Ledger {
       return SigningCandidate(
         payout: record, attemptNumber: Int(try row.int4("attempts")) + 1,
         earlierTransactions: try row.bytesArray("earlier").compactMap { $0 }.map { try TxID($0) },
-        isReferenceInUse: try row.bool("in_use"), unclaimedReferenceBits: try row.int8ArrayWithNils("unclaimed"))
+        isReferenceInUse: try row.bool("in_use"), unclaimedReferenceBits: try row.int8ArrayWithNils("unclaimed"),
+        lostEnd: try row.textOrNil("lost_end").map { try PostgresRow.name($0, "lost_end") })
     }
     return SigningBatch(
       candidates: candidates, capacity: capacity, signedThisHour: windows.hour, signedThisDay: windows.day,

@@ -50,6 +50,9 @@ extension Ledger: SignerLedger {
       guard result.deferred.isEmpty else {
         return .waitsForVerdicts(putBack: result.putBack, deferred: result.deferred)
       }
+      if case .gone(let lastID) = vouching.intentLog {
+        try await Ledger.holdUnproven(upTo: lastID, on: connection)
+      }
       try await Ledger.closeExplainedFindings(on: connection)
       try await Ledger.store(vouching, putBack: missing.count, on: connection)
       let unvouched = try await Ledger.namesThatHaveNotVouched(vouching, on: connection)

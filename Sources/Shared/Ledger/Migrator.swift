@@ -21,6 +21,7 @@ struct Migrator {
     Migration(number: 5, name: "windows", sql: M005Windows.sql),
     Migration(number: 6, name: "webhooks", sql: M006Webhooks.sql),
     Migration(number: 7, name: "retries", sql: M007Retries.sql),
+    Migration(number: 8, name: "intents", sql: M008Intents.sql),
   ]
 
   /// The number of the newest one.

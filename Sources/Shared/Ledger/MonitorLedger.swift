@@ -37,11 +37,11 @@ public protocol MonitorLedger: WebhookLedger {
   /// Stores whose failure it was. The payout's own last one ends it as `failed`; any other counts towards the breaker. An own
   /// failure of a payout that is held by now is not stored: it is told again after its release, and has its consequences then.
   ///
-  /// - Returns: the payout where it has failed for good.
+  /// - Returns: the payout's end, committed, where it has failed for good.
   /// - Throws: `LedgerError.historyNotTrusted` where it would fail for good and nothing may end now; nothing is stored.
   func blame(
     _ blame: FailureBlame, for failure: UnblamedFailure, maximumOwnFailures: Int64
-  ) async throws -> PayoutID?
+  ) async throws -> PayoutEnd?
 
   /// Takes standing alarms that nobody was told of and whose time has come, so that no other Monitor takes them meanwhile.
   func takeAlarms(atMost count: Int) async throws -> [AlarmRecord]

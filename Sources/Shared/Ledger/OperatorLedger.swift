@@ -1,7 +1,7 @@
 public import Payouts
 
 /// What the operator's command line asks of the ledger.
-public protocol OperatorLedger: Sendable {
+public protocol OperatorLedger: IntentLedger {
   /// The wallet declared under this installation, if any.
   func watch() async throws -> ChainWatch?
   /// The wallet and journal that stand under a Signer's name, if any.
@@ -10,6 +10,17 @@ public protocol OperatorLedger: Sendable {
   ///
   /// - Returns: what came of it; committed.
   func declare(wallet: Address, signer: String, journalID: [UInt8], begin: BlockPlace) async throws -> WalletDeclaration
+
+  /// A payout by its id.
+  func payout(_ id: PayoutID) async throws -> PayoutRecord?
+  /// Puts back acceptances that this database has lost, exactly as they were, counted in their windows, in one transaction;
+  /// a payout under whose reference another request was accepted meanwhile is held. Doing it twice changes nothing more.
+  ///
+  /// - Parameter acceptances: with unbroken seals, which is the caller's to check.
+  func putBack(acceptances: [AcceptedPayout]) async throws -> IntentReplay
+  /// Asks a person about unpaid ends that this database has lost: their payouts are held, and nothing of their references is
+  /// signed before the answer (reject, settle, or release although it ended). Doing it twice changes nothing more.
+  func putBack(ends: [PayoutEnd]) async throws -> IntentReplay
 
   /// Payouts that wait for a person, the one that has waited longest first.
   func heldPayouts(atMost count: Int) async throws -> [PayoutRecord]

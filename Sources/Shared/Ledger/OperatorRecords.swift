@@ -4,6 +4,8 @@ public import Payouts
 public enum HeldDecision: Sendable, Hashable {
   /// It goes on where it was held from, or is signed again where its attempt has ended unpaid meanwhile.
   case release
+  /// The same, although the log of intents says that it ended in a lost part of the history: that end does not hold.
+  case releaseAlthoughEnded
   /// It is never paid.
   case reject
   /// It was paid another way; the proof says how.
@@ -30,6 +32,8 @@ public enum HeldRefusal: Sendable, Hashable {
   case attemptHasPaid(TxID)
   /// This transaction has paid it and lies so many blocks deep; that is not enough yet.
   case confirmationsAreMissing(TxID, confirmations: Int64)
+  /// It ended like this in a part of the history that a restore took, by the log of intents; nobody has said what holds.
+  case endedBeforeRestore(PayoutStatus)
   /// Nothing ends unpaid or goes back to `signed` now: the Signers have not vouched for the database's history, or a finding is open.
   case historyNotTrusted
 }

@@ -29,6 +29,8 @@ public struct PayoutRecord: Sendable, Hashable {
   public let notBefore: Timestamp?
   /// Why not.
   public let notBeforeReason: DelayReason?
+  /// In which windows its amount is counted.
+  public let limitWindows: LimitWindows
 
   /// The payout's name.
   public var id: PayoutID { terms.id }
@@ -38,7 +40,7 @@ public struct PayoutRecord: Sendable, Hashable {
     p.client_batch_id, p.node_id, p.kyc_hash, p.created_at, p.expires_at, p.seal_version, p.seal_key_id,
     p.seal_signature, p.priority, p.reason, p.external_id, p.beneficiary_user_id, p.session_id, p.work_credits,
     p.custom_data, p.webhook_url, p.request_id, p.accepted_status, p.status, p.status_since, p.note, p.held_from,
-    p.hold_reason, p.settlement_batch_id, p.window_end, p.not_before, p.not_before_reason
+    p.hold_reason, p.settlement_batch_id, p.window_end, p.not_before, p.not_before_reason, p.hour_window, p.day_window
     """
 
   init(_ row: PostgresRow) throws {
@@ -66,16 +68,19 @@ public struct PayoutRecord: Sendable, Hashable {
     windowEnd = try row.time("window_end")
     notBefore = try row.timeOrNil("not_before")
     notBeforeReason = try row.textOrNil("not_before_reason").map { try PostgresRow.name($0, "not_before_reason") }
+    limitWindows = LimitWindows(hour: try row.time("hour_window"), day: try row.time("day_window"))
   }
 
   /// A record of its parts.
   ///
-  /// - Parameter windowEnd: nil for the moment of its acceptance.
+  /// - Parameters:
+  ///   - windowEnd: nil for the moment of its acceptance.
+  ///   - limitWindows: nil for those in which its state began.
   public init(
     terms: PayoutTerms, seal: Seal, particulars: PayoutParticulars, acceptedStatus: PayoutStatus,
     status: PayoutStatus, statusSince: Timestamp, note: String? = nil, heldFrom: PayoutStatus? = nil,
     holdReason: String? = nil, settlementBatch: BatchID? = nil, windowEnd: Timestamp? = nil,
-    notBefore: Timestamp? = nil, notBeforeReason: DelayReason? = nil
+    notBefore: Timestamp? = nil, notBeforeReason: DelayReason? = nil, limitWindows: LimitWindows? = nil
   ) {
     self.terms = terms
     self.seal = seal
@@ -90,10 +95,12 @@ public struct PayoutRecord: Sendable, Hashable {
     self.windowEnd = windowEnd ?? terms.createdAt
     self.notBefore = notBefore
     self.notBeforeReason = notBeforeReason
+    self.limitWindows = limitWindows ?? LimitWindows(at: statusSince)
   }
 
   /// The record of a payout that was just accepted.
-  init(accepted payout: NewPayout, at time: Timestamp, windowEnd: Timestamp) {
+  init(_ accepted: AcceptedPayout, at time: Timestamp) {
+    let payout = accepted.payout
     terms = payout.terms
     seal = payout.seal
     particulars = payout.particulars
@@ -104,9 +111,10 @@ public struct PayoutRecord: Sendable, Hashable {
     heldFrom = nil
     holdReason = nil
     settlementBatch = nil
-    self.windowEnd = windowEnd
+    windowEnd = accepted.windowEnd
     notBefore = nil
     notBeforeReason = nil
+    limitWindows = accepted.limitWindows
   }
 }
 

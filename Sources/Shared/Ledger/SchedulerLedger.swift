@@ -18,11 +18,15 @@ public protocol SchedulerLedger: Sendable {
     _ payouts: [PayoutID], maximumPerBatch: Int, newBatchID: @escaping @Sendable () -> BatchID
   ) async throws -> [SettlementBatch]
   /// Ends payouts whose `expires_at` passed before they were signed. Does nothing while the history is not trusted.
-  func expire(atMost count: Int) async throws -> [PayoutID]
+  ///
+  /// - Returns: the ends, committed.
+  func expire(atMost count: Int) async throws -> [PayoutEnd]
   /// Holds a payout that is `queued` and cannot be put into a batch, and raises the alarm that says so.
   ///
   /// - Returns: whether it was held; a payout in another state stays as it is, without an alarm.
   func holdQueued(_ payout: PayoutID, note: String) async throws -> Bool
+  /// What may keep payouts from being paid just now.
+  func conditions() async throws -> PayingConditions
   /// Makes windows that long from now on, for all replicas of all workers; payouts that were accepted keep theirs.
   ///
   /// - Returns: whether they were of another length before.

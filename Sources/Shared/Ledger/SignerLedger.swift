@@ -1,7 +1,7 @@
 public import Payouts
 
 /// What Signer asks of the ledger: signing, broadcasting, vouching (DESIGN.md §3).
-public protocol SignerLedger: Sendable {
+public protocol SignerLedger: IntentLedger {
   /// Signs payouts of a batch in one database transaction (DESIGN.md §3 point 1).
   ///
   /// Locks the batch's payouts that are `scheduled` and due, in id order; checks what may forbid signing; lets `decide`
@@ -31,6 +31,11 @@ public protocol SignerLedger: Sendable {
   ///
   /// - Throws: `LedgerError`; nothing is vouched then.
   func vouch(_ vouching: Vouching, journal: [JournalEntry]) async throws -> VouchingOutcome
+  /// Remembers that the log of intents, up to this entry, was compared with this database and nothing in it is lost.
+  ///
+  /// - Parameter life: the life of the server under which it was compared.
+  /// - Returns: false, and nothing is remembered, where the history is not vouched for or the server has another life.
+  func moveIntentCheckpoint(to lastID: String, under life: ServerLife) async throws -> Bool
 
   /// Tells whoever asks for a waiting payout what keeps this Signer from signing just now.
   func record(_ standstill: Standstill, of signer: String) async throws
@@ -128,17 +133,20 @@ public struct SigningCandidate: Sendable, Hashable {
   public let isReferenceInUse: Bool
   /// Unclaimed transfers of its recipient and amount: their reference bits, nil where a transfer has none.
   public let unclaimedReferenceBits: [Int64?]
+  /// How it ended in a lost part of the history, by the log of intents, where nobody has said yet what holds.
+  public let lostEnd: PayoutStatus?
 
   /// Of its parts; for this package's own ledgers.
   package init(
     payout: PayoutRecord, attemptNumber: Int, earlierTransactions: [TxID], isReferenceInUse: Bool,
-    unclaimedReferenceBits: [Int64?]
+    unclaimedReferenceBits: [Int64?], lostEnd: PayoutStatus?
   ) {
     self.payout = payout
     self.attemptNumber = attemptNumber
     self.earlierTransactions = earlierTransactions
     self.isReferenceInUse = isReferenceInUse
     self.unclaimedReferenceBits = unclaimedReferenceBits
+    self.lostEnd = lostEnd
   }
 }
 
@@ -331,14 +339,20 @@ public struct Vouching: Sendable, Hashable {
   public let journalID: [UInt8]
   /// The life it vouches for: where the server has another by now, nothing is vouched.
   public let life: ServerLife
+  /// What it found in the log of intents, read under this life.
+  public let intentLog: IntentLogWord
 
   /// A vouching.
-  public init(signer: String, runID: [UInt8], names: [String], journalID: [UInt8], life: ServerLife) {
+  public init(
+    signer: String, runID: [UInt8], names: [String], journalID: [UInt8], life: ServerLife,
+    intentLog: IntentLogWord = .whole
+  ) {
     self.signer = signer
     self.runID = runID
     self.names = names
     self.journalID = journalID
     self.life = life
+    self.intentLog = intentLog
   }
 }
 

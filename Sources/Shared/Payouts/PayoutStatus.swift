@@ -86,6 +86,12 @@ public enum HoldReason: String, CaseIterable, Sendable {
   case foreignTerms = "foreign_terms"
   /// Its recipient may not be paid (the token's contract, the hot wallet, a router).
   case forbiddenRecipient = "forbidden_recipient"
+  /// The log of intents says that it ended unpaid, in a part of the history that a restore took.
+  case endWasLost = "end_was_lost"
+  /// The log of intents tells of another request accepted under its reference, which a restore took.
+  case conflictingAcceptance = "conflicting_acceptance"
+  /// The database went back in time and the log that would tell how the payout went on is gone.
+  case historyUnproven = "history_unproven"
 }
 
 /// Where a signed transaction stands (DESIGN.md §2).

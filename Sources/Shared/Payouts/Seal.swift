@@ -93,6 +93,9 @@ public struct SealVerifier: Sendable {
     self.keys = keys
   }
 
+  /// Whether this key is among the known ones: a seal of another one is neither good nor broken.
+  public func knows(_ keyID: String) -> Bool { keys[keyID] != nil }
+
   /// Whether the seal was made by a known key over exactly these terms.
   public func isIntact(_ seal: Seal, on terms: PayoutTerms) -> Bool {
     guard seal.version == Seal.currentVersion, let key = keys[seal.keyID] else { return false }

@@ -2,10 +2,10 @@
 ///
 /// Time comes from outside. A read that finds nothing and may block waits by the injected `sleep`, or, without one,
 /// returns at once: then whoever drives the steps also moves the time. One suite runs against this and the real thing.
-public actor MemoryStreams: StreamTransport {
+public actor MemoryStreams: StreamTransport, IntentLog {
   /// A call that ``setFault(_:)`` may let fail.
   public enum Call: Sendable, Hashable, CaseIterable {
-    case append, read, readPending, claim, acknowledge, deadLetter, length
+    case append, read, readPending, claim, acknowledge, deadLetter, length, appendIntents, readIntents
   }
 
   /// How a call fails.
@@ -153,6 +153,55 @@ public actor MemoryStreams: StreamTransport {
   /// Counts; see `StreamTransport`.
   public func length(of stream: StreamName) throws -> Int {
     try perform(.length) { streams[stream]?.entries.count ?? 0 }
+  }
+
+  // MARK: The log of intents
+
+  /// Appends to the log; see `IntentLog`.
+  public func appendIntents(_ entries: [[String: String]]) throws {
+    try perform(.appendIntents) {
+      for fields in entries { add(fields, to: .intents) }
+    }
+  }
+
+  /// The log's ends; see `IntentLog`.
+  public func intentExtent() throws -> IntentLogExtent? {
+    try perform(.readIntents) {
+      guard let entries = streams[.intents]?.entries, let first = entries.first, let last = entries.last else {
+        return nil
+      }
+      return IntentLogExtent(first: first.id, last: last.id)
+    }
+  }
+
+  /// A page of the log; see `IntentLog`.
+  public func intents(after id: StreamEntryID, atMost count: Int) throws -> [IntentLogEntry] {
+    try perform(.readIntents) {
+      guard let stream = streams[.intents] else { return [] }
+      return stream.entries[stream.firstIndex(after: id)...].prefix(count).map {
+        IntentLogEntry(id: $0.id, fields: $0.fields)
+      }
+    }
+  }
+
+  /// Trims the log exactly; an entry weighs what its texts do. See `IntentLog`.
+  public func trimIntents(ageMilliseconds: Int64, bytesMax: Int) throws -> IntentLogTrim {
+    try perform(.appendIntents) {
+      guard var entries = streams[.intents]?.entries else {
+        return IntentLogTrim(removed: 0, bytes: 0, wasTooLarge: false)
+      }
+      func weight(_ fields: [String: String]) -> Int {
+        fields.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+      }
+      let (count, before) = (entries.count, entries.reduce(0) { $0 + weight($1.fields) })
+      let oldest = StreamEntryID(milliseconds: UInt64(clamping: now() - ageMilliseconds), sequence: 0)
+      var bytes = before
+      while entries.count > 1, entries[0].id < oldest || bytes > bytesMax {
+        bytes -= weight(entries.removeFirst().fields)
+      }
+      streams[.intents]?.entries = entries
+      return IntentLogTrim(removed: count - entries.count, bytes: before, wasTooLarge: before > bytesMax)
+    }
   }
 
   // MARK: Effects

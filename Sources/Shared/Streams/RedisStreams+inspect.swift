@@ -135,14 +135,14 @@ private enum DeadLetterRetryScript {
 
 extension RedisStreamReplies {
   /// The reply of XRANGE: `[[id, [name, value, …]], …]`.
-  fileprivate static func range(_ reply: RedisValue, stream: StreamName) throws -> [Entry] {
+  static func range(_ reply: RedisValue, stream: StreamName) throws -> [Entry] {
     try refuse(reply)
     guard let values = reply.array else { throw unexpected("XRANGE", expected: "an array of entries") }
     return try entries(values, stream: stream, command: "XRANGE")
   }
 
   /// The reply of XLEN.
-  fileprivate static func length(_ reply: RedisValue) throws -> Int {
+  static func length(_ reply: RedisValue) throws -> Int {
     try refuse(reply)
     guard let length = reply.integer else { throw unexpected("XLEN", expected: "an integer") }
     return Int(length)
@@ -159,7 +159,7 @@ extension RedisStreamReplies {
   }
 
   /// The reply of TIME, in Unix milliseconds.
-  fileprivate static func milliseconds(_ reply: RedisValue?) -> Int64? {
+  static func milliseconds(_ reply: RedisValue?) -> Int64? {
     guard let parts = reply?.array, parts.count == 2, let seconds = parts[0].text.flatMap({ Int64($0) }),
       let microseconds = parts[1].text.flatMap({ Int64($0) })
     else { return nil }

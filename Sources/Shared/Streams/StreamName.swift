@@ -30,6 +30,9 @@ public struct StreamName: Hashable, Sendable, CustomStringConvertible {
   /// Transactions that were signed and sent, for the monitor to follow.
   public static let transactionsSent = StreamName("transactions.sent")
 
+  /// What was accepted and what ended unpaid, kept for some days; see ``IntentLog``.
+  public static let intents = StreamName("intents")
+
   /// Where entries go that were delivered too often: `<stream>.dead`.
   public var deadLetters: StreamName { StreamName(text + ".dead") }
 

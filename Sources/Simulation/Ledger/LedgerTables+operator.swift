@@ -11,7 +11,8 @@ extension LedgerTables {
     guard row.status == .held, let heldFrom = row.heldFrom else { return .refused(.notHeld(row.status)) }
     let attempt = attemptInUse(of: row.terms.reference)
     switch decision {
-    case .release:
+    // Ends that a restore took are not modelled: no payout has one.
+    case .release, .releaseAlthoughEnded:
       return try release(row, heldFrom, attempt, reason, requiredConfirmations: requiredConfirmations)
     case .reject: return try end(row, attempt, as: .rejected, note: reason)
     case .settle(let proof):
@@ -48,7 +49,9 @@ extension LedgerTables {
     }
     let isOfSameTerms =
       (row.terms.token, row.terms.recipient, row.terms.amount) == (attempt.token, attempt.recipient, attempt.amount)
-    guard wasSigned, isOfSameTerms, let transaction = transactions[attempt.txid] else {
+    guard wasSigned || !attempt.isLive && attempt.payout == id, isOfSameTerms,
+      let transaction = transactions[attempt.txid]
+    else {
       return .refused(refusal(attempt))
     }
     if !attempt.isLive {

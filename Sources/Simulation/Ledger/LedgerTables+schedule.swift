@@ -67,13 +67,21 @@ extension LedgerTables {
   }
 
   /// `Ledger.expire`.
-  mutating func expire(atMost count: Int) throws -> [PayoutID] {
+  mutating func expire(atMost count: Int) throws -> [PayoutEnd] {
     guard isHistoryTrusted else { return [] }
     let due = payouts(in: [.kycPending, .compliancePending, .queued, .scheduled]).filter { row in
       row.terms.expiresAt.map { $0 <= now } ?? false && attemptInUse(of: row.terms.reference) == nil
     }.prefix(count).map(\.terms.id)
     for id in due { try move(id, to: .expired, note: "its own expires_at passed") }
-    return due
+    return due.compactMap { end(of: $0) }
+  }
+
+  /// A payout's end as the log of intents keeps it.
+  func end(of id: PayoutID) -> PayoutEnd? {
+    payouts[id].map {
+      PayoutEnd(
+        payout: id, reference: $0.terms.reference, status: $0.status, note: $0.note, at: $0.statusSince)
+    }
   }
 
   /// Holds a payout where it stands.

@@ -87,7 +87,7 @@ extension LedgerTables {
       return SigningCandidate(
         payout: row.record, attemptNumber: (all.map(\.number).max() ?? 0) + 1, earlierTransactions: all.map(\.txid),
         isReferenceInUse: all.contains { $0.isLive || $0.outcome == .paid },
-        unclaimedReferenceBits: unclaimed.map(\.what.referenceBits))
+        unclaimedReferenceBits: unclaimed.map(\.what.referenceBits), lostEnd: nil)
     }
     func signed(_ span: LimitSpan) -> Amount {
       used[Window(scope: .signed, span: span, startsAt: LedgerTables.windowStart(span, now))] ?? .zero

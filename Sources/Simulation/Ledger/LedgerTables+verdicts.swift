@@ -103,7 +103,7 @@ extension LedgerTables {
   /// `Ledger.blame`.
   mutating func blame(
     _ blame: FailureBlame, for failure: UnblamedFailure, maximumOwnFailures: Int64
-  ) throws -> PayoutID? {
+  ) throws -> PayoutEnd? {
     // What is judged is not judged again: a held payout's own failure waits until a person has decided.
     if blame.isPayoutsOwn, payout(of: failure.reference)?.status == .held { return nil }
     guard
@@ -116,10 +116,10 @@ extension LedgerTables {
       return nil
     }
     let own = (attempts[failure.reference] ?? []).filter { $0.blame == .payout }.count
-    var failed: PayoutID?
+    var failed: PayoutEnd?
     if let row = payout(of: failure.reference), row.status == .scheduled, own >= maximumOwnFailures {
       try move(row.terms.id, to: .failed, note: "the token refused it \(own) times") { $0.notBefore = nil }
-      failed = row.terms.id
+      failed = end(of: row.terms.id)
     }
     if breaker.state == .open, breaker.exit == .trial, breaker.trial == failure.txid {
       breaker.trialAt = now
@@ -150,7 +150,7 @@ extension LedgerTables {
   /// Failures that are no payout's own.
   private mutating func countFailures(_ blames: [(txid: TxID, blame: FailureBlame)]) {
     // What a Signer put back is history and says nothing of today.
-    let failures = blames.filter { !$0.blame.isPayoutsOwn && !putBacks.contains($0.txid) }.map(\.blame)
+    let failures = blames.filter { !$0.blame.isPayoutsOwn && putBacks[$0.txid] == nil }.map(\.blame)
     guard !failures.isEmpty else { return }
     breaker.failuresInRow += failures.count
     for blame in FailureBlame.allCases where failures.contains(blame) {
@@ -160,7 +160,7 @@ extension LedgerTables {
     let since = max(breaker.since, now.advanced(byMilliseconds: -300_000))
     let recent = attempts.values.flatMap { $0 }.filter { attempt in
       attempt.blame.map { !$0.isPayoutsOwn } ?? false && attempt.endedAt.map { $0 > since } ?? false
-        && !putBacks.contains(attempt.txid)
+        && putBacks[attempt.txid] == nil
     }.count
     guard breaker.failuresInRow >= 10 || recent >= 10 else { return }
     breaker.state = .open

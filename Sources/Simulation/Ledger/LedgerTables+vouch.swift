@@ -36,6 +36,7 @@ extension LedgerTables {
     guard result.deferred.isEmpty else {
       return .waitsForVerdicts(putBack: result.putBack, deferred: result.deferred)
     }
+    if case .gone(let lastID) = vouching.intentLog { try holdUnproven(upTo: lastID) }
     closeExplainedFindings()
     vouchings.append(
       VouchingRow(signer: vouching.signer, runID: vouching.runID, names: vouching.names, life: life))
@@ -71,7 +72,7 @@ extension LedgerTables {
   }
 
   private mutating func putBack(_ entry: JournalEntry, signer: String) throws {
-    putBacks.insert(entry.txid)
+    putBacks[entry.txid] = now
     beingPutBack.insert(entry.txid)
     defer { beingPutBack.remove(entry.txid) }
     if transactions[entry.txid] == nil {

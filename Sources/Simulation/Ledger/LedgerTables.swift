@@ -161,8 +161,10 @@ struct LedgerTables: Sendable {
   var wallets: [Address: BlockPlace] = [:]
   var journals: [String: DeclaredJournal] = [:]
   var vouchings: [VouchingRow] = []
-  /// Transactions that a Signer ever put back.
-  var putBacks: Set<TxID> = []
+  /// Transactions that a Signer ever put back, and when.
+  var putBacks: [TxID: Timestamp] = [:]
+  /// Up to where the log of intents was compared, and under which life.
+  var checkpoint: (lastID: String, life: ServerLife)?
   var cursors: [CursorView: BlockPlace] = [:]
   var headMovedAt: Timestamp?
   /// The part of the head's branch that may be undone, oldest first.

@@ -47,7 +47,7 @@ extension SimulatedLedger: MonitorLedger {
 
   func blame(
     _ blame: FailureBlame, for failure: UnblamedFailure, maximumOwnFailures: Int64
-  ) async throws -> PayoutID? {
+  ) async throws -> PayoutEnd? {
     try await write("blame") { try $0.blame(blame, for: failure, maximumOwnFailures: maximumOwnFailures) }
   }
 

@@ -143,7 +143,7 @@ extension SimulatedLedger: SchedulerLedger {
     }
   }
 
-  func expire(atMost count: Int) async throws -> [PayoutID] {
+  func expire(atMost count: Int) async throws -> [PayoutEnd] {
     try await write("expire") { try $0.expire(atMost: count) }
   }
 
@@ -160,6 +160,23 @@ extension SimulatedLedger: SchedulerLedger {
 }
 
 extension SimulatedLedger: SignerLedger {
+  func intentCheckpoint() async throws -> IntentCheckpoint {
+    try await read("intent checkpoint") { tables in
+      IntentCheckpoint(
+        lastID: tables.checkpoint?.lastID, isOfPresentLife: tables.checkpoint?.life == tables.life, life: tables.life)
+    }
+  }
+
+  func lost(_ intents: [Intent]) async throws -> [Intent] { try await read("lost intents") { $0.lost(intents) } }
+
+  func moveIntentCheckpoint(to lastID: String, under life: ServerLife) async throws -> Bool {
+    try await write("move intent checkpoint") { tables in
+      guard tables.isContinuous, tables.life == life else { return false }
+      tables.checkpoint = (lastID, life)
+      return true
+    }
+  }
+
   func sign(
     _ order: SigningOrder, decide: @escaping @Sendable (SigningBatch) throws -> [SigningDecision]
   ) async throws -> SigningOutcome {

@@ -68,3 +68,23 @@ struct SimulatedStreams: StreamTransport {
     try await pass("length") { try await streams.length(of: stream) }
   }
 }
+
+extension SimulatedStreams: IntentLog {
+  func appendIntents(_ entries: [[String: String]]) async throws {
+    try await pass("append intents") { try await streams.appendIntents(entries) }
+  }
+
+  func intentExtent() async throws -> IntentLogExtent? {
+    try await pass("intent extent") { try await streams.intentExtent() }
+  }
+
+  func intents(after id: StreamEntryID, atMost count: Int) async throws -> [IntentLogEntry] {
+    try await pass("read intents") { try await streams.intents(after: id, atMost: count) }
+  }
+
+  func trimIntents(ageMilliseconds: Int64, bytesMax: Int) async throws -> IntentLogTrim {
+    try await pass("trim intents") {
+      try await streams.trimIntents(ageMilliseconds: ageMilliseconds, bytesMax: bytesMax)
+    }
+  }
+}

@@ -56,8 +56,8 @@ extension SimulatedWorld {
   private func runIngest(_ process: SimulatedProcess) async throws {
     let clock = SimulatedClock(host)
     let desk = IngestDesk(
-      ledger: ledger(process), streams: transport(process), clock: clock, random: SimulatedRandom(host),
-      sealer: sealer, network: Self.network, token: Self.token, wallets: [key.address],
+      ledger: ledger(process), streams: transport(process), intents: transport(process), clock: clock,
+      random: SimulatedRandom(host), sealer: sealer, network: Self.network, token: Self.token, wallets: [key.address],
       limits: AcceptanceLimits(hourly: nil, daily: nil), health: HealthRegistry(service: process.name, clock: clock),
       logger: Self.logger)
     desks.withLock { $0[process.name] = (process, desk) }
@@ -66,8 +66,9 @@ extension SimulatedWorld {
 
   private func schedulerSteps(_ process: SimulatedProcess) throws -> [Step] {
     try SchedulerSteps(
-      ledger: ledger(process), streams: transport(process), consumer: ConsumerName(process.name),
-      clock: SimulatedClock(host), random: SimulatedRandom(host), metrics: nil, logger: Self.logger
+      ledger: ledger(process), streams: transport(process), intents: transport(process),
+      consumer: ConsumerName(process.name), clock: SimulatedClock(host), random: SimulatedRandom(host), metrics: nil,
+      logger: Self.logger
     ).all
   }
 
@@ -75,8 +76,8 @@ extension SimulatedWorld {
     let journal = SimulatedJournal(disks[index], wallet: key.address, gate: gate, process: process)
     return try SignerSteps(
       SignerParts(
-        ledger: ledger(process), streams: transport(process), node: node(process), key: key, journal: journal,
-        clock: SimulatedClock(host), runID: SimulatedRandom(host).bytes(16)),
+        ledger: ledger(process), streams: transport(process), intents: transport(process), node: node(process),
+        key: key, journal: journal, clock: SimulatedClock(host), runID: SimulatedRandom(host).bytes(16)),
       policy: SignerPolicy(
         name: Self.signerName(index), names: disks.indices.map(Self.signerName), network: Self.network,
         token: Self.token, seals: SealVerifier(sealer.publicKeyText), hourlyLimit: nil, dailyLimit: nil,
@@ -88,8 +89,8 @@ extension SimulatedWorld {
   private func monitorSteps(_ process: SimulatedProcess) throws -> [Step] {
     try MonitorSteps(
       MonitorParts(
-        ledger: ledger(process), streams: transport(process), node: node(process), clock: SimulatedClock(host),
-        random: SimulatedRandom(host)),
+        ledger: ledger(process), streams: transport(process), intents: transport(process), node: node(process),
+        clock: SimulatedClock(host), random: SimulatedRandom(host)),
       policy: MonitorPolicy(
         name: process.name, token: Self.token, requiredConfirmations: settings.solidLag + 1,
         retryDelayMilliseconds: 5_000,

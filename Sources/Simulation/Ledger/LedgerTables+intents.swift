@@ -1,0 +1,54 @@
+import Ledger
+import Payouts
+
+/// What the log of intents is compared with (DESIGN.md §3 "Continuity"). Putting lost ones back is not modelled.
+extension LedgerTables {
+  /// `Ledger.lost`.
+  func lost(_ intents: [Intent]) -> [Intent] {
+    intents.filter { intent in
+      switch intent {
+      case .accepted(let accepted): isLost(accepted.payout)
+      case .ended(let end): isLost(end)
+      case .marker: false
+      }
+    }
+  }
+
+  private func isLost(_ accepted: NewPayout) -> Bool {
+    let terms = accepted.terms
+    let claim = claims[terms.reference]
+    guard let row = payout(of: terms.reference) else { return claim.map { $0.payout == terms.id } ?? true }
+    let waits: Set<PayoutStatus> = [.kycPending, .compliancePending, .queued, .scheduled]
+    return row.terms.id != terms.id && claim?.fingerprint != accepted.fingerprint && waits.contains(row.status)
+  }
+
+  private func isLost(_ end: PayoutEnd) -> Bool {
+    guard let row = payout(of: end.reference) else {
+      return claims[end.reference]?.fingerprint == nil && end.status != .expired
+    }
+    return !row.status.isFinal && (end.status != .expired || row.terms.expiresAt.map { $0 > now } ?? true)
+  }
+
+  /// `Ledger.holdUnproven`.
+  mutating func holdUnproven(upTo lastID: String?) throws {
+    guard checkpoint?.life != life, wasRollbackSeen else { return }
+    let waiting = payouts(in: [.kycPending, .compliancePending, .queued, .scheduled]).filter {
+      attemptInUse(of: $0.terms.reference) == nil
+    }
+    for row in waiting {
+      try hold(
+        row.terms.id, .historyUnproven,
+        "the database went back in time and the log of intents is gone: it may have ended")
+    }
+    checkpoint = (lastID ?? "0-0", life)
+    raiseAlarm(HoldReason.historyUnproven.rawValue, "database", "\(waiting.count) unsigned payouts are held")
+  }
+
+  /// Anything put back since the server started, or another server or table than at an earlier life's last vouching.
+  private var wasRollbackSeen: Bool {
+    if putBacks.values.contains(where: { $0.microseconds >= life.startMicroseconds }) { return true }
+    guard let earlier = vouchings.last(where: { $0.life != life })?.life else { return false }
+    return (earlier.systemIdentifier, earlier.timeline, earlier.transactionsOID, earlier.transactionsFileNode)
+      != (life.systemIdentifier, life.timeline, life.transactionsOID, life.transactionsFileNode)
+  }
+}
