@@ -90,18 +90,27 @@ let package = Package(
     shared("Keystore", ["Payouts", "Tron", "COpenSSL", crypto, nioCore, nioPosix]),
     shared("Worker", ["Payouts", configuration, logging, metrics, lifecycle, hummingbird, nioCore]),
     shared("Nodes", ["Payouts", "Tron", "Worker", metrics]),
+    shared("Queues", ["Payouts", "Ledger", "Streams", "Worker"]),
 
     role(
       "Ingest",
-      ["Worker", "Ledger", "Streams", "Tron", "Payouts", hummingbird, jwt, logging, metrics, lifecycle, crypto]),
-    role("Scheduler", ["Worker", "Ledger", "Streams", "Payouts", logging, metrics, lifecycle]),
+      [
+        "Worker", "Ledger", "Streams", "Queues", "Tron", "Payouts", hummingbird, jwt, logging, metrics, lifecycle,
+        crypto,
+      ]
+    ),
+    role("Scheduler", ["Worker", "Ledger", "Streams", "Queues", "Payouts", logging, metrics, lifecycle]),
     role(
       "Signer",
-      ["Worker", "Ledger", "Streams", "Tron", "Nodes", "Keystore", "Payouts", logging, metrics, lifecycle, crypto]),
+      [
+        "Worker", "Ledger", "Streams", "Queues", "Tron", "Nodes", "Keystore", "Payouts", logging, metrics, lifecycle,
+        crypto,
+      ]),
     role(
       "Monitor",
       [
-        "Worker", "Ledger", "Streams", "Tron", "Nodes", "Payouts", httpClient, nioCore, nioPosix, nioSSL, logging,
+        "Worker", "Ledger", "Streams", "Queues", "Tron", "Nodes", "Payouts", httpClient, nioCore, nioPosix, nioSSL,
+        logging,
         metrics, lifecycle,
       ]),
     role(

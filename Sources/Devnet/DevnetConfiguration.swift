@@ -19,6 +19,8 @@ public import Logging
 /// - `DEVNET_MAINTENANCE_MS`: chain time between maintenances. 60000...86400000, default 21600000 (6 h).
 /// - `DEVNET_PENDING_MAX`: a broadcast is refused while more than this many wait. 0...1000000, default 2000.
 /// - `DEVNET_PENDING_TIMEOUT_MS`: how long what waits is kept. 1...86400000, default 60000.
+/// - `DEVNET_BLOCK_TRANSACTIONS`: how many transactions a block takes, as a producer that runs out of its slot's time: some
+///   2,000 transfers in a real one. 1...1000000. Default: as many as their bytes allow, some 6,900 transfers.
 /// - `DEVNET_TRANSACTION_CACHE`: true remembers every txid for an hour, valid or not. Default false, as nodes do.
 /// - `DEVNET_ESTIMATE_ENERGY`: true lets estimateenergy answer. Default false, as nodes do.
 /// - `DEVNET_STATE_FILE`: file that keeps the blocks; a chain that stands there already goes on. Default: none, and the
@@ -149,6 +151,8 @@ private struct ConfigurationSource {
     parameters.pendingMax = integer("DEVNET_PENDING_MAX", in: 0...1_000_000).map { Int($0) } ?? standard.pendingMax
     parameters.pendingTimeout =
       integer("DEVNET_PENDING_TIMEOUT_MS", in: 1...86_400_000) ?? standard.pendingTimeout
+    parameters.blockTransactionsMax =
+      integer("DEVNET_BLOCK_TRANSACTIONS", in: 1...1_000_000).map { Int($0) } ?? standard.blockTransactionsMax
     parameters.cachesTransactions = flag("DEVNET_TRANSACTION_CACHE")
     parameters.estimatesEnergy = flag("DEVNET_ESTIMATE_ENERGY")
   }

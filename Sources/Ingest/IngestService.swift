@@ -3,6 +3,7 @@ import Ledger
 import Logging
 import NIOCore
 import Payouts
+import Queues
 import ServiceLifecycle
 import Streams
 import Worker
@@ -44,8 +45,11 @@ public enum IngestService {
     let streams = try configuration.stores.redisURL.withText { try RedisStreams(url: $0, logger: context.logger) }
     let parts = try await IngestParts(
       configuration, ledger: ledger, streams: streams, intents: streams, context: context)
+    let measuring = MeasureQueues.step(ledger, streams, context.instruments)
     return [ledger.connections] + streams.connections
-      + [parts.intents.recorder, parts.enqueue, parts.commits, context.loop(parts.steps), parts.server()]
+      + [
+        parts.intents.recorder, parts.enqueue, parts.commits, context.loop(parts.steps + [measuring]), parts.server(),
+      ]
   }
 }
 

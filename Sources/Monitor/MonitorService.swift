@@ -2,6 +2,7 @@ import Ledger
 import Logging
 import Nodes
 import Payouts
+import Queues
 import ServiceLifecycle
 import Streams
 import Tron
@@ -51,23 +52,7 @@ public enum MonitorService {
     let watching = WatchNodes(connection.nodes, context)
     var services: [any Service] = [ledger.connections] + streams.connections + [connection, steps.recorder]
     if let alarms { services.append(alarms) }
-    let measuring = measuring(ledger, streams, context.instruments)
+    let measuring = MeasureQueues.step(ledger, streams, context.instruments)
     return services + [context.loop(steps.all + [watching.step, measuring])]
-  }
-
-  /// Shows how much waits in every stage, told by the ledger, and in every stream, told by Redis.
-  private static func measuring(_ ledger: Ledger, _ streams: RedisStreams, _ instruments: Instruments) -> Step {
-    let stages: [PayoutStatus] = [.queued, .scheduled, .signed, .broadcast, .confirming, .held]
-    let gauges = QueueGauges(
-      instruments, queues: stages.map(\.rawValue) + StreamName.stages.map(\.stream.text))
-    return gauges.step {
-      let waiting = try await ledger.stageDepths().map {
-        QueueDepth($0.status.rawValue, count: $0.count, oldestAgeMilliseconds: $0.oldestAgeMilliseconds)
-      }
-      let entries = try await streams.depths(of: StreamName.stages).map {
-        QueueDepth($0.stream.text, count: Int64($0.length), oldestAgeMilliseconds: $0.oldestAgeMilliseconds)
-      }
-      return waiting + entries
-    }
   }
 }

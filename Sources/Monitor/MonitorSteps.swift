@@ -114,7 +114,8 @@ public struct MonitorSteps: Sendable {
       ledger: parts.ledger, node: parts.node, intents: recorder, maximumOwnFailures: policy.maximumOwnFailures,
       clock: parts.clock, metrics: metrics, logger: logger)
     let confirming = ConfirmPayouts(
-      ledger: parts.ledger, requiredConfirmations: policy.requiredConfirmations, metrics: metrics, logger: logger)
+      ledger: parts.ledger, requiredConfirmations: policy.requiredConfirmations, clock: parts.clock, metrics: metrics,
+      logger: logger)
     let findings = JudgeFindings(ledger: parts.ledger, metrics: metrics, logger: logger)
     let sent = try TakeUpSent(ledger: parts.ledger, metrics: metrics, logger: logger)
       .consumer(parts.streams, name: ConsumerName(policy.name), clock: parts.clock)

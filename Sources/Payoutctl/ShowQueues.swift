@@ -25,7 +25,7 @@ struct ShowQueues: AsyncParsableCommand {
     let (database, redis) = try Settings.read { settings in
       (settings.url("DATABASE_URL", .postgres), settings.url("REDIS_URL", .redis))
     }
-    let stages = try await Payoutctl.ledger(at: database).stageDepths()
+    let stages = try await Payoutctl.ledger(at: database).stageDepths(countingAtMost: nil)
     let streams: [StreamDepth]?
     let problem: String?
     do {

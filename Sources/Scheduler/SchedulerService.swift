@@ -1,6 +1,7 @@
 import Ledger
 import Logging
 import Payouts
+import Queues
 import ServiceLifecycle
 import Streams
 import Worker
@@ -45,6 +46,7 @@ public enum SchedulerService {
       ledger: ledger, streams: streams, intents: streams, intentLogHours: configuration.intentLogHours,
       consumer: ConsumerName(name), clock: context.clock, random: context.random,
       metrics: SchedulerMetrics(context.instruments), logger: context.logger)
-    return [ledger.connections] + streams.connections + [steps.recorder, context.loop(steps.all)]
+    let measuring = MeasureQueues.step(ledger, streams, context.instruments)
+    return [ledger.connections] + streams.connections + [steps.recorder, context.loop(steps.all + [measuring])]
   }
 }

@@ -39,13 +39,12 @@ actor ChainOutlook {
   func look() async throws -> Outlook {
     let now = clock.now()
     if let last, ChainOutlook.isFresh(last.askedAt, now, ChainOutlook.blocksAgeMaximumMilliseconds) { return last }
-    let outlook = try await node.round(of: .head) { round in
-      let head = round.latest.header
-      let solid = try await round.node.latestBlock(.solid).header
+    let outlook = try await node.roundWithoutBodies(of: .head) { node, head in
+      let solid = try await node.latestHeader(.solid)
       return Outlook(
         head: BlockPlace(number: head.number, id: head.id, time: head.timestamp),
         solid: BlockPlace(number: solid.number, id: solid.id, time: solid.timestamp),
-        energyPrice: try await energyPrice(now, round.node), askedAt: now)
+        energyPrice: try await energyPrice(now, node), askedAt: now)
     }
     last = outlook
     return outlook

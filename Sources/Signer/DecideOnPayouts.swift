@@ -64,7 +64,7 @@ struct DecideOnPayouts<Signer: TransactionSigner>: Sendable {
       } else if !limits.couldEverSign(candidate.payout.terms.amount) {
         decisions.append(
           .hold(candidate.payout.id, .signerLimit, note: "it exceeds Signer's own limit", opensBreaker: false))
-      } else if earlierAttempts.areProvenUnpaid(
+      } else if try earlierAttempts.areProvenUnpaid(
         journal.attempts(of: candidate.payout.terms.reference), of: candidate.payout.terms.reference),
         let expiration = expiration(of: candidate.payout.terms, outlook: outlook)
       {

@@ -163,10 +163,7 @@ extension SignBatches {
 
   /// Keeps in mind what was signed until the journal holds it (see `EarlierAttempts`).
   private func remember(_ entries: [JournalEntry]) {
-    decide.earlierAttempts.remember(
-      entries.filter { entry in
-        !entry.payouts.contains { decide.journal.attempts(of: $0.reference).contains { $0.txid == entry.txid } }
-      })
+    decide.earlierAttempts.remember(entries.filter { !decide.journal.holds($0.txid) })
   }
 }
 
@@ -194,7 +191,12 @@ extension SignBatches {
   }
 
   private func handle(_ entries: [StreamEntry], _ transport: any StreamTransport) async throws -> [StreamEntry] {
-    for entry in entries {
+    for (index, entry) in entries.enumerated() {
+      // What keeps one batch from being signed keeps all of them: the others wait their turn without being tried in vain.
+      if state.isBlocked {
+        try await transport.append(entries[index...].map(\.fields), to: .batchesReady)
+        return entries
+      }
       guard let batch = SignBatches.batch(of: entry) else {
         logger.warning("An entry names no batch; it is dropped", metadata: [LogKey.streamEntryID: "\(entry.id)"])
         continue

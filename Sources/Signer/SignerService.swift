@@ -3,6 +3,7 @@ import Ledger
 import Logging
 import Nodes
 import Payouts
+import Queues
 import ServiceLifecycle
 import Streams
 import Tron
@@ -46,7 +47,9 @@ public enum SignerService {
       parts, policy: try SignerPolicy(configuration), metrics: SignerMetrics(context.instruments),
       logger: context.logger)
     let watching = WatchNodes(connection.nodes, context)
-    return [ledger.connections] + streams.connections + [connection, context.loop(steps.all + [watching.step])]
+    let measuring = MeasureQueues.step(ledger, streams, context.instruments)
+    return [ledger.connections] + streams.connections
+      + [connection, context.loop(steps.all + [watching.step, measuring])]
   }
 
   private static func openJournal(_ configuration: SignerConfiguration, wallet: Address) throws -> FileJournal {

@@ -67,6 +67,9 @@ final class SignerState: Sendable {
   /// Remembers that a batch could not be signed just now.
   func recordBlocked() { state.withLock { $0.wasBlocked = true } }
 
+  /// Whether that happened since `takeBlocked` was asked last.
+  var isBlocked: Bool { state.withLock { $0.wasBlocked } }
+
   /// Whether that happened since it was asked last.
   func takeBlocked() -> Bool {
     state.withLock { state in

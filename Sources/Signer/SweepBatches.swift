@@ -19,14 +19,20 @@ struct SweepBatches: Sendable {
 
   /// One look, going round through all batches in the order of their ids: those that cannot be signed now must not hide
   /// the others. Of what one look finds, the higher priorities are sent first.
+  ///
+  /// What stands in the stream is not lost, however long it waits: sent again and again, it would fill the stream, and
+  /// Scheduler would take that for work.
   func step() async throws -> StepOutcome {
     let idle = StepOutcome.idle(milliseconds: Self.pauseMilliseconds)
-    guard try await streams.length(of: .batchesReady) < Self.streamLengthMaximum else { return idle }
+    let standing = try await streams.contents(of: .batchesReady, atMost: Self.streamLengthMaximum)
+    guard standing.count < Self.streamLengthMaximum else { return idle }
     let batches = try await ledger.batchesToSign(
       waitingFor: Self.lostAfterMilliseconds, after: state.lastSwept, atMost: Self.atOnce)
     state.lastSwept = batches.count < Self.atOnce ? nil : batches.max()
-    guard !batches.isEmpty else { return idle }
-    try await streams.append(batches.map { [StreamField.batchID: "\($0)"] }, to: .batchesReady)
+    let known = Set(standing.compactMap { $0[StreamField.batchID] })
+    let lost = batches.map { "\($0)" }.filter { !known.contains($0) }
+    guard !lost.isEmpty else { return idle }
+    try await streams.append(lost.map { [StreamField.batchID: $0] }, to: .batchesReady)
     return idle
   }
 }

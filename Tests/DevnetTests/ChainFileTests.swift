@@ -132,6 +132,7 @@ struct ChainFileTests {
     let actions: [ChainAction] =
       ChainParameterKey.allCases.map { .propose($0, $0.range.lowerBound) } + [
         .pauseToken(true), .pauseToken(false), .blacklist(bob, true), .blacklist(bob, false),
+        .refuseRecipient(bob, true), .refuseRecipient(bob, false),
         .setTokenFee(basisPoints: 19, maximum: 49_999_999), .setTokenFee(basisPoints: 0, maximum: 0),
         .setTokenOwner(bob), .deprecateToken(upgraded: FakeToken.address), .setCallerEnergyPercent(0),
         .setTokenDemand(.max), .setBalance(bob, 0), .setTokenBalance(bob, .max), .setEnergy(bob, 130_280),

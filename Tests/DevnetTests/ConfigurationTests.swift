@@ -35,11 +35,12 @@ struct ConfigurationTests {
   @Test func `a node's switches are read`() throws {
     let configuration = try read([
       "DEVNET_PENDING_MAX": "5", "DEVNET_PENDING_TIMEOUT_MS": "700", "DEVNET_MAINTENANCE_MS": "60000",
+      "DEVNET_BLOCK_TRANSACTIONS": "9",
       "DEVNET_TRANSACTION_CACHE": "true", "DEVNET_ESTIMATE_ENERGY": "true", "DEVNET_STATE_FILE": "/x/chain",
     ])
     let parameters = configuration.parameters
     #expect(parameters.pendingMax == 5 && parameters.pendingTimeout == 700)
-    #expect(parameters.maintenanceInterval == 60_000)
+    #expect(parameters.maintenanceInterval == 60_000 && parameters.blockTransactionsMax == 9)
     #expect(parameters.cachesTransactions && parameters.estimatesEnergy)
     #expect(configuration.stateFile == "/x/chain")
   }
@@ -76,14 +77,14 @@ struct ConfigurationTests {
         "DEVNET_PORT": "65536", "DEVNET_BLOCK_MS": "49", "DEVNET_PRODUCERS": "28", "DEVNET_USDT_CONTRACT": "T1",
         "DEVNET_FUND": "a,b", "LOG_LEVEL": "loud", "DEVNET_GENESIS_TIME_MS": "1500000000001", "DEVNET_FACES": "17",
         "DEVNET_PENDING_MAX": "-1", "DEVNET_PENDING_TIMEOUT_MS": "0", "DEVNET_MAINTENANCE_MS": "59999",
-        "DEVNET_TRANSACTION_CACHE": "yes", "DEVNET_ESTIMATE_ENERGY": "1",
+        "DEVNET_BLOCK_TRANSACTIONS": "0", "DEVNET_TRANSACTION_CACHE": "yes", "DEVNET_ESTIMATE_ENERGY": "1",
       ])
       Issue.record("a wrong configuration was taken")
     } catch {
-      #expect(error.problems.count == 14)
+      #expect(error.problems.count == 15)
       for name in [
         "PORT", "BLOCK_MS", "PRODUCERS", "USDT_CONTRACT", "FUND", "GENESIS_TIME_MS", "PENDING_MAX",
-        "PENDING_TIMEOUT_MS", "MAINTENANCE_MS", "TRANSACTION_CACHE",
+        "PENDING_TIMEOUT_MS", "MAINTENANCE_MS", "BLOCK_TRANSACTIONS", "TRANSACTION_CACHE",
         "ESTIMATE_ENERGY", "FACES",
       ] {
         #expect(error.problems.contains { $0.hasPrefix("DEVNET_\(name): ") }, "\(name)")

@@ -68,6 +68,18 @@ struct PendingTests {
     #expect(test.chain.pending.count == 0)
   }
 
+  /// A producer whose time is over leaves the rest for the next one (§2.3).
+  @Test func `a block takes as many transactions as it may, and the rest waits in its order`() {
+    var parameters = ChainParameters()
+    parameters.blockTransactionsMax = 2
+    var test = TestChain(parameters: parameters)
+    let all = (0..<5).map { _ in test.usdtTransfer(to: bob, 5) }
+    for prepared in all { #expect(test.broadcast(prepared) == nil) }
+    for expected in [all[0...1], all[2...3], all[4...4]] {
+      #expect(test.produce().transactions.map(\.transaction.id) == expected.map(\.id))
+    }
+  }
+
   /// Execution is repeated in the block: what was pending as SUCCESS may be included as a REVERT.
   @Test func `a pending result is provisional`() {
     var parameters = ChainParameters()

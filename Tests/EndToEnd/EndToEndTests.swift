@@ -50,6 +50,20 @@ import Testing
         let shown = lines.first { $0.hasPrefix("payouts_monitor_queue_depth{queue=\"confirming\"} ") }
         return shown?.split(separator: " ").last.flatMap { Int($0) } ?? 0 > 0
       }
+      // And every worker shows every stage and stream.
+      for replica in stack.replicas {
+        let text = try await stack.metrics(of: replica)
+        let stages = ["queued", "scheduled", "signed", "broadcast", "confirming", "held"]
+        let streams = ["payouts.immediate", "payouts.hourly", "payouts.daily", "payouts.weekly", "batches.ready"]
+        for (gauges, queues) in [
+          (["depth", "oldest_age_seconds"], stages + streams + ["transactions.sent"]),
+          (["pending_entries", "dead_letters"], streams + ["transactions.sent"]),
+        ] {
+          for line in gauges.flatMap({ gauge in queues.map { "_queue_\(gauge){queue=\"\($0)\"} " } }) {
+            #expect(text.contains("payouts_\(replica.role)\(line)"), "\(replica) does not show \(line)")
+          }
+        }
+      }
       try await client.waitUntilConfirmed(Array(ids.values))
       let after = try await stack.chain.requests()
       try await stack.expectExactlyOnce(wishes)

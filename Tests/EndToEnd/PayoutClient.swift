@@ -13,17 +13,48 @@ struct PayoutClient: Sendable {
     var batchType = "immediate"
     var priority = "normal"
     var webhookURL: String?
+    var expiresAt: String?
+  }
+
+  /// What became of a wish.
+  enum Answer: Sendable, Equatable {
+    /// It is a payout with this id.
+    case accepted(id: String)
+    /// It is none: the status, and the problem's type as its last word.
+    case refused(status: UInt, problem: String)
   }
 
   /// Each Ingest's address; a request that got no answer goes to the next one.
   let urls: [String]
+  /// A bearer token, good for an hour.
+  private let token = Stack.token()
+
+  /// With as many kept-alive connections as requests are under way.
+  init(urls: [String]) { self.urls = urls }
+
+  private static let http = HTTPClient(
+    eventLoopGroup: HTTPClient.defaultEventLoopGroup,
+    configuration: {
+      var configuration = HTTPClient.Configuration()
+      configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
+      return configuration
+    }())
 
   /// Asks until the payout is accepted, and returns its id.
   func pay(_ wish: Wish) async throws -> String {
+    switch try await ask(wish) {
+    case .accepted(let id): return id
+    case .refused(let status, let problem): throw Stack.Failure("\(wish.key): \(status) \(problem)")
+    }
+  }
+
+  /// Asks until there is an answer.
+  func ask(_ wish: Wish) async throws -> Answer {
     let webhook = wish.webhookURL.map { ",\"webhook_url\":\"\($0)\"" } ?? ""
+    let expiry = wish.expiresAt.map { ",\"expires_at\":\"\($0)\"" } ?? ""
     let body = """
       {"recipient_address":"\(wish.recipient)","amount_usdt":"\(wish.amount)","reason":"custom","router_type":"v0",
-       "batch_type":"\(wish.batchType)","priority":"\(wish.priority)"\(webhook)}
+       "batch_type":"\(wish.batchType)","priority":"\(wish.priority)"\(webhook)\(expiry)}
       """
     let deadline = ContinuousClock.now + .seconds(90)
     var turn = wish.key.utf8.reduce(0) { $0 &+ Int($1) }
@@ -31,37 +62,36 @@ struct PayoutClient: Sendable {
       var request = HTTPClientRequest(url: urls[turn % urls.count] + "/payouts")
       turn += 1
       request.method = .POST
-      request.headers.add(name: "Authorization", value: "Bearer \(Stack.token())")
+      request.headers.add(name: "Authorization", value: "Bearer \(token)")
       request.headers.add(name: "Content-Type", value: "application/json")
       request.headers.add(name: "Idempotency-Key", value: wish.key)
       request.body = .bytes(ByteBuffer(string: body))
       do {
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(15))
+        let response = try await Self.http.execute(request, timeout: .seconds(15))
         let answer = Data(buffer: try await response.body.collect(upTo: 1 << 20))
-        if response.status.code == 201 {
-          let fields = try JSONSerialization.jsonObject(with: answer) as? [String: Any]
-          if let id = fields?["payout_id"] as? String { return id }
-        }
+        let fields = try JSONSerialization.jsonObject(with: answer) as? [String: Any]
+        if response.status.code == 201, let id = fields?["payout_id"] as? String { return .accepted(id: id) }
         guard response.status.code == 503 else {
-          throw Stack.Failure("\(wish.key): \(response.status.code) \(String(decoding: answer, as: UTF8.self))")
+          let problem = (fields?["type"] as? String)?.split(separator: ":").last.map(String.init)
+          return .refused(
+            status: response.status.code, problem: problem ?? String(decoding: answer, as: UTF8.self))
         }
-      } catch let failure as Stack.Failure {
-        throw failure
       } catch {
         // No answer: nobody knows. The same key finds out.
+        try Task.checkCancellation()
       }
       try await Task.sleep(for: .milliseconds(50))
     }
-    throw Stack.Failure("\(wish.key) was not accepted in time")
+    throw Stack.Failure("\(wish.key) was not answered in time")
   }
 
   /// A payout's state as its owner reads it; nil where no Ingest tells it just now.
   func status(of id: String) async throws -> String? {
     for url in urls {
       var request = HTTPClientRequest(url: url + "/payouts/\(id)")
-      request.headers.add(name: "Authorization", value: "Bearer \(Stack.token())")
+      request.headers.add(name: "Authorization", value: "Bearer \(token)")
       do {
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(15))
+        let response = try await Self.http.execute(request, timeout: .seconds(15))
         let answer = Data(buffer: try await response.body.collect(upTo: 1 << 20))
         let fields = try JSONSerialization.jsonObject(with: answer) as? [String: Any]
         if let status = fields?["status"] as? String { return status }

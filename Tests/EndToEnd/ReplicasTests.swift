@@ -16,7 +16,8 @@ extension EndToEndTests {
       try await Stack.with(replicasOfEach: 2) { stack, client in
         let began = ContinuousClock.now
         try await stack.start()
-        let memoryBefore = try await Self.residentKiB(stack)
+        let (loadBefore, memoryBefore) = (machineLoad, await stack.workersMemory)
+        let requestsBefore = try await stack.chain.requests()
         let wishes = try PayoutClient.Wish.draw(Self.count, "rolling")
         let account = Account()
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -34,16 +35,14 @@ extension EndToEndTests {
         let took = ContinuousClock.now - began
         try await stack.expectExactlyOnce(wishes)
         #expect(try await stack.sql("SELECT state FROM breaker") == "closed")
-        print("\(Self.count) payouts in \(took)")
-        print("resident KiB before: \(memoryBefore)")
-        print("resident KiB after:  \(try await Self.residentKiB(stack))")
+        try await stack.expectExactLimits(of: wishes)
+        print("\(Self.count) payouts in \(took); load \(loadBefore) before, \(machineLoad) after")
+        print("memory in MiB, before: \(memoryBefore); after: \(await stack.workersMemory)")
+        let requests = try await stack.chain.requests()
+        let reads = requests.byPath.filter { $0.key != "/wallet/broadcasthex" }.values.reduce(0, +)
+        let readsBefore = requestsBefore.byPath.filter { $0.key != "/wallet/broadcasthex" }.values.reduce(0, +)
+        print("\(reads - readsBefore) node requests in \(requests.blocks - requestsBefore.blocks) blocks")
       }
-    }
-
-    private static func residentKiB(_ stack: Stack) async throws -> String {
-      var figures: [String] = []
-      for replica in stack.replicas { figures.append("\(replica) \(await stack.residentKiB(of: replica))") }
-      return figures.joined(separator: ", ")
     }
   }
 }

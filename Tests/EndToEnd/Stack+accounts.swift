@@ -6,9 +6,11 @@ extension Stack {
   /// Lends a stack and a client of it, and ends the stack whatever happens; where it fails, the ends of all logs are shown.
   static func with(
     replicasOfEach count: Int = 1, funds: Int = 1_000_000, expirationSeconds: Int = 30,
+    changing variables: [String: String] = [:],
     _ body: @Sendable (Stack, PayoutClient) async throws -> Void
   ) async throws {
-    let stack = try await Stack(replicasOfEach: count, funds: funds, expirationSeconds: expirationSeconds)
+    let stack = try await Stack(
+      replicasOfEach: count, funds: funds, expirationSeconds: expirationSeconds, changing: variables)
     let outcome: Result<Void, any Error>
     do {
       outcome = .success(try await body(stack, PayoutClient(urls: await stack.apiURLs)))
@@ -25,7 +27,7 @@ extension Stack {
     var owed: [Address: Int64] = [:]
     for wish in wishes { owed[wish.recipient, default: 0] += wish.amount.microUSDT }
     for (recipient, amount) in owed { #expect(try await chain.balance(of: recipient) == amount) }
-    #expect(try await chain.balance(of: wallet) == 1_000_000_000_000 - owed.values.reduce(0, +))
+    #expect(try await chain.balance(of: wallet) == Int64(funds) * 1_000_000 - owed.values.reduce(0, +))
     let expected = wishes.map {
       DevnetOracle.Transfer(from: wallet, to: $0.recipient, microUSDT: $0.amount.microUSDT)
     }
@@ -53,10 +55,13 @@ extension PayoutClient.Wish {
 extension PayoutClient {
   /// Polls each payout until it is confirmed.
   func waitUntilConfirmed(_ ids: [String]) async throws {
-    for id in ids {
-      try await eventually("payout \(id) is confirmed", within: .seconds(300)) {
-        try await status(of: id) == "confirmed"
-      }
+    for id in ids { try await wait(until: id, is: "confirmed") }
+  }
+
+  /// Polls a payout until it is in a state.
+  func wait(until id: String, is status: String) async throws {
+    try await eventually("payout \(id) is \(status)", within: .seconds(300)) {
+      try await self.status(of: id) == status
     }
   }
 }

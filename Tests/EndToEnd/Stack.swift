@@ -27,6 +27,8 @@ actor Stack {
   }
 
   static let patience = Duration.seconds(60)
+  /// What the wallet holds at first, in TRX: a transfer burns some 7.
+  private static let fundsTRX = 100_000_000
   private static let jwtKey = "a key of forty bytes for these tests only"
 
   let redis: PrivateRedis
@@ -34,11 +36,13 @@ actor Stack {
   let database: String
   let wallet: Address
   let chain: DevnetOracle
-  private let devnet: TestProcess
+  /// What the wallet holds at first, in USDT.
+  let funds: Int
+  let devnet: TestProcess
   private let folder: URL
-  private let environment: [String: String]
+  private var environment: [String: String]
   private let ports: [Replica: (api: Int, health: Int)]
-  private var workers: [Replica: TestProcess] = [:]
+  private(set) var workers: [Replica: TestProcess] = [:]
 
   /// All of them: first every role's first one, then the second ones.
   let replicas: [Replica]
@@ -48,7 +52,12 @@ actor Stack {
   /// - Parameters:
   ///   - funds: what the wallet holds, in USDT.
   ///   - expirationSeconds: how long a transaction lives. It is broadcast about every 15 s.
-  init(replicasOfEach count: Int = 1, funds: Int = 1_000_000, expirationSeconds: Int = 30) async throws {
+  ///   - changing: variables of workers and devnet that are other than this stack's own.
+  init(
+    replicasOfEach count: Int = 1, funds: Int = 1_000_000, expirationSeconds: Int = 30,
+    changing variables: [String: String] = [:]
+  ) async throws {
+    self.funds = funds
     replicas = (1...count).flatMap { number in Role.allCases.map { Replica(role: $0, number: number) } }
     redis = try await PrivateRedis.start()
     postgres = try await PrivatePostgres.start()
@@ -70,13 +79,15 @@ actor Stack {
     let seal = Hex.text(SystemRandomSource().bytes(32))
     environment["INTENT_SEAL_KEY"] = "test:\(seal)"
     environment["INTENT_SEAL_PUBLIC_KEY"] = try Sealer("test:\(seal)").publicKeyText
+    environment.merge(variables) { _, new in new }
     let created = try await Self.payoutctl(["keystore", "create"], environment)
     wallet = try Self.address(in: created)
     devnet = try TestProcess(
       "/usr/bin/env", ["--default-signal", TestProcess.builtExecutable("devnet")],
       environment: [
-        "DEVNET_PORT": "0", "DEVNET_BLOCK_MS": "250", "DEVNET_FUND": "\(wallet):100000:\(funds)", "LOG_LEVEL": "error",
-      ])
+        "DEVNET_PORT": "0", "DEVNET_BLOCK_MS": "250", "DEVNET_FUND": "\(wallet):\(Self.fundsTRX):\(funds)",
+        "LOG_LEVEL": "error", "STACK_FOLDER": folder.path,
+      ].merging(variables.filter { $0.key.hasPrefix("DEVNET_") }) { _, new in new })
     try Self.remember(devnet, in: folder)
     let values = try await devnet.waitForOutput(within: Self.patience) { output -> [String: String]? in
       let pairs = output.split(separator: "\n").map { $0.split(separator: "=", maxSplits: 1).map(String.init) }
@@ -114,6 +125,13 @@ actor Stack {
       }
     }
   }
+
+  /// Changes variables of the workers that start from now on.
+  func change(_ variables: [String: String]) { environment.merge(variables) { _, new in new } }
+
+  /// Runs the operator's command and returns what it prints.
+  @discardableResult
+  func payoutctl(_ arguments: String...) async throws -> String { try await Self.payoutctl(arguments, environment) }
 
   /// Runs a worker, with some variables changed, up to its own end.
   func run(_ replica: Replica, changing variables: [String: String]) async throws -> TestProcess.Outcome {
@@ -204,15 +222,6 @@ actor Stack {
     try await DevnetOracle.text("http://127.0.0.1:\(ports[replica]?.health ?? 0)/metrics")
   }
 
-  /// A worker's resident memory, in KiB; 0 where it does not run.
-  func residentKiB(of replica: Replica) -> Int {
-    guard let process = workers[replica],
-      let status = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8),
-      let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmRSS:") })
-    else { return 0 }
-    return Int(line.split(whereSeparator: \.isWhitespace)[1]) ?? 0
-  }
-
   /// The answer of PostgreSQL's own client.
   @discardableResult
   func sql(_ text: String) async throws -> String {
@@ -242,10 +251,6 @@ actor Stack {
     return text + "." + part(code)
   }
 
-  /// What the operator's command line answers.
-  @discardableResult
-  func payoutctl(_ arguments: String...) async throws -> String { try await Self.payoutctl(arguments, environment) }
-
   private static func payoutctl(_ arguments: [String], _ environment: [String: String]) async throws -> String {
     let outcome = try await TestProcess.run(
       "/usr/bin/setsid", ["--wait", TestProcess.builtExecutable("payoutctl")] + arguments, environment: environment,
@@ -268,12 +273,12 @@ actor Stack {
   }
 
   /// Waits until the test process is gone, then ends what it had started. A pid counts only while its process has this
-  /// stack's folder or devnet's variables in its environment.
+  /// stack's folder in its environment.
   private static let watcher = """
     while kill -0 "$1" 2>/dev/null && [ -d "$2" ]; do sleep 0.5; done
     [ -d "$2" ] || exit 0
     for pid in $(cat "$2/pids"); do
-      tr '\\0' '\\n' <"/proc/$pid/environ" 2>/dev/null | grep -q -e "$2" -e '^DEVNET_BLOCK_MS=250$' && kill -KILL "$pid"
+      tr '\\0' '\\n' <"/proc/$pid/environ" 2>/dev/null | grep -q -e "$2" && kill -KILL "$pid"
     done
     rm -rf "$2"
     """

@@ -180,4 +180,6 @@ private final class HangingStreams: StreamTransport {
   func deadLetter(_ entry: StreamEntry, group: ConsumerGroup, error: String) async throws {}
 
   func length(of stream: StreamName) async throws -> Int { 0 }
+
+  func contents(of stream: StreamName, atMost count: Int) async throws -> [[String: String]] { [] }
 }

@@ -77,7 +77,7 @@ import Testing
       let journal = try await openFree(folder)
       #expect(journal.id == Self.id && journal.wallet == Self.wallet)
       #expect(try await journal.entries() == entries)
-      #expect(journal.attempts(of: entries[4_711].payouts[0].reference) == [entries[4_711]])
+      #expect(try journal.attempts(of: entries[4_711].payouts[0].reference) == [entries[4_711]])
       let last = entries[9_999].signedAt
       #expect(journal.amountSigned(since: entries[9_000].signedAt, except: []).microUSDT == 1_000_000_000)
       #expect(journal.amountSigned(since: last, except: []).microUSDT == 1_000_000)
@@ -127,7 +127,7 @@ import Testing
         await #expect(throws: JournalError.unusable(path: path(folder))) {
           try await journal.append([try Self.entry(3)], under: Self.life)
         }
-        #expect(journal.attempts(of: try Self.entry(2).payouts[0].reference).isEmpty)
+        #expect(try journal.attempts(of: try Self.entry(2).payouts[0].reference).isEmpty)
       }
       isRefusing.withLock { $0 = true }
       #expect(throws: JournalError.io(operation: "fsync", path: path(folder), errno: EIO)) { _ = try open() }
@@ -218,7 +218,7 @@ import Testing
       do {
         let journal = try await openFree(folder)
         #expect(try await journal.entries() == [entries[0]])
-        #expect(journal.attempts(of: entries[1].payouts[0].reference).isEmpty)
+        #expect(try journal.attempts(of: entries[1].payouts[0].reference).isEmpty)
         await journal.adopt(Self.life)
         try await journal.append([entries[2]], under: Self.life)
       }
@@ -272,7 +272,7 @@ import Testing
         await #expect(throws: JournalError.io(operation: "write", path: path(folder), errno: ENOSPC)) {
           try await journal.append(more, under: Self.life)
         }
-        #expect(journal.attempts(of: more[0].payouts[0].reference).isEmpty)
+        #expect(try journal.attempts(of: more[0].payouts[0].reference).isEmpty)
         #expect(try await journal.entries() == [first])
         let text = try String(contentsOfFile: path(folder), encoding: .utf8)
         #expect(text.hasSuffix("\n") && text.split(separator: "\n").count == 2)

@@ -14,11 +14,15 @@ struct ImportTests {
     "Sources/Shared/Keystore": ["Payouts", "Tron", "COpenSSL", "CSecp256k1"],
     "Sources/Shared/Worker": ["Payouts"],
     "Sources/Shared/Nodes": ["Payouts", "Tron", "Worker"],
-    "Sources/Ingest": ["Worker", "Ledger", "Streams", "Tron", "Payouts"],
-    "Sources/Scheduler": ["Worker", "Ledger", "Streams", "Payouts"],
-    "Sources/Signer": ["Worker", "Ledger", "Streams", "Tron", "Nodes", "Keystore", "Payouts"],
-    "Sources/Monitor": ["Worker", "Ledger", "Streams", "Tron", "Nodes", "Payouts"],
+    "Sources/Shared/Queues": ["Payouts", "Ledger", "Streams", "Worker"],
+    "Sources/Ingest": ["Worker", "Ledger", "Streams", "Queues", "Tron", "Payouts"],
+    "Sources/Scheduler": ["Worker", "Ledger", "Streams", "Queues", "Payouts"],
+    "Sources/Signer": ["Worker", "Ledger", "Streams", "Queues", "Tron", "Nodes", "Keystore", "Payouts"],
+    "Sources/Monitor": ["Worker", "Ledger", "Streams", "Queues", "Tron", "Nodes", "Payouts"],
     "Sources/Payoutctl": ["Worker", "Ledger", "Streams", "Tron", "Nodes", "Keystore", "Payouts"],
+    "Sources/Simulation": [
+      "Ingest", "Scheduler", "Signer", "Monitor", "Worker", "Ledger", "Streams", "Tron", "Keystore", "Payouts",
+    ],
     "Sources/Devnet": ["CSecp256k1"],
     "Sources/Executables/ingest": ["Ingest"],
     "Sources/Executables/scheduler": ["Scheduler"],
@@ -26,6 +30,7 @@ struct ImportTests {
     "Sources/Executables/monitor": ["Monitor"],
     "Sources/Executables/payoutctl": ["Payoutctl"],
     "Sources/Executables/devnet": ["Devnet"],
+    "Sources/Executables/simulate": ["Simulation"],
   ]
   /// System libraries hold no Swift.
   private static let systemLibraries: Set<String> = ["CHiredis", "CLibpq", "CSecp256k1", "COpenSSL"]

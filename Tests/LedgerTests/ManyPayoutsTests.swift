@@ -97,4 +97,33 @@ import Testing
           + "\(times[times.count - 1]) at last (\(first) and \(last) pages); ten idle rounds touch \(idle.pages) pages")
     }
   }
+
+  // Proves, by the server's own counts, that what every worker measures every ten seconds costs what its bound says, however
+  // many wait, with statistics and without; and that the age is still that of the oldest of all. The times are printed.
+  @Test func `measuring the stages reads no more than it counts while a great many payouts wait`() async throws {
+    let due = ManyPayouts.count / 20
+    try await withLedger(connectionLimit: 1) { test async throws in
+      try await PrivatePostgres.shared().query(
+        ManyPayouts.queued(due: due, waiting: ManyPayouts.count - due), database: TestLedger.name(of: test.url))
+      for statistics in ["none", "all"] {
+        if statistics == "all" { _ = try await test.pool.execute("ANALYZE") }
+        for bound in [100, 10_000] as [Int64] {
+          let before = try await Work(test)
+          let began = ContinuousClock.now
+          let depths = try await test.ledger.stageDepths(countingAtMost: bound)
+          let took = ContinuousClock.now - began
+          let work = try await Work(test) - before
+          #expect(depths.map(\.count) == [bound, 0, 0, 0, 0, 0])
+          #expect((3_600_000..<7_200_000).contains(depths[0].oldestAgeMilliseconds ?? 0))
+          #expect(work.wholeReadings == 0)
+          #expect(work.turnsRead <= bound + 10, "\(work.turnsRead) entries read to count \(bound)")
+          print("\(ManyPayouts.count) wait, statistics: \(statistics): counting up to \(bound) takes \(took)")
+        }
+      }
+      let began = ContinuousClock.now
+      #expect(
+        try await test.ledger.stageDepths(countingAtMost: nil)[0].count == ManyPayouts.count)
+      print("\(ManyPayouts.count) wait: counting all takes \(ContinuousClock.now - began)")
+    }
+  }
 }

@@ -126,7 +126,7 @@ import Testing
   // Proves the counts and ages stage by stage, and that what is finished counts nowhere.
   @Test func `each stage is counted, with the age of its oldest payout`() async throws {
     try await withLedger { test async throws in
-      let empty = try await test.ledger.stageDepths()
+      let empty = try await test.ledger.stageDepths(countingAtMost: nil)
       #expect(empty.map(\.status) == [.queued, .scheduled, .signed, .broadcast, .confirming, .held])
       #expect(empty.allSatisfy { $0.count == 0 && $0.oldestAgeMilliseconds == nil })
       try await test.signed(3)
@@ -144,10 +144,11 @@ import Testing
         UPDATE payouts SET status_since = status_since - interval '2 hours', window_end = now() + interval '1 hour'
           WHERE id = \(Sample.sql(Sample.payoutID(5)));
         """)
-      let depths = try await test.ledger.stageDepths()
+      let depths = try await test.ledger.stageDepths(countingAtMost: nil)
       #expect(depths.map(\.count) == [2, 1, 0, 1, 1, 1])
       let oldest = try #require(depths.first?.oldestAgeMilliseconds)
       #expect((3_600_000..<3_700_000).contains(oldest))
+      #expect(try await test.ledger.stageDepths(countingAtMost: 1).map(\.count) == [1, 1, 0, 1, 1, 1])
       #expect(depths[2].oldestAgeMilliseconds == nil && (depths[3].oldestAgeMilliseconds ?? 0) < 60_000)
     }
   }

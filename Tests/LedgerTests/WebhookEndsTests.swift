@@ -38,7 +38,7 @@ import Testing
       try await decide(.settle(proof: "SEPA 7"))
     case .expired:
       try await test.force("UPDATE payouts SET expires_at = ledger_now()")
-      #expect(try await test.ledger.expire(atMost: 10) == [Sample.payoutID(1)])
+      #expect(try await test.ledger.expire(atMost: 10).map(\.payout) == [Sample.payoutID(1)])
     case .cancelled:
       // No call of the ledger's cancels yet.
       try await test.run("UPDATE payouts SET status = 'cancelled'")

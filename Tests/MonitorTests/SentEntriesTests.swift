@@ -16,8 +16,8 @@ import Worker
   private func monitor(_ scene: PayingScene, on streams: RedisStreams) throws -> MonitorSteps {
     try MonitorSteps(
       MonitorParts(
-        ledger: scene.ledger, streams: streams, node: CheckedNode(scene.node, genesis: scene.node.genesis),
-        clock: scene.clock),
+        ledger: scene.ledger, streams: streams, intents: streams,
+        node: CheckedNode(scene.node, genesis: scene.node.genesis), clock: scene.clock),
       policy: MonitorPolicy(
         name: "monitor-1", token: PayingScene.token, requiredConfirmations: 19, retryDelayMilliseconds: 60_000),
       metrics: nil, logger: Logger(label: "monitor"))

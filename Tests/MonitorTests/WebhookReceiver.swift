@@ -11,6 +11,8 @@ struct ReceivedWebhook: Sendable {
   let path: String
   let headers: HTTPHeaders
   let body: [UInt8]
+  /// When it was here.
+  let at = ContinuousClock.now
 
   var id: String { headers.first(name: "webhook-id") ?? "" }
 

@@ -169,6 +169,17 @@ import Testing
     }
   }
 
+  // Proves that the server compiles no statement of ours, which takes it longer than to run it, unless the URL asks for it.
+  @Test func `statements are not compiled unless the URL says so`() async throws {
+    let url = try await PrivatePostgres.shared().createDatabase()
+    for (given, expected) in [("", "off"), ("?options=-c%20jit%3Don", "on"), ("?options=-c%20geqo%3Doff", "off")] {
+      try await withPool(url: url + given) { pool in
+        let row = try await pool.execute("SELECT current_setting('jit') AS jit").rows[0]
+        #expect(try row.text("jit") == expected)
+      }
+    }
+  }
+
   // Proves the closing: those who wait and those who come are refused, the one who holds a connection
   // finishes, and close returns only then; with no session left on the server.
   @Test func `closing waits for what is lent and refuses the rest`() async throws {

@@ -14,8 +14,8 @@ extension PayingScene {
       name: PayingScene.signerName, names: [PayingScene.signerName], network: .devnet, token: PayingScene.token,
       seals: try SealVerifier(sealer.publicKeyText), hourlyLimit: nil, dailyLimit: nil)
     let parts = SignerParts(
-      ledger: ledger, streams: streams, node: CheckedNode(node, genesis: node.genesis), key: key, journal: journal,
-      clock: clock, runID: [UInt8](repeating: run, count: 16))
+      ledger: ledger, streams: streams, intents: streams, node: CheckedNode(node, genesis: node.genesis), key: key,
+      journal: journal, clock: clock, runID: [UInt8](repeating: run, count: 16))
     return try SignerSteps(parts, policy: policy, metrics: nil, logger: Logger(label: "signer"))
   }
 

@@ -27,6 +27,21 @@ import Testing
   }
 
   @Test(arguments: Kind.allCases)
+  func `what a stream holds is read in order, delivered or not, and stays as it is`(kind: Kind) async throws {
+    try await StreamFixture.with(kind) { fixture in
+      #expect(try await fixture.transport.contents(of: .batchesReady, atMost: 10).isEmpty)
+      try await fixture.append(1...5)
+      let taken = try await fixture.read(anna, count: 2)
+      try await fixture.transport.acknowledge([taken[0]], group: StreamFixture.group)
+      let contents = try await fixture.transport.contents(of: .batchesReady, atMost: 10)
+      #expect(try await fixture.transport.contents(of: .batchesReady, atMost: 3) == Array(contents.prefix(3)))
+      let rest = try await fixture.read(anna, count: 10)
+      #expect(numbers(rest) == [3, 4, 5])
+      #expect(contents == [taken[1].fields] + rest.map(\.fields))
+    }
+  }
+
+  @Test(arguments: Kind.allCases)
   func `nothing is there before anything was appended`(kind: Kind) async throws {
     try await StreamFixture.with(kind) { fixture in
       #expect(try await fixture.transport.length(of: .batchesReady) == 0)

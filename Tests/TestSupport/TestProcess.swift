@@ -104,10 +104,14 @@ public final class TestProcess: Sendable {
     try await TestProcess(executable, arguments, environment: environment).waitForExit(within: limit)
   }
 
-  /// The path of an executable of this package, which stands beside the test bundle.
+  /// The path of an executable of this package: it stands in the folder that `TRON_PAYOUTS_BIN` names, such as that of a
+  /// release build, or else beside the test bundle.
   public static func builtExecutable(_ name: String) throws -> String {
     let bundle = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-    let path = bundle.deletingLastPathComponent().appendingPathComponent(name).path
+    let folder =
+      ProcessInfo.processInfo.environment["TRON_PAYOUTS_BIN"].map { URL(fileURLWithPath: $0) }
+      ?? bundle.deletingLastPathComponent()
+    let path = folder.appendingPathComponent(name).path
     guard FileManager.default.isExecutableFile(atPath: path) else {
       throw Failure(description: "no executable at \(path): build the whole package first")
     }

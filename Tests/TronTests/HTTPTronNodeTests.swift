@@ -71,6 +71,29 @@ func failure(
 
     """
 
+  @Test func `the newest header is asked for without its block's transactions`() async throws {
+    // The reference's §4.2: `getblock` gives transactions with detail only. The header is that of §8.4.
+    let requests = Mutex<[ScriptedRequest]>([])
+    let end = try #require(Self.nile.range(of: #","transactions""#)).lowerBound
+    let body = Self.nile[..<end] + "}"
+    try await withNode(answering: { request in
+      requests.withLock { $0.append(request) }
+      return .json(String(body))
+    }) { node in
+      for view in [ChainView.head, .solid] {
+        let header = try await node.latestHeader(view)
+        #expect(header.number == 66_987_627 && header.timestamp.milliseconds == 1_777_445_307_000)
+        #expect(header.id == Vectors.block)
+      }
+    }
+    #expect(requests.withLock { $0.map(\.path) } == ["/wallet/getblock", "/walletsolidity/getblock"])
+    #expect(requests.withLock { $0.allSatisfy { $0.body == #"{"detail":false}"# } })
+    let empty = try await failure(of: .json("{}")) { node throws(TronNodeError) in
+      _ = try await node.latestHeader(.head)
+    }
+    #expect(empty?.code == .missingValue)
+  }
+
   @Test func `a block is read with its transactions, their owners and results`() async throws {
     let requests = Mutex<[ScriptedRequest]>([])
     let block = try await withNode(answering: { request in

@@ -165,23 +165,23 @@ struct PrometheusTests {
       ])
   }
 
-  /// Proves that a step measures its queues and shows depth and age, that an empty one has age 0, and that a queue nobody
-  /// announced makes no series.
-  @Test func `queues are shown with their depth and the age of the oldest`() async throws {
-    let gauges = QueueGauges(instruments, queues: ["scheduled", "batches.ready"])
-    let step = gauges.step {
-      [
-        QueueDepth("scheduled", count: 3, oldestAgeMilliseconds: 1_500),
-        QueueDepth("batches.ready", count: 0, oldestAgeMilliseconds: nil),
-        QueueDepth("surprise", count: 9, oldestAgeMilliseconds: 9),
-      ]
-    }
-    #expect(try await step.run() == .idle(milliseconds: QueueGauges.pauseMilliseconds))
+  /// Proves that queues are shown with depth and age, that an empty one has age 0, that streams also tell what is pending
+  /// and dead, and that a queue nobody announced makes no series.
+  @Test func `queues are shown with their depth and the age of the oldest`() throws {
+    let gauges = QueueGauges(instruments, stages: ["scheduled"], streams: ["batches.ready"])
+    gauges.show([
+      QueueDepth("scheduled", count: 3, oldestAgeMilliseconds: 1_500),
+      QueueDepth("batches.ready", count: 0, oldestAgeMilliseconds: nil, pending: 2, deadLetters: 1),
+      QueueDepth("surprise", count: 9, oldestAgeMilliseconds: 9),
+    ])
     let read = try PrometheusReader(registry.text())
     #expect(read.value("payouts_signer_queue_depth", ["queue": "scheduled"]) == 3)
     #expect(read.value("payouts_signer_queue_oldest_age_seconds", ["queue": "scheduled"]) == 1.5)
     #expect(read.value("payouts_signer_queue_depth", ["queue": "batches.ready"]) == 0)
     #expect(read.value("payouts_signer_queue_oldest_age_seconds", ["queue": "batches.ready"]) == 0)
+    #expect(read.value("payouts_signer_queue_pending_entries", ["queue": "batches.ready"]) == 2)
+    #expect(read.value("payouts_signer_queue_dead_letters", ["queue": "batches.ready"]) == 1)
+    #expect(read.value("payouts_signer_queue_pending_entries", ["queue": "scheduled"]) == nil)
     #expect(!read.samples.contains { $0.labels["queue"] == "surprise" })
   }
 

@@ -230,7 +230,9 @@ struct Chain: Sendable {
     for candidate in pending.takeAll() where now - candidate.firstSeen <= parameters.pendingTimeout {
       let prepared = candidate.transaction
       let encodedSize = prepared.size + Self.framingSize
-      guard size + encodedSize <= parameters.blockSizeMax, !closedOwners.contains(prepared.ownerBytes) else {
+      guard size + encodedSize <= parameters.blockSizeMax, chosen.count < parameters.blockTransactionsMax,
+        !closedOwners.contains(prepared.ownerBytes)
+      else {
         waiting.append(candidate)
         continue
       }

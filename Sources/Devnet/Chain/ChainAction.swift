@@ -10,6 +10,8 @@ enum ChainAction: Equatable, Sendable {
   case pauseToken(Bool)
   /// Whether an address may no longer send the token.
   case blacklist(Address, Bool)
+  /// Whether an address may no longer receive the token.
+  case refuseRecipient(Address, Bool)
   /// The token's fee: ten-thousandths of the amount, at most so many micro-units. Both zero: none.
   case setTokenFee(basisPoints: Int64, maximum: Int64)
   /// An account's sun; it comes into being where it was not there.
@@ -51,6 +53,8 @@ enum ChainAction: Equatable, Sendable {
     case .pauseToken(let isPaused): settings.isPaused = isPaused
     case .blacklist(let address, true): settings.blacklist.insert(address)
     case .blacklist(let address, false): settings.blacklist.remove(address)
+    case .refuseRecipient(let address, true): settings.refusedRecipients.insert(address)
+    case .refuseRecipient(let address, false): settings.refusedRecipients.remove(address)
     case .setTokenFee(let basisPoints, let maximum):
       (settings.basisPointsRate, settings.maximumFee) = (basisPoints, maximum)
     case .setTokenOwner(let address): settings.owner = address

@@ -54,6 +54,8 @@ struct ChainParameters: Equatable, Sendable {
   var pendingTimeout: Int64 = 60_000
   /// Bytes of transactions in a block.
   var blockSizeMax = 2_000_000
+  /// Transactions in a block: a producer stops packing when its time is over (tron-protocol.md §2.3).
+  var blockTransactionsMax = Int.max
 
   /// Bytes, counted as size without `ret` plus 128.
   static let transactionSizeMax = 512_000

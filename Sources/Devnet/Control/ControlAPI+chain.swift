@@ -132,6 +132,8 @@ extension ControlAPI {
     if let isPaused = try fields.flag("paused") { actions.append(.pauseToken(isPaused)) }
     if let address = try fields.address("blacklist") { actions.append(.blacklist(address, true)) }
     if let address = try fields.address("unblacklist") { actions.append(.blacklist(address, false)) }
+    if let address = try fields.address("refuse") { actions.append(.refuseRecipient(address, true)) }
+    if let address = try fields.address("unrefuse") { actions.append(.refuseRecipient(address, false)) }
     let rate = try fields.integer("fee_rate", in: 0...10_000)
     let maximum = try fields.integer("fee_maximum", in: 0...Int64.max)
     if let rate, let maximum {

@@ -17,6 +17,7 @@ extension ControlAPI {
       "token": .object([
         "paused": .bool(token.isPaused),
         "blacklist": .array(token.blacklist.map(\.base58).sorted().map { .string($0) }),
+        "refused": .array(token.refusedRecipients.map(\.base58).sorted().map { .string($0) }),
         "fee_rate": .integer(token.basisPointsRate),
         "fee_maximum": .integer(token.maximumFee),
       ]),

@@ -148,7 +148,9 @@ struct TokenContract: CallableContract {
   /// A fee comes out of the amount and has an event of its own, behind the recipient's.
   private func move(from: Address, to: Address, _ amount: Word256, state: inout WorldState) -> CallOutcome? {
     let settings = state.token
-    guard !settings.isPaused, !settings.blacklist.contains(from) else { return nil }
+    guard !settings.isPaused, !settings.blacklist.contains(from), !settings.refusedRecipients.contains(to) else {
+      return nil
+    }
     let balance = state.tokenBalance(from)
     guard to != .zero, let units = amount.uint64, units <= balance else { return nil }
     let fee = settings.fee(of: units)

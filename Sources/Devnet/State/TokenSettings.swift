@@ -3,6 +3,8 @@ struct TokenSettings: Equatable, Sendable {
   var isPaused = false
   /// Who may not send. A recipient on it still receives.
   var blacklist: Set<Address> = []
+  /// Who may not receive. The real contract has no such rule; with it a transfer fails whose only fault is its recipient.
+  var refusedRecipients: Set<Address> = []
   /// The fee of a transfer in ten-thousandths of the amount, at most `maximumFee`.
   var basisPointsRate: Int64 = 0
   /// Micro-units.

@@ -5,6 +5,7 @@ extension ChainAction {
     case propose = 1
     case pauseToken, blacklist, setTokenFee, setTokenOwner, deprecateToken, setCallerEnergyPercent, setTokenDemand
     case setBalance, setTokenBalance, setEnergy
+    case refuseRecipient
   }
 
   /// Its bytes: kind, address, two numbers, a name.
@@ -13,6 +14,8 @@ extension ChainAction {
     case .propose(let key, let value): Self.encode(.propose, first: value, name: key.rawValue)
     case .pauseToken(let isPaused): Self.encode(.pauseToken, first: isPaused ? 1 : 0)
     case .blacklist(let address, let isListed): Self.encode(.blacklist, address, first: isListed ? 1 : 0)
+    case .refuseRecipient(let address, let isRefused):
+      Self.encode(.refuseRecipient, address, first: isRefused ? 1 : 0)
     case .setTokenFee(let basisPoints, let maximum):
       Self.encode(.setTokenFee, first: basisPoints, second: maximum)
     case .setTokenOwner(let address): Self.encode(.setTokenOwner, address)
@@ -61,6 +64,7 @@ extension ChainAction {
       self = .propose(key, first)
     case .pauseToken: self = .pauseToken(first != 0)
     case .blacklist: self = .blacklist(try Address(recorded: address), first != 0)
+    case .refuseRecipient: self = .refuseRecipient(try Address(recorded: address), first != 0)
     case .setTokenFee: self = .setTokenFee(basisPoints: first, maximum: second)
     case .setTokenOwner: self = .setTokenOwner(try Address(recorded: address))
     case .deprecateToken: self = .deprecateToken(upgraded: try Address(recorded: address))

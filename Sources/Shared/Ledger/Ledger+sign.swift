@@ -29,9 +29,11 @@ extension Ledger {
       // First, so that Signers sign one after the other: what is in flight and what is used of the limits is then exact,
       // and everybody locks windows before payouts.
       let windows = try await Ledger.lockSignedWindows(on: connection)
+      // To lock payouts is to write them: while something forbids to sign, mostly the cap on what is in flight, none is.
+      if let block = try await SigningGate(order, on: connection).block { return .blocked(block) }
       let locked = try await Ledger.lockCandidates(order, on: connection)
       // Read after the locks are held: another Signer may have signed or opened the breaker meanwhile.
-      let gate = try await SigningGate(order, on: connection)
+      let gate = try await SigningGate(locking: order, on: connection)
       if let block = gate.block { return .blocked(block) }
       let records = try locked.rows.map(PayoutRecord.init)
       // All are looked at, also where fewer may be signed: those that cannot be signed now must not hide the others.
@@ -261,8 +263,7 @@ private struct SignedWindows {
   let now: Timestamp
 }
 
-/// Everything that may forbid signing, read in the signing transaction (DESIGN.md §3 point 1). The breaker's row is locked:
-/// what opens it waits or comes first, and of several Signers one begins its trial.
+/// Everything that may forbid signing, read in the signing transaction (DESIGN.md §3 point 1).
 private struct SigningGate {
   let block: SigningBlock?
   /// How many may be signed now: no more than may be out, one where it is the breaker's trial.
@@ -270,9 +271,15 @@ private struct SigningGate {
   /// Whether the one that may be signed is the breaker's trial.
   let isTrial: Bool
 
-  init(_ order: SigningOrder, on connection: PostgresConnection) async throws {
+  /// Reads it with the breaker's row locked: what opens it waits or comes first, and of several Signers one begins its
+  /// trial. Whoever holds this lock takes no payout's any more: others lock payouts first.
+  init(locking order: SigningOrder, on connection: PostgresConnection) async throws {
     // By a statement of its own: what is read by the next one is then of after the wait.
     _ = try await connection.execute("SELECT FROM breaker FOR NO KEY UPDATE", [])
+    try await self.init(order, on: connection)
+  }
+
+  init(_ order: SigningOrder, on connection: PostgresConnection) async throws {
     let row = try await connection.execute(
       """
       SELECT continuous() AS continuous,

@@ -117,7 +117,7 @@ extension Ledger {
         SELECT p.id FROM payouts p JOIN attempts a ON a.reference = p.reference AND a.outcome = 'paid'
           JOIN transactions t ON t.txid = a.txid AND t.status = 'solid'
         WHERE p.status = 'confirming' AND $1 - t.block_number + 1 >= $2
-        ORDER BY p.id LIMIT $3 FOR UPDATE OF p SKIP LOCKED
+        ORDER BY p.status_since, p.id LIMIT $3 FOR UPDATE OF p SKIP LOCKED
       )
       UPDATE payouts p SET status = 'confirmed', note = NULL FROM due WHERE p.id = due.id RETURNING p.id
       """, [.int8(headNumber), .int8(requiredConfirmations), .int8(Int64(count))])

@@ -22,6 +22,7 @@ struct Migrator {
     Migration(number: 6, name: "webhooks", sql: M006Webhooks.sql),
     Migration(number: 7, name: "retries", sql: M007Retries.sql),
     Migration(number: 8, name: "intents", sql: M008Intents.sql),
+    Migration(number: 9, name: "depths", sql: M009Depths.sql),
   ]
 
   /// The number of the newest one.

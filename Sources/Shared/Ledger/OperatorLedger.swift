@@ -59,7 +59,9 @@ public protocol OperatorLedger: IntentLedger {
   func acknowledgeAlarm(_ id: Int64, reason: String) async throws -> AlarmRecord?
 
   /// How many payouts are in each stage and since when the oldest one is, in the order of their way.
-  func stageDepths() async throws -> [StageDepth]
+  ///
+  /// - Parameter maximum: a stage that holds more is told as holding so many, and costs no more than those; nil counts all.
+  func stageDepths(countingAtMost maximum: Int64?) async throws -> [StageDepth]
 
   /// See `WebhookLedger.webhookSecrets`.
   func webhookSecrets(of owner: String) async throws -> [WebhookSecret]

@@ -124,8 +124,9 @@ public struct AlarmRecord: Sendable, Hashable {
 public struct StageDepth: Sendable, Hashable {
   /// The state.
   public let status: PayoutStatus
-  /// How many payouts are in it.
+  /// How many payouts are in it, or the bound of the count where they are more.
   public let count: Int64
-  /// For how long the oldest one has been in it, by the database's clock, in milliseconds; nil where there is none.
+  /// For how long the oldest one has been in it, by the database's clock, in milliseconds; nil where there is none. Of
+  /// `queued`: for how long its window has ended.
   public let oldestAgeMilliseconds: Int64?
 }

@@ -1,9 +1,13 @@
 /// Lower-case hexadecimal text of bytes, the form in which TRON's APIs print hashes, addresses and data.
+///
+/// Blocks come by the megabyte in this form: what is generic is copied into an array first, since a loop over anything else
+/// asks for each byte through a table.
 public enum Hex {
   /// Two lower-case digits a byte, without prefix.
   public static func text(_ bytes: some Sequence<UInt8>) -> String {
+    let bytes = [UInt8](bytes)
     var digits: [UInt8] = []
-    digits.reserveCapacity(bytes.underestimatedCount * 2)
+    digits.reserveCapacity(bytes.count * 2)
     for byte in bytes {
       digits.append(digit(byte >> 4))
       digits.append(digit(byte & 0x0f))
@@ -13,19 +17,13 @@ public enum Hex {
 
   /// The bytes of hexadecimal text in either case; nil for an odd length or a character that is no digit.
   public static func bytes(_ text: some StringProtocol) -> [UInt8]? {
-    let characters = text.utf8
-    guard characters.count.isMultiple(of: 2) else { return nil }
+    let digits = [UInt8](text.utf8)
+    guard digits.count.isMultiple(of: 2) else { return nil }
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(characters.count / 2)
-    var high: UInt8?
-    for character in characters {
-      guard let value = value(character) else { return nil }
-      if let upper = high {
-        bytes.append(upper << 4 | value)
-        high = nil
-      } else {
-        high = value
-      }
+    bytes.reserveCapacity(digits.count / 2)
+    for index in stride(from: 0, to: digits.count, by: 2) {
+      guard let high = value(digits[index]), let low = value(digits[index + 1]) else { return nil }
+      bytes.append(high << 4 | low)
     }
     return bytes
   }

@@ -5,7 +5,7 @@
 public actor MemoryStreams: StreamTransport, IntentLog {
   /// A call that ``setFault(_:)`` may let fail.
   public enum Call: Sendable, Hashable, CaseIterable {
-    case append, read, readPending, claim, acknowledge, deadLetter, length, appendIntents, readIntents
+    case append, read, readPending, claim, acknowledge, deadLetter, length, contents, appendIntents, readIntents
   }
 
   /// How a call fails.
@@ -153,6 +153,12 @@ public actor MemoryStreams: StreamTransport, IntentLog {
   /// Counts; see `StreamTransport`.
   public func length(of stream: StreamName) throws -> Int {
     try perform(.length) { streams[stream]?.entries.count ?? 0 }
+  }
+
+  /// Reads; see `StreamTransport`.
+  public func contents(of stream: StreamName, atMost count: Int) throws -> [[String: String]] {
+    try StreamLimits.check(streams: [stream], count: count)
+    return try perform(.contents) { (streams[stream]?.entries ?? []).prefix(count).map(\.fields) }
   }
 
   // MARK: The log of intents

@@ -95,6 +95,13 @@ public struct RedisStreams: StreamTransport {
     }
     return Int(length)
   }
+
+  /// Reads by XRANGE; see ``StreamTransport/contents(of:atMost:)``.
+  public func contents(of stream: StreamName, atMost count: Int) async throws -> [[String: String]] {
+    try StreamLimits.check(streams: [stream], count: count)
+    let reply = try await send(["XRANGE", keys.argument(stream), "-", "+", "COUNT", .integer(count)])
+    return try RedisStreamReplies.range(reply, stream: stream).map { $0.fields ?? [:] }
+  }
 }
 
 extension RedisStreams {

@@ -54,6 +54,14 @@ public struct HTTPTronNode: TronNode {
     return block
   }
 
+  /// `getblock` without a number and without detail.
+  public func latestHeader(_ view: ChainView) async throws(TronNodeError) -> BlockHeader {
+    let call = NodeCall("getblock", view, configuration.readTimeout, configuration.blockAnswerBytesMax)
+    let answer: BlockAnswer = try await post(LatestBlockRequest(detail: false), to: call)
+    guard let header = try answer.block(of: call)?.header else { throw call.missing("blockID") }
+    return header
+  }
+
   /// `getblockbynum`; nil for `{}`, the answer above the head.
   public func block(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> Block? {
     let call = NodeCall(

@@ -3,6 +3,11 @@ struct NumberRequest: Encodable {
   let num: Int64
 }
 
+/// The newest block; its transactions only with `detail`.
+struct LatestBlockRequest: Encodable {
+  let detail: Bool
+}
+
 /// `endNum` is not part of the range.
 struct RangeRequest: Encodable {
   let startNum: Int64

@@ -17,6 +17,9 @@ public protocol TronNode: Sendable {
   func genesisBlockID() async throws(TronNodeError) -> BlockID
   /// The newest block of a view with its transactions (`getnowblock`).
   func latestBlock(_ view: ChainView) async throws(TronNodeError) -> Block
+  /// The header of the newest block of a view, without its transactions (`getblock` without detail): some hundred bytes, where
+  /// a full block is more than a megabyte.
+  func latestHeader(_ view: ChainView) async throws(TronNodeError) -> BlockHeader
   /// A block with its transactions (`getblockbynum`); nil where the view does not have it yet.
   func block(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> Block?
   /// Blocks in ascending order without a gap (`getblockbylimitnext`), fewer than asked for where the view ends.
@@ -48,6 +51,11 @@ public enum TronNodeLimits {
 }
 
 extension TronNode {
+  /// For a node that has no shorter way.
+  public func latestHeader(_ view: ChainView) async throws(TronNodeError) -> BlockHeader {
+    try await latestBlock(view).header
+  }
+
   /// Makes sure that the node belongs to the network: a node counts only once this passed (DESIGN.md §3 point 7).
   /// - Throws: `TronNodeError` with code `wrongNetwork`, or why the node could not be asked.
   public func checkGenesis(_ expected: BlockID) async throws(TronNodeError) {

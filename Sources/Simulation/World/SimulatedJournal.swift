@@ -72,6 +72,8 @@ final class SimulatedJournal: Journal {
     disk.write(entries)
   }
 
+  func holds(_ txid: TxID) -> Bool { disk.held.contains { $0.txid == txid } }
+
   func attempts(of reference: Reference) -> [JournalEntry] {
     disk.held.filter { $0.payouts.contains { $0.reference == reference } }
   }

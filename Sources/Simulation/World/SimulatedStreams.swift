@@ -67,6 +67,10 @@ struct SimulatedStreams: StreamTransport {
   func length(of stream: StreamName) async throws -> Int {
     try await pass("length") { try await streams.length(of: stream) }
   }
+
+  func contents(of stream: StreamName, atMost count: Int) async throws -> [[String: String]] {
+    try await pass("contents") { try await streams.contents(of: stream, atMost: count) }
+  }
 }
 
 extension SimulatedStreams: IntentLog {

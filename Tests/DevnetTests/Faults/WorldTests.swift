@@ -16,8 +16,10 @@ import Testing
     #expect(try await node.state("actions") == .integer(0))
   }
 
-  private func result(_ amount: UInt64, from wallet: TestWallet = .alice, _ node: TestNode) async throws -> JSON? {
-    let prepared = try await node.include(try await node.usdtTransfer(from: wallet, to: bob, amount))
+  private func result(
+    _ amount: UInt64, to recipient: Address = TestWallet.bob.address, from wallet: TestWallet = .alice, _ node: TestNode
+  ) async throws -> JSON? {
+    let prepared = try await node.include(try await node.usdtTransfer(from: wallet, to: recipient, amount))
     return try await node.info(prepared)["receipt"]?["result"]
   }
 
@@ -79,6 +81,17 @@ import Testing
       #expect(try await read("isBlackListed(address)", of: Word256(alice), node) == .zero)
       try await change(#"{"unblacklist":"\#(bob)"}"#, node)
       #expect(try await result(2, from: .bob, node) == .string("SUCCESS"))
+    }
+  }
+
+  /// A rule that the real token lacks: by it a payout's own failure can be seen.
+  @Test func `a refused recipient's transfer reverts, and everybody else's does not`() async throws {
+    try await TestNode.run(funds: [.alice, .bob]) { node in
+      try await change(#"{"refuse":"\#(bob)"}"#, node)
+      #expect(try await result(1, node) == .string("REVERT"))
+      #expect(try await result(1, to: alice, from: .bob, node) == .string("SUCCESS"))
+      try await change(#"{"unrefuse":"\#(bob)"}"#, node)
+      #expect(try await result(2, node) == .string("SUCCESS"))
     }
   }
 

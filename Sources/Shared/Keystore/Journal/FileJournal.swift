@@ -17,6 +17,7 @@ public actor FileJournal: Journal {
   public nonisolated let wallet: Address
   private nonisolated let loop: any EventLoop
   private nonisolated let index: Mutex<JournalIndex>
+  private nonisolated let reader: JournalReader
   private var file: JournalFile
   private var life: ServerLife?
 
@@ -45,20 +46,20 @@ public actor FileJournal: Journal {
     let path = path(directory: directory, signer: signer)
     let file = try JournalFile(path, fsync: fsync)
     try file.harden()
-    let (header, entries) = try file.read()
+    var index = JournalIndex()
+    let header = try file.read { index.insert($0, at: $1) }
     guard header.signer == signer else {
       throw JournalError.another(path: path, detail: "it belongs to the Signer \(header.signer)")
     }
-    return FileJournal(header: header, entries: entries, file: file)
+    return FileJournal(header: header, index: index, reader: try JournalReader(path), file: file)
   }
 
-  private init(header: JournalHeader, entries: [JournalEntry], file: consuming JournalFile) {
+  private init(header: JournalHeader, index: JournalIndex, reader: JournalReader, file: consuming JournalFile) {
     id = header.id
     wallet = header.wallet
     loop = FileJournal.loops.next()
-    var index = JournalIndex()
-    for entry in entries { index.insert(entry) }
     self.index = Mutex(index)
+    self.reader = reader
     self.file = file
   }
 
@@ -66,20 +67,34 @@ public actor FileJournal: Journal {
   public func adopt(_ life: ServerLife) { self.life = life }
 
   /// See `Journal.entries`.
-  public func entries() throws -> [JournalEntry] { try file.read().entries }
+  public func entries() throws -> [JournalEntry] {
+    var entries: [JournalEntry] = []
+    _ = try file.read { entry, _ in entries.append(entry) }
+    return entries
+  }
 
   /// See `Journal.append`.
   public func append(_ entries: [JournalEntry], under life: ServerLife) throws {
     guard life == self.life else { throw JournalError.anotherLife }
     let new = index.withLock { index in entries.filter { !index.holds($0.txid) } }
     guard !new.isEmpty else { return }
-    try file.append(try new.flatMap(JournalLine.entry))
-    index.withLock { index in for entry in new { index.insert(entry) } }
+    let lines = try new.map(JournalLine.entry)
+    var offset = try file.append(lines.flatMap { $0 })
+    index.withLock { index in
+      for (entry, line) in zip(new, lines) {
+        index.insert(entry, at: JournalPlace(offset: offset, length: line.count - 1))
+        offset += line.count
+      }
+    }
   }
 
+  /// See `Journal.holds`.
+  public nonisolated func holds(_ txid: TxID) -> Bool { index.withLock { $0.holds(txid) } }
+
   /// See `Journal.attempts`.
-  public nonisolated func attempts(of reference: Reference) -> [JournalEntry] {
-    index.withLock { $0.attempts(of: reference) }
+  public nonisolated func attempts(of reference: Reference) throws -> [JournalEntry] {
+    try index.withLock { $0.places(of: reference) }.map { try reader.entry(at: $0) }
+      .filter { $0.payouts.contains { $0.reference == reference } }
   }
 
   /// See `Journal.amountSigned`.

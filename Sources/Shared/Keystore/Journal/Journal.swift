@@ -23,8 +23,11 @@ public protocol Journal: Sendable {
   ///   leaves open what is on disk; nothing may be broadcast then.
   func append(_ entries: [JournalEntry], under life: ServerLife) async throws
 
+  /// Whether it holds a transaction.
+  nonisolated func holds(_ txid: TxID) -> Bool
   /// What it holds about a reference, oldest first.
-  nonisolated func attempts(of reference: Reference) -> [JournalEntry]
+  /// - Throws: `JournalError` where that cannot be read: nobody may then believe that there is nothing.
+  nonisolated func attempts(of reference: Reference) throws -> [JournalEntry]
   /// What was signed at or after a point in time: Signer's limits are counted here too, since a database may forget.
   /// - Parameter unpaid: transactions that moved nothing; they do not count.
   nonisolated func amountSigned(since time: Timestamp, except unpaid: Set<TxID>) -> Amount
@@ -63,34 +66,5 @@ public enum JournalError: Error, Equatable, Sendable, CustomStringConvertible {
     case .another(let path, let detail): "the journal \(path) is another one: \(detail)"
     case .anotherLife: "the database server was started again since these entries were read; they are thrown away"
     }
-  }
-}
-
-/// What a journal must answer at once, kept in memory beside the file.
-struct JournalIndex: Sendable {
-  private var byReference: [Reference: [JournalEntry]] = [:]
-  private var txids: Set<TxID> = []
-  private var amounts: [(txid: TxID, at: Timestamp, amount: Amount)] = []
-
-  func holds(_ txid: TxID) -> Bool { txids.contains(txid) }
-
-  mutating func insert(_ entry: JournalEntry) {
-    guard txids.insert(entry.txid).inserted else { return }
-    for payout in entry.payouts {
-      byReference[payout.reference, default: []].append(entry)
-      amounts.append((entry.txid, entry.signedAt, payout.amount))
-    }
-  }
-
-  func attempts(of reference: Reference) -> [JournalEntry] { byReference[reference] ?? [] }
-
-  /// A sum that does not fit is beyond any limit.
-  func amountSigned(since time: Timestamp, except unpaid: Set<TxID>) -> Amount {
-    let sum = amounts.reduce(Int64(0)) { sum, signed in
-      guard signed.at >= time, !unpaid.contains(signed.txid) else { return sum }
-      let (total, overflow) = sum.addingReportingOverflow(signed.amount.microUSDT)
-      return overflow ? .max : total
-    }
-    return (try? Amount(microUSDT: max(0, sum))) ?? .zero
   }
 }

@@ -36,7 +36,11 @@ struct JournalFile: ~Copyable {
   /// alone, and after a failed fsync the kernel takes its pages for clean, so that a second fsync proves nothing. The same
   /// bytes in the same place make them dirty again, and harm nothing if this is cut short.
   func harden() throws(JournalError) {
-    try write(contents(), at: 0)
+    var offset = 0
+    while let bytes = try chunk(at: offset) {
+      try write(bytes, at: off_t(offset))
+      offset += bytes.count
+    }
     try sync()
   }
 
@@ -66,9 +70,10 @@ struct JournalFile: ~Copyable {
 
   /// Appends whole lines and returns when they are on disk.
   ///
+  /// - Returns: where the first one stands, in bytes from the file's beginning.
   /// - Throws: what the system refused. Where the file then is not what it was before, and synced so, `isBroken` is set:
   ///   a half line followed by whole ones would be damage, and after a failed fsync nobody knows what is on disk.
-  mutating func append(_ bytes: [UInt8]) throws(JournalError) {
+  mutating func append(_ bytes: [UInt8]) throws(JournalError) -> Int {
     guard !isBroken else { throw .unusable(path: path) }
     let length = lseek(descriptor, 0, SEEK_END)
     guard length >= 0 else { throw .io(operation: "seek", path: path, errno: errno) }
@@ -81,49 +86,59 @@ struct JournalFile: ~Copyable {
     }
     try sync()
     isBroken = false
+    return Int(length)
   }
 
-  /// Reads everything and cuts off an unfinished last line.
-  func read() throws -> (header: JournalHeader, entries: [JournalEntry]) {
+  /// Reads entry after entry, and cuts off an unfinished last line.
+  /// - Parameter take: gets each entry with its place.
+  func read(_ take: (JournalEntry, JournalPlace) throws -> Void) throws -> JournalHeader {
     guard !isBroken else { throw JournalError.unusable(path: path) }
-    let bytes = try contents()
-    var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-    // What follows the last newline is empty, or a write that a crash cut short.
-    let unfinished = lines.popLast().map(\.count) ?? 0
-    guard let first = lines.first, let header = JournalLine.parseHeader(first) else {
-      throw JournalError.damaged(path: path, line: 1)
-    }
-    var entries: [JournalEntry] = []
-    var valid = bytes.count - unfinished
-    for (number, line) in lines.enumerated().dropFirst() {
-      if let entry = JournalLine.parseEntry(line) {
-        entries.append(entry)
-      } else if number == lines.count - 1 {
-        valid -= line.count + 1
-      } else {
-        throw JournalError.damaged(path: path, line: number + 1)
+    var header: JournalHeader?
+    var lineNumber = 0
+    // A whole line that is not what was written: damage, unless it is the last one.
+    var bad: (number: Int, offset: Int)?
+    // What was read and is not yet a whole line, and where in the file it begins.
+    var rest: [UInt8] = []
+    var offset = 0
+    while let bytes = try chunk(at: offset + rest.count) {
+      rest += bytes
+      var begin = 0
+      while let end = rest[begin...].firstIndex(of: UInt8(ascii: "\n")) {
+        lineNumber += 1
+        if let bad { throw JournalError.damaged(path: path, line: bad.number) }
+        if header == nil {
+          header = JournalLine.parseHeader(rest[begin..<end])
+          guard header != nil else { throw JournalError.damaged(path: path, line: 1) }
+        } else if let entry = JournalLine.parseEntry(rest[begin..<end]) {
+          try take(entry, JournalPlace(offset: offset + begin, length: end - begin))
+        } else {
+          bad = (lineNumber, offset + begin)
+        }
+        begin = end + 1
       }
+      rest.removeFirst(begin)
+      offset += begin
     }
-    if valid < bytes.count {
+    guard let header else { throw JournalError.damaged(path: path, line: 1) }
+    // What follows the last newline is empty, or a write that a crash cut short.
+    let valid = bad?.offset ?? offset
+    if valid < offset + rest.count {
       guard ftruncate(descriptor, off_t(valid)) == 0 else {
         throw JournalError.io(operation: "truncate", path: path, errno: errno)
       }
       try sync()
     }
-    return (header, entries)
+    return header
   }
 
-  private func contents() throws(JournalError) -> [UInt8] {
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+  /// The next bytes from a place on, a mebibyte at most; nil at the end.
+  private func chunk(at offset: Int) throws(JournalError) -> [UInt8]? {
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
     while true {
-      let count = pread(descriptor, &buffer, buffer.count, off_t(bytes.count))
-      if count == 0 { return bytes }
-      if count > 0 {
-        bytes += buffer[..<count]
-      } else if errno != EINTR {
-        throw .io(operation: "read", path: path, errno: errno)
-      }
+      let count = pread(descriptor, &buffer, buffer.count, off_t(offset))
+      if count == 0 { return nil }
+      if count > 0 { return Array(buffer[..<count]) }
+      guard errno == EINTR else { throw .io(operation: "read", path: path, errno: errno) }
     }
   }
 

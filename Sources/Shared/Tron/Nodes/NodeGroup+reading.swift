@@ -13,6 +13,11 @@ extension NodeGroup {
   }
 
   /// See `TronNode`.
+  public func latestHeader(_ view: ChainView) async throws(TronNodeError) -> BlockHeader {
+    try await ask(view) { node throws(TronNodeError) in try await node.latestHeader(view) }
+  }
+
+  /// See `TronNode`.
   public func block(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> Block? {
     try await ask(view) { node throws(TronNodeError) in try await node.block(number, view) }
   }

@@ -81,6 +81,34 @@ extension TronNode {
   }
 }
 
+extension TronNode {
+  /// A round, as `round(of:)`, for who needs no transactions: it begins with the newest block's header alone.
+  ///
+  /// - Parameters:
+  ///   - view: whose newest block the round begins with.
+  ///   - body: gets the node, and that header; else as in `round(of:)`.
+  public nonisolated(nonsending) func roundWithoutBodies<Outcome>(
+    of view: ChainView,
+    _ body: nonisolated(nonsending) (_ node: any TronNode, _ latest: BlockHeader) async throws -> Outcome
+  ) async throws -> Outcome {
+    var firstError: (any Error)?
+    for choice in choices(view) {
+      do {
+        let latest = try await choice.node.latestHeader(view)
+        choice.tell(.saw(latest, view))
+        let outcome = try await body(choice.node, latest)
+        choice.tell(.served)
+        return outcome
+      } catch {
+        guard isFailureOfNode(error) else { throw error }
+        choice.tell(.failed(error))
+        firstError = firstError ?? error
+      }
+    }
+    throw firstError ?? TronNodeError.everyNodePauses
+  }
+}
+
 /// Whether another node may do better: not where the caller was cancelled, the ledger refused, or the chain contradicts
 /// itself, for which a person must look.
 private func isFailureOfNode(_ error: any Error) -> Bool {

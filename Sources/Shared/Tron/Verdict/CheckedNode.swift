@@ -32,6 +32,11 @@ public actor CheckedNode: TronNode {
   }
 
   /// See `TronNode`.
+  public func latestHeader(_ view: ChainView) async throws(TronNodeError) -> BlockHeader {
+    try await checked().latestHeader(view)
+  }
+
+  /// See `TronNode`.
   public func block(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> Block? {
     try await checked().block(number, view)
   }

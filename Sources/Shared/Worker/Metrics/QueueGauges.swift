@@ -8,15 +8,25 @@ public struct QueueDepth: Sendable, Hashable {
   public let count: Int64
   /// How long the oldest has waited, in milliseconds; nil where none does.
   public let oldestAgeMilliseconds: Int64?
+  /// Of a stream: how many entries were delivered and are not done with.
+  public let pending: Int64?
+  /// Of a stream: how many entries were given up.
+  public let deadLetters: Int64?
 
   /// - Parameters:
   ///   - queue: a state of payouts or a stream.
   ///   - count: how many wait there.
   ///   - oldestAgeMilliseconds: how long the oldest has waited; nil where none does.
-  public init(_ queue: String, count: Int64, oldestAgeMilliseconds: Int64?) {
+  ///   - pending: nil for a state of payouts.
+  ///   - deadLetters: nil for a state of payouts.
+  public init(
+    _ queue: String, count: Int64, oldestAgeMilliseconds: Int64?, pending: Int64? = nil, deadLetters: Int64? = nil
+  ) {
     self.queue = queue
     self.count = count
     self.oldestAgeMilliseconds = oldestAgeMilliseconds
+    self.pending = pending
+    self.deadLetters = deadLetters
   }
 }
 
@@ -26,26 +36,39 @@ public struct QueueDepth: Sendable, Hashable {
 /// | --- | --- |
 /// | `payouts_<worker>_queue_depth{queue}` | how many payouts or entries wait there? |
 /// | `payouts_<worker>_queue_oldest_age_seconds{queue}` | how long has the oldest waited (0: none does)? |
+/// | `payouts_<worker>_queue_pending_entries{queue}` | how many entries of a stream were delivered and are not done with? |
+/// | `payouts_<worker>_queue_dead_letters{queue}` | how many entries of a stream were given up? |
 public struct QueueGauges: Sendable {
-  /// How often queues are measured, in milliseconds: counting reads an index over all that waits.
+  /// How often queues are measured, in milliseconds.
   public static let pauseMilliseconds: Int64 = 10_000
 
-  private let gauges: [String: (depth: Meter, age: Meter)]
+  private struct Gauges {
+    let depth: Meter
+    let age: Meter
+    var pending: Meter?
+    var deadLetters: Meter?
+  }
 
-  /// - Parameter queues: all that will ever be shown; others are passed over.
-  public init(_ instruments: Instruments, queues: [String]) {
-    gauges = Dictionary(
-      uniqueKeysWithValues: queues.map { queue in
-        let labels = [("queue", queue)]
-        return (
-          queue,
-          (
-            instruments.gauge("queue_depth", help: "How many payouts or entries wait there?", labels: labels),
-            instruments.gauge(
-              "queue_oldest_age_seconds", help: "How long has the oldest waited (0: none does)?", labels: labels)
-          )
-        )
-      })
+  private let gauges: [String: Gauges]
+
+  /// All that will ever be shown; other places are passed over.
+  public init(_ instruments: Instruments, stages: [String], streams: [String]) {
+    func gauge(_ name: String, _ queue: String, _ help: String) -> Meter {
+      instruments.gauge("queue_\(name)", help: help, labels: [("queue", queue)])
+    }
+    func both(_ queue: String) -> Gauges {
+      Gauges(
+        depth: gauge("depth", queue, "How many payouts or entries wait there?"),
+        age: gauge("oldest_age_seconds", queue, "How long has the oldest waited (0: none does)?"))
+    }
+    var gauges = Dictionary(uniqueKeysWithValues: stages.map { ($0, both($0)) })
+    for stream in streams {
+      var all = both(stream)
+      all.pending = gauge("pending_entries", stream, "How many entries were delivered and are not done with?")
+      all.deadLetters = gauge("dead_letters", stream, "How many entries were given up?")
+      gauges[stream] = all
+    }
+    self.gauges = gauges
   }
 
   /// Shows what was measured.
@@ -54,14 +77,8 @@ public struct QueueGauges: Sendable {
       guard let gauge = gauges[depth.queue] else { continue }
       gauge.depth.set(depth.count)
       gauge.age.set(Double(depth.oldestAgeMilliseconds ?? 0) / 1_000)
-    }
-  }
-
-  /// A step that measures again and again; what it cannot read keeps its last value and the step tells its trouble.
-  public func step(measure: @escaping @Sendable () async throws -> [QueueDepth]) -> Step {
-    Step("measure_queues") {
-      show(try await measure())
-      return .idle(milliseconds: QueueGauges.pauseMilliseconds)
+      if let pending = depth.pending { gauge.pending?.set(pending) }
+      if let deadLetters = depth.deadLetters { gauge.deadLetters?.set(deadLetters) }
     }
   }
 }
