@@ -188,6 +188,8 @@ import Worker
       let expected: PayoutStatus = end == .failed ? .scheduled : start == .included ? .confirming : .confirmed
       #expect(try await decide(.release) == .done(expected))
       try await expectLast(.held, expected, scene)
+      // The chain stands still meanwhile: confirming looks again after a while.
+      scene.clock.advance(byMilliseconds: 5_000)
       try await scene.run(monitor.confirm)
       #expect(try await scene.status(1) == (end == .failed ? .scheduled : .confirmed))
       #expect(try await scene.attempts(1).count == 1)
