@@ -41,6 +41,8 @@ import Testing
     "world paused": ("WorldTests", "a paused token reverts every transfer"),
     "world blacklist": ("WorldTests", "an address on the blacklist cannot send, and still receives"),
     "world unblacklist": ("WorldTests", "an address on the blacklist cannot send, and still receives"),
+    "world refuse": ("WorldTests", "a refused recipient's transfer reverts, and everybody else's does not"),
+    "world unrefuse": ("WorldTests", "a refused recipient's transfer reverts, and everybody else's does not"),
     "world fee_rate": ("WorldTests", "the token's fee goes out of the amount"),
     "world fee_maximum": ("WorldTests", "the token's fee goes out of the amount"),
     "world account": ("WorldTests", "a wallet runs out of TRX, of tokens and of energy"),
