@@ -1,6 +1,8 @@
 import Ledger
 import Logging
+import Payouts
 import Streams
+import Synchronization
 import Worker
 
 /// Writes acceptances to the log of intents, after their commit and before their answers (DESIGN.md §3 "Continuity").
@@ -14,6 +16,7 @@ struct RecordIntents: Sendable {
   /// The writer; a service that writes what it still keeps when the process stops.
   let recorder: IntentRecorder
   private let health: HealthRegistry
+  private let written = LatelyWritten()
 
   init(log: any IntentLog, health: HealthRegistry, metrics: IngestMetrics, logger: Logger) {
     recorder = IntentRecorder(log, logger: logger) { outcome, count in metrics.intents(outcome, count) }
@@ -21,9 +24,13 @@ struct RecordIntents: Sendable {
   }
 
   /// Writes acceptances; returns when they are written, or kept because the log is away.
+  ///
+  /// Whoever repeats its request is told of an acceptance whose first process may have died before it wrote it: that one is
+  /// written again, but not once for each repetition, or one client could push what others were told out of the log.
   func accepted(_ acceptances: [AcceptedPayout]) async {
-    guard !acceptances.isEmpty else { return }
-    await recorder.record(acceptances.map { Intent.accepted($0).fields })
+    let news = acceptances.filter { written.isNew($0.payout.terms.reference) }
+    guard !news.isEmpty else { return }
+    await recorder.record(news.map { Intent.accepted($0).fields })
     report()
   }
 
@@ -43,6 +50,35 @@ struct RecordIntents: Sendable {
       health.report(
         Self.component, .degraded,
         detail: "the log of intents cannot be written; payouts are stored, and written to it when Redis is back")
+    }
+  }
+}
+
+/// The references of the acceptances that this process wrote last.
+private final class LatelyWritten: Sendable {
+  /// So many are remembered, 32 bytes each.
+  static let countMax = 100_000
+
+  private struct State {
+    var references: Set<Reference> = []
+    var inOrder: [Reference] = []
+    var oldest = 0
+  }
+
+  private let state = Mutex(State())
+
+  /// Whether it was not written lately; from now on it was.
+  func isNew(_ reference: Reference) -> Bool {
+    state.withLock { state in
+      guard state.references.insert(reference).inserted else { return false }
+      if state.inOrder.count < Self.countMax {
+        state.inOrder.append(reference)
+      } else {
+        state.references.remove(state.inOrder[state.oldest])
+        state.inOrder[state.oldest] = reference
+        state.oldest = (state.oldest + 1) % Self.countMax
+      }
+      return true
     }
   }
 }

@@ -75,6 +75,9 @@ struct SchedulePayouts: Sendable {
       metrics?.batchPayouts.record(batch.payouts.count)
       logger.info(
         "Batch released", metadata: [LogKey.batchID: "\(batch.id)", LogKey.payoutCount: "\(batch.payouts.count)"])
+      for payout in batch.payouts {
+        logger.debug("In a batch", metadata: [LogKey.payoutID: "\(payout)", LogKey.batchID: "\(batch.id)"])
+      }
     }
     // Where this fails the commit above stands, and Signer's sweeper finds these batches in the ledger.
     try await streams.append(batches.map { [StreamField.batchID: $0.id.description] }, to: .batchesReady)

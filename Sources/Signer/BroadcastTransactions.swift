@@ -121,7 +121,10 @@ struct BroadcastTransactions: Sendable {
   private func send(_ entry: JournalEntry) async -> BroadcastRecord {
     do throws(TronNodeError) {
       let answer = try await node.broadcast(entry.signedBytes)
-      if !answer.isTaken {
+      if answer.isTaken {
+        logger.debug(
+          "A node has a transaction", metadata: [LogKey.txID: "\(entry.txid)", LogKey.tronCode: "\(answer.code)"])
+      } else {
         logger.warning(
           "The node did not take a transaction",
           metadata: [LogKey.txID: "\(entry.txid)", LogKey.tronCode: "\(answer.code)", "message": "\(answer.message)"])

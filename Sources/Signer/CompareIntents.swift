@@ -39,11 +39,12 @@ struct CompareIntents: Sendable {
     let checkpoint = try await ledger.intentCheckpoint()
     let mark = checkpoint.lastID.flatMap { StreamEntryID($0) }
     let extent = try await log.intentExtent()
-    let isWhole = checkpoint.isOfPresentLife || (mark.map { extent?.reachesBack(to: $0) ?? false } ?? false)
+    let stands = if let mark { try await log.holdsIntent(mark) } else { false }
+    let isWhole = checkpoint.isOfPresentLife || stands
     var finding = Finding(checkpoint: checkpoint, isWhole: isWhole)
     guard let extent else { return finding }
-    // A mark beyond the end is one of a log that was lost: what is there now is compared from its beginning.
-    var position = mark.flatMap { $0 <= extent.last ? $0 : nil } ?? .zero
+    // A mark that does not stand is one of a log that was lost: what is there now is compared from its beginning.
+    var position = stands ? mark ?? .zero : .zero
     var pages = 0
     while position < extent.last {
       guard pages < pagesMax else {

@@ -87,7 +87,7 @@ struct SignBatches<Signer: TransactionSigner>: Sendable {
         let isLate = !(0...Self.lookAgeMaximumMilliseconds).contains(age)
         wasLate.withLock { $0 = isLate }
         let decisions = isLate ? [] : try decide.decide(locked, outlook: look, now: now)
-        made.withLock { $0.append(Made(decisions: decisions, at: locked.now)) }
+        made.withLock { $0.append(Made(locked: locked.candidates, decisions: decisions, at: locked.now)) }
         return decisions
       }
     } catch {
@@ -99,17 +99,25 @@ struct SignBatches<Signer: TransactionSigner>: Sendable {
     switch outcome {
     case .done(let signed, let held, let waiting):
       // Those of earlier rounds were rolled back and have left this process for nowhere.
-      let committed = made.withLock { $0.last }.map { entries(of: $0) } ?? []
+      let last = made.withLock { $0.last }
+      let committed = last.map { entries(of: $0) } ?? []
       remember(committed)
       if committed.count == signed { await write(committed, under: life) }
       metrics?.count(signed: signed, held: held)
       if signed > 0 { state.recordSigned(headNumber: look.head.number) }
+      if committed.count == signed { report(committed, of: last?.locked ?? [], batch) }
       if signed > 0 || held > 0 {
         logger.info(
           "Signed a batch",
           metadata: [
             LogKey.batchID: "\(batch)", LogKey.payoutCount: "\(signed)", "held": "\(held)", "waiting": "\(waiting)",
           ])
+      }
+      if wasLate.withLock({ $0 }) {
+        state.recordBlocked()
+        logger.warning(
+          "What was seen of the chain was too old to sign by: the nodes or the database are slow",
+          metadata: [LogKey.batchID: "\(batch)"])
       }
       // Those that wait for a window or a proof come up again by the sweeper; those cut off by the allowance at once.
       return waiting > 0 && (signed > 0 || wasLate.withLock { $0 })
@@ -125,6 +133,7 @@ struct SignBatches<Signer: TransactionSigner>: Sendable {
 extension SignBatches {
   /// What was decided in one round, and the ledger's time then, which it stores as the time of signing.
   private struct Made {
+    let locked: [SigningCandidate]
     let decisions: [SigningDecision]
     let at: Timestamp
   }
@@ -161,6 +170,21 @@ extension SignBatches {
     }
   }
 
+  /// The line that joins request, payout and transaction: from here on the others name one of them.
+  private func report(_ entries: [JournalEntry], of locked: [SigningCandidate], _ batch: BatchID) {
+    let requests = Dictionary(locked.map { ($0.payout.id, $0.payout.particulars.requestID) }) { first, _ in first }
+    for entry in entries {
+      for part in entry.payouts {
+        logger.info(
+          "Signed a payout",
+          metadata: [
+            LogKey.payoutID: "\(part.payout)", LogKey.txID: "\(entry.txid)", LogKey.batchID: "\(batch)",
+            LogKey.attemptNumber: "\(part.attemptNumber)", LogKey.requestID: "\(requests[part.payout] ?? "")",
+          ])
+      }
+    }
+  }
+
   /// Keeps in mind what was signed until the journal holds it (see `EarlierAttempts`).
   private func remember(_ entries: [JournalEntry]) {
     decide.earlierAttempts.remember(entries.filter { !decide.journal.holds($0.txid) })
@@ -191,14 +215,14 @@ extension SignBatches {
   }
 
   private func handle(_ entries: [StreamEntry], _ transport: any StreamTransport) async throws -> [StreamEntry] {
-    for (index, entry) in entries.enumerated() {
-      // What keeps one batch from being signed keeps all of them: the others wait their turn without being tried in vain.
-      if state.isBlocked {
-        try await transport.append(entries[index...].map(\.fields), to: .batchesReady)
-        return entries
-      }
+    for entry in entries {
       guard let batch = SignBatches.batch(of: entry) else {
         logger.warning("An entry names no batch; it is dropped", metadata: [LogKey.streamEntryID: "\(entry.id)"])
+        continue
+      }
+      // What keeps one batch from being signed keeps all of them: the others wait their turn without being tried in vain.
+      if state.isBlocked {
+        try await transport.append([[StreamField.batchID: "\(batch)"]], to: .batchesReady)
         continue
       }
       // Sent again before this entry is acknowledged: a crash in between sends it twice, which does nothing.

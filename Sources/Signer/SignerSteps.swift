@@ -128,7 +128,8 @@ public struct SignerSteps: Sendable {
       state: state, signerName: policy.name, earlierAttempts: earlierAttempts, metrics: metrics, logger: logger)
     let proving = ProveEarlierAttempts(
       node: parts.node, ledger: parts.ledger, earlierAttempts: earlierAttempts, logger: logger)
-    let sweeping = SweepBatches(ledger: parts.ledger, streams: parts.streams, state: state)
+    let sweeping = SweepBatches(
+      ledger: parts.ledger, streams: parts.streams, clock: parts.clock, state: state)
 
     vouch = Step("vouch", stateWhenFailing: .failed) { try await vouching.step() }
     sign = Step("sign", backOff: .asking) {

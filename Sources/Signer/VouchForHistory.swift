@@ -67,6 +67,9 @@ struct VouchForHistory: Sendable {
     } catch let error as StreamError {
       try await callAboutUnreadable(error)
       throw VouchingRefusal("the log of intents cannot be read, so that nobody knows what a restore took: \(error)")
+    } catch let error as UnreadableIntent {
+      try await alarm("unreadable_intent", "\(error)")
+      throw VouchingRefusal("\(error)")
     }
     state.intentsUnreadableSince = nil
     guard finding.lostCount == 0 else {

@@ -30,7 +30,7 @@ struct Ends: Sendable {
     // Too short a life to be signed at all.
     var expiring = try wish("expires", "1")
     expiring.batchType = "weekly"
-    expiring.expiresAt = Date(timeIntervalSinceNow: 6).formatted(.iso8601)
+    expiring.expiresAt = Date(timeIntervalSinceNow: 20).formatted(.iso8601)
     let (rejected, settled, released) = try (
       wish("is rejected", tooMuch), wish("is settled", tooMuch), wish("is released", tooMuch)
     )

@@ -101,6 +101,8 @@ import Testing
     Malformed("scheduler", "BATCH_HOURLY_SECONDS", "0", "from 1 to 604800"),
     Malformed("scheduler", "BATCH_DAILY_SECONDS", "604801", "from 1 to 604800"),
     Malformed("scheduler", "BATCH_WEEKLY_SECONDS", "a week", "no whole number"),
+    Malformed("scheduler", "INTENT_LOG_HOURS", "0", "from 1 to 8760"),
+    Malformed("devnet", "DEVNET_BLOCK_TRANSACTIONS", "0", "from 1 to 1000000"),
     Malformed("scheduler", "BATCH_DAILY_SECONDS", "60", "LUCID_ENV=dev only", and: ["LUCID_ENV": "staging"]),
     Malformed("signer", "TRON_PRIVATE_KEY", "hunter2secret", "at least 64 bytes"),
     Malformed("signer", "TRON_KEYSTORE_FILE", "/nonexistent", "together with TRON_PRIVATE_KEY"),

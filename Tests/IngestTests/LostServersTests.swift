@@ -181,5 +181,5 @@ private final class HangingStreams: StreamTransport {
 
   func length(of stream: StreamName) async throws -> Int { 0 }
 
-  func contents(of stream: StreamName, atMost count: Int) async throws -> [[String: String]] { [] }
+  func contents(of stream: StreamName, atMost count: Int) async throws -> [StreamEntry] { [] }
 }

@@ -8,10 +8,12 @@ import Testing
 /// Unpaid ends that a restore took, and the checkpoint of the log (DESIGN.md §3 "Continuity").
 @Suite struct LostEndTests {
   /// The end of a sample, as the log tells it.
-  private func end(_ number: Int, _ status: PayoutStatus = .rejected, payout: Int? = nil) -> PayoutEnd {
+  private func end(
+    _ number: Int, _ status: PayoutStatus = .rejected, payout: Int? = nil, at milliseconds: Int64 = 1_700_000_000_000
+  ) -> PayoutEnd {
     PayoutEnd(
       payout: Sample.payoutID(payout ?? number), reference: Sample.reference(number), status: status, note: "by policy",
-      at: Timestamp(milliseconds: 1_700_000_000_000))
+      at: Timestamp(milliseconds: milliseconds))
   }
 
   private func decide(_ number: Int, _ decision: HeldDecision, _ test: TestLedger) async throws -> HeldOutcome {
@@ -42,6 +44,22 @@ import Testing
       #expect(try await test.value("SELECT count(*) FROM lost_ends WHERE answered_at IS NULL") == "1")
       #expect(try await test.sign() == .done(signed: 1, held: 0, waiting: 0))
       #expect(try await test.refusal("UPDATE lost_ends SET answered_at = NULL") == "TP002")
+    }
+  }
+
+  // Proves that an answer is one to the end that was asked about: a later end, lost by a second restore, is asked about anew.
+  @Test func `a later end that is lost as well is another question`() async throws {
+    try await withLedger { test async throws in
+      try await test.schedule(1)
+      #expect(try await test.ledger.putBack(ends: [end(1)]).ends == 1)
+      #expect(try await decide(1, .releaseAlthoughEnded, test) == .done(.scheduled))
+      #expect(try await test.ledger.lost([.ended(end(1))]) == [])
+      let later = end(1, .settledExternally, at: 1_700_000_900_000)
+      #expect(try await test.ledger.lost([.ended(later)]) == [.ended(later)])
+      #expect(try await test.ledger.putBack(ends: [later]).ends == 1)
+      #expect(try await test.status(Sample.payoutID(1)) == .held)
+      #expect(try await decide(1, .release, test) == .refused(.endedBeforeRestore(.settledExternally)))
+      #expect(try await decide(1, .settle(proof: "p"), test) == .done(.settledExternally))
     }
   }
 

@@ -35,8 +35,9 @@ struct OneProcess: Sendable {
   let monitor: MonitorSteps
 
   /// A fresh database, chain and journal; the wallet is declared.
-  init() async throws {
-    let logger = Logger(label: "one-process") { _ in SwiftLogNoOpLogHandler() }
+  /// - Parameter log: where all workers log; nil for nowhere.
+  init(log: KeptLog? = nil) async throws {
+    let logger = log?.logger("one-process") ?? Logger(label: "one-process") { _ in SwiftLogNoOpLogHandler() }
     let url = try await PrivatePostgres.shared().createDatabase()
     ledgerClock = LedgerClock(url: url)
     clock = VirtualClock(SystemClock().now())

@@ -4,6 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 import Tron
+import Worker
 
 /// The seams hold: a payout goes through all four workers in one process without a single real wait, and so do a fork
 /// and a lost transaction (DESIGN.md §3, last paragraph).
@@ -30,6 +31,23 @@ import Tron
       #expect(
         try await system.way(of: id) == [.queued, .scheduled, .signed, .broadcast, .confirming, .confirmed])
       #expect(await system.node.payments(to: Self.recipient) == [txid])
+    }
+  }
+
+  @Test func `the logs lead from a request to its payout, to its transaction, and to the end of both`() async throws {
+    let log = KeptLog()
+    let system = try await OneProcess(log: log)
+    try await system.run {
+      let id = try await system.pay(Self.recipient, "5", key: "a")
+      try await system.settle()
+      try await system.pass(slots: 19)
+      let txid = try #require(try await system.txids(of: id).first)
+      let signed = try #require(log.lines(where: LogKey.requestID, is: "test").first)
+      #expect(signed.fields[LogKey.payoutID] == "\(id)" && signed.fields[LogKey.txID] == "\(txid)")
+      #expect(signed.fields[LogKey.attemptNumber] == "1" && signed.fields[LogKey.batchID] != nil)
+      #expect(log.lines(where: LogKey.txID, is: "\(txid)").map(\.message) == ["Signed a payout", "A transaction paid"])
+      #expect(
+        log.lines(where: LogKey.payoutID, is: "\(id)").map(\.message) == ["Signed a payout", "Confirmed a payout"])
     }
   }
 

@@ -83,7 +83,9 @@ private struct HeldPayout {
         confirmations: try row.int8OrNil("confirmations"))
     }
     let lostEnds = try await connection.execute(
-      "SELECT status FROM lost_ends WHERE reference = $1 AND answered_at IS NULL", [.bytes(row.bytes("reference"))])
+      """
+      SELECT status FROM lost_ends WHERE reference = $1 AND answered_at IS NULL ORDER BY ended_at DESC LIMIT 1
+      """, [.bytes(row.bytes("reference"))])
     return .success(
       HeldPayout(
         id: id, heldFrom: try row.named("held_from"), lostEnd: try lostEnds.rows.first?.named("status"),

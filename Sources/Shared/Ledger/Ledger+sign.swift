@@ -73,7 +73,8 @@ extension Ledger {
       coalesce(array_agg(a.txid) FILTER (WHERE a.txid IS NOT NULL), '{}') AS earlier,
       (SELECT coalesce(array_agg(u.reference_bits::bigint), '{}') FROM unclaimed_transfers u
        WHERE u.recipient = c.recipient AND u.amount = c.amount AND u.explained_at IS NULL) AS unclaimed,
-      (SELECT e.status FROM lost_ends e WHERE e.reference = c.reference AND e.answered_at IS NULL) AS lost_end
+      (SELECT e.status FROM lost_ends e WHERE e.reference = c.reference AND e.answered_at IS NULL
+       ORDER BY e.ended_at DESC LIMIT 1) AS lost_end
     FROM payouts c LEFT JOIN attempts a ON a.reference = c.reference
     WHERE c.id = ANY ($1::uuid[]) GROUP BY c.id
     """

@@ -13,6 +13,10 @@ public protocol IntentLog: Sendable {
   /// The first and the last entry; nil where the log is empty or gone.
   func intentExtent() async throws -> IntentLogExtent?
 
+  /// Whether an entry stands in the log. Trimming takes the oldest alone: where a mark is gone and younger ones are there,
+  /// all up to some place is gone, also when a server that lost its end went on writing.
+  func holdsIntent(_ id: StreamEntryID) async throws -> Bool
+
   /// Entries with ids above `id` in their order, up to `count`. Changes nothing.
   func intents(after id: StreamEntryID, atMost count: Int) async throws -> [IntentLogEntry]
 
@@ -59,10 +63,6 @@ public struct IntentLogExtent: Sendable, Hashable {
     self.first = first
     self.last = last
   }
-
-  /// Whether everything that came after `id`, an entry that once was in the log, is still in it: nothing younger was
-  /// trimmed, and the log was not lost and begun anew.
-  public func reachesBack(to id: StreamEntryID) -> Bool { first <= id && id <= last }
 }
 
 /// What a trimming found and did.

@@ -156,9 +156,13 @@ public actor MemoryStreams: StreamTransport, IntentLog {
   }
 
   /// Reads; see `StreamTransport`.
-  public func contents(of stream: StreamName, atMost count: Int) throws -> [[String: String]] {
+  public func contents(of stream: StreamName, atMost count: Int) throws -> [StreamEntry] {
     try StreamLimits.check(streams: [stream], count: count)
-    return try perform(.contents) { (streams[stream]?.entries ?? []).prefix(count).map(\.fields) }
+    return try perform(.contents) {
+      (streams[stream]?.entries ?? []).prefix(count).map {
+        StreamEntry(stream: stream, id: $0.id, fields: $0.fields, deliveries: 0)
+      }
+    }
   }
 
   // MARK: The log of intents
@@ -178,6 +182,11 @@ public actor MemoryStreams: StreamTransport, IntentLog {
       }
       return IntentLogExtent(first: first.id, last: last.id)
     }
+  }
+
+  /// Whether an entry is there; see `IntentLog`.
+  public func holdsIntent(_ id: StreamEntryID) throws -> Bool {
+    try perform(.readIntents) { streams[.intents]?.fields(of: id) != nil }
   }
 
   /// A page of the log; see `IntentLog`.

@@ -32,6 +32,12 @@ extension RedisStreams: IntentLog {
     return IntentLogExtent(first: first, last: last)
   }
 
+  /// By XRANGE; see ``IntentLog/holdsIntent(_:)``.
+  public func holdsIntent(_ id: StreamEntryID) async throws -> Bool {
+    let reply = try await send(["XRANGE", keys.argument(.intents), .text("\(id)"), .text("\(id)"), "COUNT", 1])
+    return try !RedisStreamReplies.range(reply, stream: .intents).isEmpty
+  }
+
   /// By XRANGE; see ``IntentLog/intents(after:atMost:)``.
   public func intents(after id: StreamEntryID, atMost count: Int) async throws -> [IntentLogEntry] {
     try StreamLimits.check(streams: [.intents], count: count)

@@ -97,10 +97,12 @@ public struct RedisStreams: StreamTransport {
   }
 
   /// Reads by XRANGE; see ``StreamTransport/contents(of:atMost:)``.
-  public func contents(of stream: StreamName, atMost count: Int) async throws -> [[String: String]] {
+  public func contents(of stream: StreamName, atMost count: Int) async throws -> [StreamEntry] {
     try StreamLimits.check(streams: [stream], count: count)
     let reply = try await send(["XRANGE", keys.argument(stream), "-", "+", "COUNT", .integer(count)])
-    return try RedisStreamReplies.range(reply, stream: stream).map { $0.fields ?? [:] }
+    return try RedisStreamReplies.range(reply, stream: stream).map {
+      StreamEntry(stream: stream, id: $0.id, fields: $0.fields ?? [:], deliveries: 0)
+    }
   }
 }
 

@@ -59,7 +59,7 @@ public protocol StreamTransport: Sendable {
   /// How many entries the stream holds: those that wait and those that are pending. 0 for a missing stream.
   func length(of stream: StreamName) async throws -> Int
 
-  /// What the stream holds: the fields of its oldest entries, of those that wait and those that are pending, in order, up to
-  /// `count`. Changes nothing.
-  func contents(of stream: StreamName, atMost count: Int) async throws -> [[String: String]]
+  /// What the stream holds: its oldest entries, those that wait and those that are pending, in order, up to `count`, with 0
+  /// deliveries each, since that is not asked. Changes nothing.
+  func contents(of stream: StreamName, atMost count: Int) async throws -> [StreamEntry]
 }

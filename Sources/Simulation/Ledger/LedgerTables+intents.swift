@@ -40,6 +40,7 @@ extension LedgerTables {
         row.terms.id, .historyUnproven,
         "the database went back in time and the log of intents is gone: it may have ended")
     }
+    for row in payouts(in: [.held]) { payouts[row.terms.id]?.holdReason = HoldReason.historyUnproven.rawValue }
     checkpoint = (lastID ?? "0-0", life)
     raiseAlarm(HoldReason.historyUnproven.rawValue, "database", "\(waiting.count) unsigned payouts are held")
   }

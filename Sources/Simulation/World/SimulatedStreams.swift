@@ -68,7 +68,7 @@ struct SimulatedStreams: StreamTransport {
     try await pass("length") { try await streams.length(of: stream) }
   }
 
-  func contents(of stream: StreamName, atMost count: Int) async throws -> [[String: String]] {
+  func contents(of stream: StreamName, atMost count: Int) async throws -> [StreamEntry] {
     try await pass("contents") { try await streams.contents(of: stream, atMost: count) }
   }
 }
@@ -80,6 +80,10 @@ extension SimulatedStreams: IntentLog {
 
   func intentExtent() async throws -> IntentLogExtent? {
     try await pass("intent extent") { try await streams.intentExtent() }
+  }
+
+  func holdsIntent(_ id: StreamEntryID) async throws -> Bool {
+    try await pass("holds intent") { try await streams.holdsIntent(id) }
   }
 
   func intents(after id: StreamEntryID, atMost count: Int) async throws -> [IntentLogEntry] {

@@ -64,7 +64,10 @@ extension Ledger {
     if !ends.isEmpty {
       places += try await read(
         Ledger.lostEnds,
-        [.bytesArray(ends.map(\.end.reference.bytes)), .textArray(ends.map(\.end.status.rawValue))]
+        [
+          .bytesArray(ends.map(\.end.reference.bytes)), .textArray(ends.map(\.end.status.rawValue)),
+          .timestampArray(ends.map(\.end.at.microseconds)),
+        ]
       ).rows.map { ends[Int(try $0.int8("place")) - 1].place }
     }
     return places.sorted().map { intents[$0] }
@@ -97,10 +100,11 @@ extension Ledger {
   /// What is lost of ends. One whose payout is lost as well is remembered too: its client may send the request again.
   private static let lostEnds = """
     SELECT n.place
-    FROM unnest($1::bytea[], $2::text[]) WITH ORDINALITY AS n (reference, status, place)
+    FROM unnest($1::bytea[], $2::text[], $3::timestamptz[]) WITH ORDINALITY AS n (reference, status, ended_at, place)
       LEFT JOIN payout_references r ON r.reference = n.reference
       LEFT JOIN payouts p ON p.reference = n.reference
-    WHERE NOT EXISTS (SELECT FROM lost_ends e WHERE e.reference = n.reference)
+    WHERE NOT EXISTS (SELECT FROM lost_ends e WHERE e.reference = n.reference
+                      AND (e.answered_at IS NULL OR e.ended_at >= n.ended_at))
       AND CASE
         WHEN p.id IS NULL THEN r.owner IS NULL AND n.status <> 'expired'
         ELSE p.status NOT IN ('confirmed', 'failed', 'rejected', 'expired', 'cancelled', 'settled_externally')

@@ -18,11 +18,18 @@ extension Ledger {
         AND NOT EXISTS (SELECT FROM attempts a
                         WHERE a.reference = p.reference AND (a.outcome IS NULL OR a.outcome = 'paid'))
       """, [.text(HoldReason.historyUnproven.rawValue)])
+    // One that a person had held may have been settled outside in the lost part: its old reason must not let it go.
+    let marked = try await connection.execute(
+      """
+      UPDATE payouts SET hold_reason = $1, note = concat_ws('; it was held before: ',
+        'the database went back in time and the log of intents is gone: it may have ended', hold_reason)
+      WHERE status = 'held' AND hold_reason IS DISTINCT FROM $1
+      """, [.text(HoldReason.historyUnproven.rawValue)])
     try await storeIntentCheckpoint(lastID ?? "0-0", on: connection)
     try await raiseAlarm(
       HoldReason.historyUnproven.rawValue, "database",
       "the database went back in time and the log of intents does not reach back to it: \(held.affectedRows) unsigned "
-        + "payouts are held; acceptances may be lost: compare with your clients' books, then release or reject each",
+        + "payouts are held, \(marked.affectedRows) were before; acceptances may be lost: compare with your clients' books, then release or reject each",
       on: connection)
   }
 

@@ -28,14 +28,16 @@ enum M008Intents {
     -- Unpaid ends that the log tells of and the database had lost. Nobody seals an end, so that it is a question to a
     -- person; until it is answered the reference is not signed.
     CREATE TABLE lost_ends (
-      reference bytea PRIMARY KEY CHECK (octet_length(reference) = 32),
+      reference bytea NOT NULL CHECK (octet_length(reference) = 32),
       payout_id uuid NOT NULL,
       status payout_status NOT NULL
         CHECK (status IN ('failed', 'rejected', 'expired', 'cancelled', 'settled_externally')),
       note text,
       ended_at timestamptz NOT NULL,
       found_at timestamptz NOT NULL DEFAULT ledger_now(),
-      answered_at timestamptz
+      answered_at timestamptz,
+      -- A reference may end again after the first end was answered, and that end may be lost as well.
+      PRIMARY KEY (reference, ended_at)
     );
 
     CREATE FUNCTION guard_lost_end() RETURNS trigger LANGUAGE plpgsql AS $$
