@@ -52,7 +52,7 @@ import Testing
 
   @Test("a failure or crash at any single input or output of a payout's life pays it once all the same")
   func everySingleFault() throws {
-    // Every seventh; all of them by the command.
+    // One in ninety-seven; all of them by the command.
     let singles = try Systematic(seed: 1).singles()
     var tally = Tally()
     for (index, schedule) in singles.enumerated() where index % 97 == 0 { tally.add(schedule, try schedule.run()) }
