@@ -26,11 +26,15 @@ struct PayoutClient: Sendable {
 
   /// Each Ingest's address; a request that got no answer goes to the next one.
   let urls: [String]
-  /// A bearer token, good for an hour.
-  private let token = Stack.token()
+  private let token: String
 
   /// With as many kept-alive connections as requests are under way.
-  init(urls: [String]) { self.urls = urls }
+  ///
+  /// - Parameter token: the bearer token; one of the ``Stack``, good for an hour, where none is given.
+  init(urls: [String], token: String = Stack.token()) {
+    self.urls = urls
+    self.token = token
+  }
 
   private static let http = HTTPClient(
     eventLoopGroup: HTTPClient.defaultEventLoopGroup,

@@ -92,3 +92,27 @@ free_port() {
   done
   printf '%s' "$port"
 }
+
+# Ports chosen for processes that are told theirs, by what each is for.
+declare -A PORTS=()
+
+# choose_port WHAT: sets ${PORTS[WHAT]} to a free port that is chosen for nothing else.
+choose_port() {
+  local port
+  while :; do
+    port=$(free_port)
+    [[ " ${PORTS[*]} " == *" $port "* ]] || break
+  done
+  PORTS[$1]=$port
+}
+
+# url_of HOST PORT: where a server is asked from this machine that was told to listen there; no HOST is 127.0.0.1.
+url_of() {
+  local host=$1
+  case $host in
+  "" | 0.0.0.0) host=127.0.0.1 ;;
+  ::) host=[::1] ;;
+  *:*) host=[$host] ;;
+  esac
+  printf 'http://%s:%s' "$host" "$2"
+}

@@ -1,8 +1,15 @@
 # shellcheck shell=bash
 # A whole installation on this machine: servers, a simulated network, a wallet and the four workers. Sourced, never run.
 #
-# $STACK is its folder: pids/ log/ redis/ postgres/ secrets/ signer/ wallet.json.
+# $STACK is its folder: pids/ log/ redis/ postgres/ secrets/ signer/ wallet.json chain. It lies in $RUN under one of these
+# names: devnet, of which nothing lasts; kept, whose simulated network lasts as long as what the caller gave; outside, with
+# a node of others; demo.
 
+# Where the folders of stacks are.
+RUN=$(realpath --canonicalize-missing "${TRON_PAYOUTS_RUN:-$ROOT/.run}")
+# Shown in other commands' files.
+# shellcheck disable=SC2034
+readonly RUN
 readonly WORKERS=(ingest scheduler monitor signer)
 # How long a worker may take to be ready, in seconds.
 readonly PATIENCE_TO_START=60
@@ -35,8 +42,41 @@ default_secret() {
   export "${key}_FILE=$file"
 }
 
-# Builds the programs in the debug configuration, as ops/test does: one build folder, one cold build.
+# What KEY, or the file that KEY_FILE names, says; nothing where neither is set.
+value_of() {
+  local file=${1}_FILE
+  if [ -n "${!1:-}" ]; then printf '%s' "${!1}"; elif [ -n "${!file:-}" ]; then cat "${!file}"; fi
+}
+
+# The name of the stack's folder. What a caller gave outlives a start. A new network, wallet or database beside it would be
+# taken for a loss: of the declared journal, or of the payouts that the log of intents in Redis tells of.
+stack_name() {
+  local key
+  if is_given TRON_RPC_URL; then
+    printf outside
+    return 0
+  fi
+  for key in DATABASE_URL REDIS_URL SIGNER_STATE_DIR DEVNET_STATE_FILE; do
+    if is_given "$key"; then
+      printf kept
+      return 0
+    fi
+  done
+  printf devnet
+}
+
+# Sets $BIN to the folder of the programs: the caller's $TRON_PAYOUTS_BIN, else built in the debug configuration, as ops/test
+# does: one build folder, one cold build.
 build_programs() {
+  if [ -n "${TRON_PAYOUTS_BIN:-}" ]; then
+    BIN=$(realpath --canonicalize-missing "$TRON_PAYOUTS_BIN")
+    local program
+    for program in "${WORKERS[@]}" payoutctl devnet; do
+      [ -x "$BIN/$program" ] || die "TRON_PAYOUTS_BIN: no program $program in $BIN; build it, or leave this unset"
+    done
+    say "using the programs in $BIN"
+    return 0
+  fi
   say "building (debug configuration, as the tests do; the first time takes many minutes)"
   (cd "$ROOT" && swift build >&2)
   BIN=$(cd "$ROOT" && swift build --show-bin-path)
@@ -86,18 +126,21 @@ prepare_wallet() {
     "${TRON_KEYSTORE_FILE:-}" 2>/dev/null) || WALLET=
 }
 
-# The simulated network, with money for the wallet. Sets TRON_RPC_URL, TRON_NETWORK and TRON_GENESIS_BLOCK_ID.
+# The simulated network, with money for the wallet; in a kept stack the one of the last start. Sets TRON_RPC_URL, TRON_NETWORK
+# and TRON_GENESIS_BLOCK_ID.
 start_devnet() {
   [ -n "$WALLET" ] || is_given DEVNET_FUND || die "set DEVNET_FUND=address:TRX:USDT for the wallet of TRON_PRIVATE_KEY"
   default DEVNET_FUND "$WALLET:100000:1000000"
   default DEVNET_PORT 0
   default DEVNET_BLOCK_MS 3000
-  say "starting a simulated TRON network, a block every $DEVNET_BLOCK_MS ms"
-  start_process devnet env -u LOG_LEVEL "$BIN/devnet"
+  [ "$STACK" != "$RUN/kept" ] || default DEVNET_STATE_FILE "$STACK/chain"
+  say "starting a simulated TRON network, a block every $(value_of DEVNET_BLOCK_MS) ms"
+  start_process devnet "$BIN/devnet"
   wait_until 30 "devnet" devnet grep -q '^TRON_RPC_URL=' "$STACK/log/devnet.log" || die "devnet did not start"
   TRON_RPC_URL=$(sed -n 's/^TRON_RPC_URL=//p' "$STACK/log/devnet.log" | tail -n 1)
   TRON_GENESIS_BLOCK_ID=$(sed -n 's/^TRON_GENESIS_BLOCK_ID=//p' "$STACK/log/devnet.log" | tail -n 1)
   export TRON_RPC_URL TRON_GENESIS_BLOCK_ID TRON_NETWORK=devnet
+  unset TRON_GENESIS_BLOCK_ID_FILE TRON_NETWORK_FILE
   note "its node answers at $TRON_RPC_URL"
 }
 
@@ -106,28 +149,27 @@ initialize_signer() {
   default SIGNER_NAME signer
   default SIGNER_STATE_DIR "$STACK/signer"
   say "declaring the Signer"
-  "$BIN/payoutctl" signer init | sed 's/^/   /' >&2
+  "$BIN/payoutctl" signer init | sed 's/^/   /' >&2 ||
+    die "the Signer is not declared. What $STACK holds belongs to one database and one network: for others set" \
+      "TRON_PAYOUTS_RUN to another folder"
 }
 
-# start_worker NAME VARIABLE=VALUE...: with a free port for its health endpoints; the stack's own key files only where
-# they are needed.
+# start_worker NAME [-u VARIABLE]... [VARIABLE=VALUE]...: with the caller's environment but for these, under its own name
+# and with a free port of its own for its health endpoints.
 start_worker() {
   local name=$1
   shift
-  start_process "$name" env -u SERVICE_NAME -u METRICS_PORT -u METRICS_PORT_FILE "$@" METRICS_PORT=0 LOG_FORMAT=json \
+  choose_port "$name"
+  start_process "$name" env -u SERVICE_NAME -u SERVICE_NAME_FILE -u METRICS_PORT_FILE "$@" METRICS_PORT="${PORTS[$name]}" \
     "$BIN/$name"
 }
 
-# port_in_log NAME MESSAGE: the port that the worker says it listens on, in the line whose message begins so.
-port_in_log() {
-  grep "\"message\":\"$2" "$STACK/log/$1.log" | sed -n 's/.*"listen.port":"\{0,1\}\([0-9]*\).*/\1/p' | tail -n 1
-}
+# Where a worker's health endpoints are.
+health_url() { url_of "$(value_of METRICS_HOST)" "${PORTS[$1]}"; }
 
 # Whether a worker says that it is ready for its work.
 worker_is_ready() {
-  local port
-  port=$(port_in_log "$1" "Health endpoints listen")
-  [ -n "$port" ] && curl --silent --fail --max-time 2 "http://127.0.0.1:$port/ready"
+  is_running "$1" && curl --silent --fail --noproxy '*' --max-time 2 "$(health_url "$1")/ready"
 }
 
 # What a worker that needs no key is not given: Ingest's keys, and the wallet's.
@@ -147,23 +189,27 @@ await_worker() {
 start_workers() {
   default_secret JWT_SECRET_KEY jwt-key openssl rand -hex 32
   default_secret INTENT_SEAL_KEY seal-key new_seal_key
+  # The private key may be another one than at the last start.
+  rm -f "$STACK/secrets/seal-public-key"
   default_secret INTENT_SEAL_PUBLIC_KEY seal-public-key public_seal_key
   say "starting ${WORKERS[*]}"
-  : "${PORT:=0}"
+  PORTS[api]=$(value_of PORT)
+  case ${PORTS[api]} in "" | 0) choose_port api ;; esac
   start_worker scheduler "${HIDE_KEYS[@]}" "${HIDE_WALLET[@]}"
   start_worker monitor "${HIDE_KEYS[@]}" "${HIDE_WALLET[@]}"
   start_signer
-  start_worker ingest "${HIDE_WALLET[@]}" PORT="$PORT"
+  start_worker ingest "${HIDE_WALLET[@]}" -u PORT_FILE PORT="${PORTS[api]}"
   local name
   for name in "${WORKERS[@]}"; do await_worker "$name"; done
-  API_URL=http://127.0.0.1:$(port_in_log ingest "Listening on ")
+  API_URL=$(url_of "$(value_of HOST)" "${PORTS[api]}")
 }
 
 # Everything from nothing to a working installation, with what the environment brings.
 start_stack() {
   # What is made from here on holds secrets, or data of payouts.
   umask 077
-  export LUCID_ENV=${LUCID_ENV:-dev}
+  default LUCID_ENV dev
+  default LOG_FORMAT json
   is_given REDIS_URL || start_redis
   is_given DATABASE_URL || start_postgres
   prepare_wallet
@@ -208,7 +254,7 @@ write_environment() {
       [ -z "${!file:-}" ] || printf '%s=%q\n' "$file" "${!file}"
     done
     for key in "${WORKERS[@]}"; do
-      printf '%s_HEALTH_URL=http://127.0.0.1:%s\n' "${key^^}" "$(port_in_log "$key" "Health endpoints listen")"
+      printf '%s_HEALTH_URL=%q\n' "${key^^}" "$(health_url "$key")"
     done
     printf 'LOG_FOLDER=%q\n' "$STACK/log"
   } >"$1"
