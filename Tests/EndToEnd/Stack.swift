@@ -40,6 +40,8 @@ actor Stack {
   let funds: Int
   let devnet: TestProcess
   private let folder: URL
+  /// Ends what was started where this test process cannot any more. It lives as long as this does.
+  private let watching: TestProcess
   private var environment: [String: String]
   private let ports: [Replica: (api: Int, health: Int)]
   private(set) var workers: [Replica: TestProcess] = [:]
@@ -65,7 +67,7 @@ actor Stack {
     database = String(url.split(separator: "/").last ?? "")
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("stack-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    _ = try TestProcess("/bin/sh", ["-c", Self.watcher, "sh", "\(getpid())", folder.path])
+    watching = try TestProcess("/bin/sh", ["-c", Self.watcher, "sh", "\(getpid())", folder.path])
 
     var environment = [
       "PATH": "/usr/bin:/bin", "LUCID_ENV": "dev", "TRON_NETWORK": "devnet", "DATABASE_URL": url,
