@@ -1,4 +1,5 @@
 import ArgumentParser
+import FoundationEssentials
 import Glibc
 
 /// The simulator, as a program.
@@ -35,6 +36,9 @@ struct Simulate: ParsableCommand {
   @Option(help: "Crashes at pairs of inputs and outputs: every n-th pair.")
   var pairs: Int?
 
+  @Option(help: "A schedule's text, as a failing one was told.")
+  var replay: String?
+
   @Flag(help: "Tell the story of the first failing schedule, or of the only one.")
   var story = false
 
@@ -44,7 +48,9 @@ struct Simulate: ParsableCommand {
     if singles { try add(Systematic(seed: seed).singles(), to: &tally) }
     if let pairs { try add(Systematic(seed: seed).pairs(stride: max(1, pairs)), to: &tally) }
     try add((0..<UInt64(max(0, schedules))).map { Schedule.random(seed: seed + $0) }, to: &tally)
+    if let replay { try add([JSONDecoder().decode(Schedule.self, from: Data(replay.utf8))], to: &tally) }
     report(tally, since: began)
+    if let failure = tally.failures.first, replay == nil { try tellShortest(failure.schedule) }
     if tally.failureCount > 0 { throw ExitCode.failure }
   }
 
@@ -61,14 +67,30 @@ struct Simulate: ParsableCommand {
       "\(tally.schedules) schedules, \(tally.inputsAndOutputs) inputs and outputs, \(tally.jobs) jobs, "
         + "\(tally.virtualMilliseconds / 1_000) s of virtual time in \(ContinuousClock.now - began)")
     for (name, count) in tally.injected.sorted(by: { $0.key < $1.key }) { print("  injected \(name): \(count)") }
+    for (name, count) in tally.accidents.sorted(by: { $0.key < $1.key }) { print("  accident \(name): \(count)") }
     for (name, count) in tally.ends.sorted(by: { $0.key < $1.key }) { print("  payouts \(name): \(count)") }
     print("violations: \(tally.failureCount)")
     for failure in tally.failures {
-      print("seed \(failure.schedule.seed), listed \(failure.schedule.plan.listed.sorted { $0.key < $1.key })")
+      print("seed \(failure.schedule.seed), listed \(failure.schedule.plan.listed)")
       failure.outcome.violations.forEach { print("  \($0)") }
     }
     guard story, let first = tally.failures.first else { return }
-    first.outcome.injected.forEach { print("  \($0.number) \($0.process) \($0.site): \($0.happening.rawValue)") }
+    first.outcome.injected.forEach { print("  \($0)") }
+    first.outcome.accidents.forEach { print("  slot \($0.slot): \($0.accident)") }
     first.outcome.story.forEach { print("  \($0)") }
+  }
+
+  /// Shrinks a failing schedule and tells what is left, with the text by which it is replayed.
+  private func tellShortest(_ schedule: Schedule) throws {
+    var shrinker = Shrinker()
+    let shortest = try shrinker.shrink(schedule)
+    let outcome = try shortest.run()
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    print("the shortest schedule that fails too, of \(shortest.settings.payouts) payouts:")
+    outcome.injected.forEach { print("  \($0)") }
+    outcome.accidents.forEach { print("  slot \($0.slot): \($0.accident)") }
+    outcome.violations.forEach { print("  violation: \($0)") }
+    print("simulate --story --replay '\(String(decoding: try encoder.encode(shortest), as: UTF8.self))'")
   }
 }

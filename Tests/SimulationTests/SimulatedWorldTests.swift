@@ -62,4 +62,22 @@ import Testing
     print("\(tally.schedules) of \(singles.count) single faults")
     #expect(tally.schedules > 10)
   }
+
+  @Test("a failing schedule shrinks to the few things that make it fail, and replays by its text")
+  func shrinks() throws {
+    // Taken for a failure here: PostgreSQL started again, and a crash of a Signer at an output.
+    var shrinker = Shrinker(runs: 300) { outcome in
+      outcome.accidents.contains { $0.accident == .restart }
+        && outcome.injected.contains { $0.place.process.hasPrefix("signer") && $0.happening == .crashesAfter }
+    }
+    let long = try #require(
+      try (1...200).lazy.map { Schedule.random(seed: $0) }.first { shrinker.fails(try $0.run()) })
+    let short = try shrinker.shrink(long)
+    #expect(short.plan.listed.count == 1)
+    #expect(short.accidents?.map(\.accident) == [.restart])
+    #expect(short.settings.payouts == 1 && short.settings.replicas == 1)
+    let read = try JSONDecoder().decode(Schedule.self, from: JSONEncoder().encode(short))
+    #expect(read == short)
+    #expect(shrinker.fails(try read.run()))
+  }
 }

@@ -1,15 +1,17 @@
 /// One run of one world: replayed identically by its text.
-struct Schedule: Sendable {
+struct Schedule: Sendable, Hashable, Codable {
   /// Decides everything that nothing else decides.
   var seed: UInt64
   /// What the world is made of.
   var settings: WorldSettings
   /// What goes wrong at inputs and outputs.
   var plan: FaultPlan
+  /// What happens by itself; nil where chance decides by the rates of ``settings``.
+  var accidents: [SlotAccident]?
 
   /// Runs it.
   func run(isRecording: Bool = false) throws -> SimulatedWorld.Outcome {
-    try SimulatedWorld(seed: seed, settings: settings, plan: plan, isRecording: isRecording).run()
+    try SimulatedWorld(self, isRecording: isRecording).run()
   }
 
   /// A random schedule: a storm until the world is calm.
@@ -23,5 +25,10 @@ struct Schedule: Sendable {
     return Schedule(
       seed: seed, settings: settings,
       plan: FaultPlan(perTenThousand: rate, quietAfter: SimulatedWorld.beginning + settings.calmAfter))
+  }
+
+  /// The same schedule with all that went wrong listed, so that parts of it can be left out.
+  func listing(_ outcome: SimulatedWorld.Outcome) -> Schedule {
+    Schedule(seed: seed, settings: settings, plan: FaultPlan(listed: outcome.injected), accidents: outcome.accidents)
   }
 }

@@ -3,31 +3,36 @@ struct Systematic: Sendable {
   /// The seed of all its worlds: they are alike until something goes wrong.
   let seed: UInt64
 
-  private func schedule(_ listed: [Int: Happening]) -> Schedule {
+  private func schedule(_ listed: [Fault]) -> Schedule {
     Schedule(seed: seed, settings: .single, plan: FaultPlan(listed: listed))
   }
 
-  /// The channels of one payout's life, in order.
-  func undisturbed() throws -> SimulatedWorld.Outcome { try schedule([:]).run(isRecording: true) }
+  /// One payout's life, its inputs and outputs in order.
+  func undisturbed() throws -> SimulatedWorld.Outcome { try schedule([]).run(isRecording: true) }
 
   /// Every single input and output of the undisturbed life, with everything that can happen there.
   func singles() throws -> [Schedule] {
-    try undisturbed().channels.enumerated().flatMap { number, channel in
-      channel.happenings.map { schedule([number: $0]) }
+    try undisturbed().visited.flatMap { visit in
+      visit.channel.happenings.map { happening in
+        schedule([Fault(place: visit.place, channel: visit.channel, happening: happening)])
+      }
     }
   }
 
   /// Crashes at two of them: `stride` thins them out.
   func pairs(stride step: Int) throws -> [Schedule] {
-    let count = try undisturbed().channels.count
+    let visited = try undisturbed().visited
+    let kinds: [Happening] = [.crashesBefore, .crashesAfter]
     var schedules: [Schedule] = []
     var index = 0
-    for first in 0..<count {
-      for second in (first + 1)..<max(count, first + 1) {
+    for first in visited.indices {
+      for second in visited.indices[(first + 1)...] {
         defer { index += 1 }
         guard index % step == 0 else { continue }
-        let kinds: [Happening] = [.crashesBefore, .crashesAfter]
-        schedules.append(schedule([first: kinds[index % 2], second: kinds[(index / 2) % 2]]))
+        let crashes = [(first, kinds[index % 2]), (second, kinds[(index / 2) % 2])]
+        schedules.append(
+          schedule(
+            crashes.map { Fault(place: visited[$0].place, channel: visited[$0].channel, happening: $1) }))
       }
     }
     return schedules

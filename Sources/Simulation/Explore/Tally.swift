@@ -11,6 +11,7 @@ struct Tally: Sendable {
   private(set) var jobs = 0
   private(set) var virtualMilliseconds: Int64 = 0
   private(set) var injected: [String: Int] = [:]
+  private(set) var accidents: [String: Int] = [:]
   private(set) var ends: [String: Int] = [:]
   private(set) var failures: [Failure] = []
   private(set) var failureCount = 0
@@ -24,6 +25,7 @@ struct Tally: Sendable {
     jobs += outcome.jobs
     virtualMilliseconds += outcome.milliseconds
     for fault in outcome.injected { injected["\(fault.channel.rawValue) \(fault.happening.rawValue)", default: 0] += 1 }
+    for happened in outcome.accidents { accidents[happened.accident.kind, default: 0] += 1 }
     for (status, count) in outcome.ends { ends[status.rawValue, default: 0] += count }
     guard !outcome.violations.isEmpty else { return }
     failureCount += 1

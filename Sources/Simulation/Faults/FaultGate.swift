@@ -13,23 +13,37 @@ final class FaultGate: Sendable {
   /// After so long a caller gives up on what hangs, in milliseconds.
   static let timeOutMilliseconds: Int64 = 10_000
 
+  private struct Site: Hashable {
+    let process: String
+    let name: String
+  }
+
+  /// An input or output that a process came to.
+  struct Visit: Sendable {
+    let place: FaultPlace
+    let channel: Channel
+  }
+
   private struct State {
     var count = 0
-    var channels: [Channel] = []
-    var injected: [InjectedFault] = []
+    var counts: [Site: Int] = [:]
+    var visited: [Visit] = []
+    var injected: [Fault] = []
     var chance: SplitMix64
   }
 
   private let host: SimulationHost
   private let plan: FaultPlan
+  private let listed: [FaultPlace: Happening]
   private let state: Mutex<State>
   private let isRecording: Bool
 
   /// - Parameters:
-  ///   - seed: for what goes wrong by chance; apart from the world's own, so that the same faults can be listed by number.
-  ///   - isRecording: whether the channel of each input and output is kept, for systematic exploration.
+  ///   - seed: for what goes wrong by chance; apart from the world's own, so that the same faults can be listed instead.
+  ///   - isRecording: whether each input and output is kept, for systematic exploration.
   init(_ plan: FaultPlan, seed: UInt64, host: SimulationHost, isRecording: Bool = false) {
     self.plan = plan
+    listed = Dictionary(plan.listed.map { ($0.place, $0.happening) }) { first, _ in first }
     self.host = host
     self.isRecording = isRecording
     state = Mutex(State(chance: SplitMix64(seed: seed ^ 0x5bd1_e995_fa17_9a7e)))
@@ -38,9 +52,9 @@ final class FaultGate: Sendable {
   /// How many inputs and outputs there were.
   var count: Int { state.withLock { $0.count } }
   /// What went wrong.
-  var injected: [InjectedFault] { state.withLock { $0.injected } }
-  /// The channel of each, where recorded.
-  var channels: [Channel] { state.withLock { $0.channels } }
+  var injected: [Fault] { state.withLock { $0.injected } }
+  /// Each of them, in order, where recorded.
+  var visited: [Visit] { state.withLock { $0.visited } }
 
   /// Does `effect`, or what goes wrong instead.
   ///
@@ -80,19 +94,19 @@ final class FaultGate: Sendable {
   private func next(_ site: String, _ channel: Channel, _ process: SimulatedProcess) -> Happening? {
     let now = host.now
     return state.withLock { state in
-      let number = state.count
       state.count += 1
-      if isRecording { state.channels.append(channel) }
-      var happening = plan.listed[number]
+      let ordinal = state.counts[Site(process: process.name, name: site), default: 0] + 1
+      state.counts[Site(process: process.name, name: site)] = ordinal
+      let place = FaultPlace(process: process.name, site: site, ordinal: ordinal)
+      if isRecording { state.visited.append(Visit(place: place, channel: channel)) }
+      var happening = listed[place]
       if happening == nil, plan.perTenThousand > 0, now < plan.quietAfter,
         UInt64.random(in: 0..<10_000, using: &state.chance) < plan.perTenThousand
       {
         happening = channel.happenings.randomElement(using: &state.chance)
       }
       guard let happening, channel.happenings.contains(happening) else { return nil }
-      state.injected.append(
-        InjectedFault(
-          number: number, process: process.name, site: site, channel: channel, happening: happening))
+      state.injected.append(Fault(place: place, channel: channel, happening: happening))
       return happening
     }
   }

@@ -1,24 +1,35 @@
-/// Which inputs and outputs of a schedule go wrong, and how: those that are listed by their number, and, where a rate is
-/// set, others by chance.
-struct FaultPlan: Sendable {
-  /// By the number of the input or output since the world began.
-  var listed: [Int: Happening] = [:]
+/// Which inputs and outputs of a schedule go wrong, and how: those that are listed, and, where a rate is set, others by
+/// chance.
+struct FaultPlan: Sendable, Hashable, Codable {
+  /// At their places.
+  var listed: [Fault] = []
   /// Of 10,000 inputs and outputs so many go wrong by chance, until ``quietAfter``.
   var perTenThousand: UInt64 = 0
   /// From this virtual time on nothing goes wrong by chance, so that a world can come to rest.
   var quietAfter: Int64 = .max
 }
 
-/// One input or output that went wrong.
-struct InjectedFault: Sendable, Hashable {
-  /// Its number since the world began.
-  let number: Int
-  /// Which process.
-  let process: String
-  /// What it did.
-  let site: String
+/// One input or output of a world, and what goes wrong there.
+struct Fault: Sendable, Hashable, Codable {
+  /// Which one.
+  let place: FaultPlace
   /// What kind of thing that is.
   let channel: Channel
-  /// What happened.
+  /// What happens.
   let happening: Happening
+}
+
+/// Names an input or output so that it stays itself where other faults of its world are left out: of all that the processes
+/// of one name did at one site, the n-th.
+struct FaultPlace: Sendable, Hashable, Codable {
+  /// The process, by a name that outlives its restarts.
+  let process: String
+  /// What it does.
+  let site: String
+  /// From 1 on, since the world began.
+  let ordinal: Int
+}
+
+extension Fault: CustomStringConvertible {
+  var description: String { "\(place.process), \(place.site) \(place.ordinal): \(happening.rawValue)" }
 }

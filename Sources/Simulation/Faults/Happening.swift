@@ -17,7 +17,7 @@ enum Happening: String, Sendable, Hashable, CaseIterable, Codable {
 }
 
 /// What kind of input or output it is: which errors it can have, and whether doing it twice is possible.
-enum Channel: String, Sendable, Hashable, CaseIterable {
+enum Channel: String, Sendable, Hashable, CaseIterable, Codable {
   /// A statement or transaction that changes nothing.
   case ledgerRead = "ledger_read"
   /// A transaction that may change something: its COMMIT may stay unanswered.

@@ -1,18 +1,35 @@
 import Payouts
+import Synchronization
 import Worker
 
-/// The wall clock of a simulated process: the world's time, and what its machine is wrong by.
+/// The clocks of all machines of a world, by the process that runs there.
+final class MachineClocks: Sendable {
+  private let ahead = Mutex<[String: Int64]>([:])
+
+  /// Puts a machine's clock wrong, in milliseconds ahead of the world's time.
+  func setAhead(_ process: String, by milliseconds: Int64) { ahead.withLock { $0[process] = milliseconds } }
+
+  /// Puts all clocks right.
+  func setRight() { ahead.withLock { $0 = [:] } }
+
+  /// How far a machine's clock is ahead, in milliseconds.
+  func ahead(_ process: String) -> Int64 { ahead.withLock { $0[process] ?? 0 } }
+}
+
+/// The wall clock of a simulated process: the world's time, and what its machine is wrong by. Waiting is not wrong by
+/// anything: it goes by the machine's steady clock.
 struct SimulatedClock: WallClock {
   private let host: SimulationHost
-  private let skewMilliseconds: Int64
+  private let machines: MachineClocks
+  private let process: String
 
-  /// - Parameter skewMilliseconds: how far this machine's clock is ahead of the world's.
-  init(_ host: SimulationHost, skewMilliseconds: Int64 = 0) {
+  init(_ host: SimulationHost, _ machines: MachineClocks, of process: String) {
     self.host = host
-    self.skewMilliseconds = skewMilliseconds
+    self.machines = machines
+    self.process = process
   }
 
-  func now() -> Timestamp { Timestamp(milliseconds: host.now + skewMilliseconds) }
+  func now() -> Timestamp { Timestamp(milliseconds: host.now + machines.ahead(process)) }
 
   func sleep(milliseconds: Int64) async throws {
     guard milliseconds > 0 else { return try Task.checkCancellation() }

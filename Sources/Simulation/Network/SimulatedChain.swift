@@ -166,6 +166,9 @@ final class SimulatedChain: Sendable {
   /// Every transaction that any node was ever handed, in order.
   var broadcasts: [SignedTransaction] { state.withLock { $0.broadcasts } }
 
+  /// What a block may still take up.
+  var pending: Set<TxID> { state.withLock { Set($0.pool.map(\.transaction.txid)) } }
+
   /// The transfers that succeeded on the present branch, in order.
   var payments: [SignedTransaction] {
     state.withLock { state in

@@ -11,6 +11,7 @@ extension SimulatedWorld {
       try? await host.sleep(until: (host.now / 3_000 + 1) * 3_000)
       let isCalm = host.now >= Self.beginning + settings.calmAfter
       if isCalm {
+        clocks.setRight()
         chain.produce(at: host.now)
       } else {
         await passSlot()
@@ -18,23 +19,32 @@ extension SimulatedWorld {
     }
   }
 
-  private func happens(_ chance: UInt64) -> Bool { chance > 0 && host.draw(below: 10_000) < chance }
-
   private func passSlot() async {
-    if happens(settings.kill) { killOne() }
-    if happens(settings.flush) { redis.start { [streams] in await streams.flushAll() } }
-    if happens(settings.restart) { database.restart() }
-    if happens(settings.forgetting) { chain.dropPending() }
-    if happens(settings.fork) {
-      chain.fork(depth: 1 + Int64(host.draw(below: 6)), at: host.now, pendsAgain: happens(5_000))
-    }
-    if happens(settings.missedSlot) { return }
-    if settings.failing > 0 {
-      for transaction in chain.broadcasts where happens(settings.failing) {
-        chain.setResult(host.draw(below: 2) == 0 ? .outOfEnergy : .outOfTime, of: transaction.txid)
+    let sent = chain.broadcasts
+    let pending = chain.pending
+    let accidents = self.accidents.accidents(
+      inSlot: (host.now - Self.beginning) / 3_000, processes: livingProcesses, sent: sent.count,
+      pending: sent.indices.filter { pending.contains(sent[$0].txid) })
+    var leftOut: Set<TxID> = []
+    for accident in accidents {
+      switch accident {
+      case .kill(let name): kill(name)
+      case .flush: redis.start { [streams] in await streams.flushAll() }
+      case .restart: database.restart()
+      case .clock(let name, let milliseconds): clocks.setAhead(name, by: milliseconds)
+      case .forgetting: chain.dropPending()
+      case .fork(let depth, let pendsAgain): chain.fork(depth: depth, at: host.now, pendsAgain: pendsAgain)
+      case .missedSlot: continue
+      case .failing(let place, let isOutOfTime):
+        guard sent.indices.contains(place) else { continue }
+        chain.setResult(isOutOfTime ? .outOfTime : .outOfEnergy, of: sent[place].txid)
+      case .leftOut(let place):
+        guard sent.indices.contains(place) else { continue }
+        leftOut.insert(sent[place].txid)
       }
     }
-    chain.produce(at: host.now) { _ in !happens(settings.leftOut) }
+    guard !accidents.contains(.missedSlot) else { return }
+    chain.produce(at: host.now) { !leftOut.contains($0) }
   }
 
   /// A client: asks for one payout until it has an answer that says what became of it, always under the same key.
@@ -76,7 +86,7 @@ extension SimulatedWorld {
     let (process, desk) = open[Int(host.draw(below: UInt64(open.count)))]
     let answer = Mailbox()
     process.start { answer.put(await desk.accept(body, owner: "client", key: key, requestID: key)) }
-    let isLost = happens(settings.lostAnswer)
+    let isLost = host.draw(below: 10_000) < settings.lostAnswer
     let deadline = host.now + 30_000
     while host.now < deadline {
       if let told = answer.content { return isLost ? nil : told }

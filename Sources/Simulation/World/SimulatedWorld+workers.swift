@@ -34,11 +34,15 @@ extension SimulatedWorld {
   private static let logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
 
   private func loop(_ steps: [Step], _ process: SimulatedProcess) async throws {
-    let clock = SimulatedClock(host)
+    let clock = self.clock(process)
     try await StepLoop(
       steps, clock: clock, random: SimulatedRandom(host), health: HealthRegistry(service: process.name, clock: clock),
       logger: Self.logger
     ).run(until: StopSignal())
+  }
+
+  private func clock(_ process: SimulatedProcess) -> SimulatedClock {
+    SimulatedClock(host, clocks, of: process.name)
   }
 
   private func ledger(_ process: SimulatedProcess) -> SimulatedLedger {
@@ -54,7 +58,7 @@ extension SimulatedWorld {
   }
 
   private func runIngest(_ process: SimulatedProcess) async throws {
-    let clock = SimulatedClock(host)
+    let clock = self.clock(process)
     let desk = IngestDesk(
       ledger: ledger(process), streams: transport(process), intents: transport(process), clock: clock,
       random: SimulatedRandom(host), sealer: sealer, network: Self.network, token: Self.token, wallets: [key.address],
@@ -67,7 +71,7 @@ extension SimulatedWorld {
   private func schedulerSteps(_ process: SimulatedProcess) throws -> [Step] {
     try SchedulerSteps(
       ledger: ledger(process), streams: transport(process), intents: transport(process),
-      consumer: ConsumerName(process.name), clock: SimulatedClock(host), random: SimulatedRandom(host), metrics: nil,
+      consumer: ConsumerName(process.name), clock: clock(process), random: SimulatedRandom(host), metrics: nil,
       logger: Self.logger
     ).all
   }
@@ -77,7 +81,7 @@ extension SimulatedWorld {
     return try SignerSteps(
       SignerParts(
         ledger: ledger(process), streams: transport(process), intents: transport(process), node: node(process),
-        key: key, journal: journal, clock: SimulatedClock(host), runID: SimulatedRandom(host).bytes(16)),
+        key: key, journal: journal, clock: clock(process), runID: SimulatedRandom(host).bytes(16)),
       policy: SignerPolicy(
         name: Self.signerName(index), names: disks.indices.map(Self.signerName), network: Self.network,
         token: Self.token, seals: SealVerifier(sealer.publicKeyText), hourlyLimit: nil, dailyLimit: nil,
@@ -90,7 +94,7 @@ extension SimulatedWorld {
     try MonitorSteps(
       MonitorParts(
         ledger: ledger(process), streams: transport(process), intents: transport(process), node: node(process),
-        clock: SimulatedClock(host), random: SimulatedRandom(host)),
+        clock: clock(process), random: SimulatedRandom(host)),
       policy: MonitorPolicy(
         name: process.name, token: Self.token, requiredConfirmations: settings.solidLag + 1,
         retryDelayMilliseconds: 5_000,

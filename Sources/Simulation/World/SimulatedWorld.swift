@@ -18,10 +18,12 @@ final class SimulatedWorld: Sendable {
     let violations: [String]
     /// How many inputs and outputs there were until the world had come to rest.
     let inputsAndOutputs: Int
-    /// The channel of each of them, where recorded.
-    let channels: [Channel]
+    /// Each of them, in order, where recorded.
+    let visited: [FaultGate.Visit]
     /// What went wrong on purpose.
-    let injected: [InjectedFault]
+    let injected: [Fault]
+    /// What happened by itself.
+    let accidents: [SlotAccident]
     /// How many jobs ran: equal in two runs of one schedule.
     let jobs: Int
     /// The virtual time it took, in milliseconds.
@@ -51,6 +53,8 @@ final class SimulatedWorld: Sendable {
   let key: HotWalletKey
   let sealer: Sealer
   let disks: [SimulatedDisk]
+  let accidents: AccidentSource
+  let clocks = MachineClocks()
   let desks = Mutex<[String: (SimulatedProcess, IngestDesk)]>([:])
   private let processes = Mutex<[String: SimulatedProcess]>([:])
   private let answered = Mutex(0)
@@ -59,10 +63,11 @@ final class SimulatedWorld: Sendable {
 
   /// A world in which nothing has happened.
   /// - Throws: what the fixed keys cannot have.
-  init(seed: UInt64, settings: WorldSettings, plan: FaultPlan, isRecording: Bool = false) throws {
-    self.settings = settings
-    host = SimulationHost(seed: seed, start: Self.beginning)
-    gate = FaultGate(plan, seed: seed, host: host, isRecording: isRecording)
+  init(_ schedule: Schedule, isRecording: Bool = false) throws {
+    settings = schedule.settings
+    host = SimulationHost(seed: schedule.seed, start: Self.beginning)
+    gate = FaultGate(schedule.plan, seed: schedule.seed, host: host, isRecording: isRecording)
+    accidents = AccidentSource(settings, listed: schedule.accidents, seed: schedule.seed)
     chain = SimulatedChain(now: Self.beginning, solidLag: settings.solidLag)
     oracle = Oracle(chain)
     database = SimulatedDatabase(host)
@@ -103,13 +108,13 @@ final class SimulatedWorld: Sendable {
     let end = Self.beginning + settings.calmAfter + settings.restMilliseconds
     let ending = host.run(until: end) { !isAtRest }
     if ending == .stuck { oracle.violated("nobody could do anything any more") }
-    let (life, channels) = (gate.count, gate.channels)
+    let (life, visited) = (gate.count, gate.visited)
     runOut()
     let tables = database.contents
     oracle.judge(tables)
     return Outcome(
-      violations: oracle.violations, inputsAndOutputs: life, channels: channels, injected: gate.injected,
-      jobs: host.executedJobs, milliseconds: host.now - Self.beginning,
+      violations: oracle.violations, inputsAndOutputs: life, visited: visited, injected: gate.injected,
+      accidents: accidents.happened, jobs: host.executedJobs, milliseconds: host.now - Self.beginning,
       ends: tables.payouts.values.reduce(into: [:]) { $0[$1.status, default: 0] += 1 }, story: story(tables))
   }
 
@@ -165,10 +170,9 @@ final class SimulatedWorld: Sendable {
     }
   }
 
-  /// Kills a process by chance.
-  func killOne() {
-    let living = processes.withLock { $0.values.filter { !$0.isDead }.sorted { $0.name < $1.name } }
-    guard !living.isEmpty else { return }
-    living[Int(host.draw(below: UInt64(living.count)))].kill()
-  }
+  /// The names of processes that live, in order.
+  var livingProcesses: [String] { processes.withLock { $0.filter { !$0.value.isDead }.keys.sorted() } }
+
+  /// Kills a process, where it lives.
+  func kill(_ name: String) { processes.withLock { $0[name] }?.kill() }
 }

@@ -1,6 +1,6 @@
 /// What a simulated world is made of and what happens in it besides faults at inputs and outputs. Times in milliseconds
 /// since the world began; chances out of 10,000.
-struct WorldSettings: Sendable {
+struct WorldSettings: Sendable, Hashable, Codable {
   /// How many payouts clients ask for.
   var payouts = 4
   /// Of each worker so many run side by side. Signers of one wallet share no journal.
@@ -31,6 +31,8 @@ struct WorldSettings: Sendable {
   var flush: UInt64 = 0
   /// PostgreSQL starts again, a slot.
   var restart: UInt64 = 0
+  /// The clock of a process's machine jumps by ten minutes, a slot.
+  var clock: UInt64 = 0
   /// An answer to a client is lost.
   var lostAnswer: UInt64 = 0
 
@@ -58,6 +60,7 @@ struct WorldSettings: Sendable {
     settings.kill = 800
     settings.flush = 200
     settings.restart = 150
+    settings.clock = 100
     settings.lostAnswer = 2_000
     return settings
   }

@@ -1,0 +1,85 @@
+/// Makes a failing schedule short: leaves out whatever is not needed for it to fail (Zeller and Hildebrandt, 2002: delta
+/// debugging).
+struct Shrinker {
+  /// Whether a run still shows what is looked for.
+  let fails: (SimulatedWorld.Outcome) -> Bool
+  /// How many more worlds may be run.
+  private(set) var runsLeft: Int
+
+  /// - Parameter runs: how many worlds may be run.
+  init(runs: Int = 500, fails: @escaping (SimulatedWorld.Outcome) -> Bool = { !$0.violations.isEmpty }) {
+    self.fails = fails
+    runsLeft = runs
+  }
+
+  /// One thing that goes wrong.
+  private enum Mishap: Hashable {
+    case fault(Fault)
+    case accident(SlotAccident)
+  }
+
+  /// A schedule that fails too and of which nothing can be left out alone, as far as the runs reach.
+  mutating func shrink(_ schedule: Schedule) throws -> Schedule {
+    var shortest = schedule.listing(try schedule.run())
+    guard try isFailing(shortest) else { return schedule }
+    var before: Schedule?
+    while before != shortest, runsLeft > 0 {
+      before = shortest
+      try shrinkWorld(&shortest)
+      try shrinkMishaps(&shortest)
+    }
+    return shortest
+  }
+
+  private mutating func isFailing(_ schedule: Schedule) throws -> Bool {
+    runsLeft -= 1
+    return fails(try schedule.run())
+  }
+
+  /// A smaller world: fewer payouts and processes, nothing special about them.
+  private mutating func shrinkWorld(_ schedule: inout Schedule) throws {
+    let simpler: [(inout WorldSettings) -> Void] = [
+      { $0.replicas = 1 }, { $0.refusedRecipients = 0 }, { $0.hasTwins = false }, { $0.lostAnswer = 0 },
+      { $0.payouts = 1 }, { $0.payouts = max(1, $0.payouts / 2) }, { $0.payouts = max(1, $0.payouts - 1) },
+    ]
+    for simplify in simpler where runsLeft > 0 {
+      var candidate = schedule
+      simplify(&candidate.settings)
+      if candidate != schedule, try isFailing(candidate) { schedule = candidate }
+    }
+  }
+
+  /// Leaves out ever smaller parts of what goes wrong, until none of them can be left out alone.
+  private mutating func shrinkMishaps(_ schedule: inout Schedule) throws {
+    var mishaps = Self.mishaps(of: schedule)
+    var size = max(1, mishaps.count / 2)
+    while !mishaps.isEmpty, runsLeft > 0 {
+      var hasShrunk = false
+      var start = 0
+      while start < mishaps.count, runsLeft > 0 {
+        var fewer = mishaps
+        fewer.removeSubrange(start..<min(start + size, mishaps.count))
+        let candidate = Self.schedule(schedule, with: fewer)
+        if try isFailing(candidate) {
+          mishaps = fewer
+          schedule = candidate
+          hasShrunk = true
+        } else {
+          start += size
+        }
+      }
+      if size > 1 { size /= 2 } else if !hasShrunk { return }
+    }
+  }
+
+  private static func mishaps(of schedule: Schedule) -> [Mishap] {
+    schedule.plan.listed.map(Mishap.fault) + (schedule.accidents ?? []).map(Mishap.accident)
+  }
+
+  private static func schedule(_ schedule: Schedule, with mishaps: [Mishap]) -> Schedule {
+    var schedule = schedule
+    schedule.plan.listed = mishaps.compactMap { if case .fault(let fault) = $0 { fault } else { nil } }
+    schedule.accidents = mishaps.compactMap { if case .accident(let accident) = $0 { accident } else { nil } }
+    return schedule
+  }
+}
