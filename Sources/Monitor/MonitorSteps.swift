@@ -45,6 +45,7 @@ public struct MonitorPolicy: Sendable {
   let requiredConfirmations: Int64
   let retryDelayMilliseconds: Int64
   let maximumOwnFailures: Int64
+  let webhookWorkers: Int
 
   /// - Parameters:
   ///   - name: the instance, unique among Monitor's replicas.
@@ -52,15 +53,17 @@ public struct MonitorPolicy: Sendable {
   ///   - requiredConfirmations: 19.
   ///   - retryDelayMilliseconds: how long a freed payout waits for its second attempt.
   ///   - maximumOwnFailures: after so many failures of its own a payout is `failed`.
+  ///   - webhookWorkers: how many servers are told webhooks at a time; nil for the usual number.
   public init(
     name: String, token: Address, requiredConfirmations: Int64, retryDelayMilliseconds: Int64,
-    maximumOwnFailures: Int64 = 5
+    maximumOwnFailures: Int64 = 5, webhookWorkers: Int? = nil
   ) {
     self.name = name
     self.token = token
     self.requiredConfirmations = requiredConfirmations
     self.retryDelayMilliseconds = retryDelayMilliseconds
     self.maximumOwnFailures = maximumOwnFailures
+    self.webhookWorkers = webhookWorkers ?? DeliverWebhooks.workers
   }
 }
 
@@ -130,7 +133,8 @@ public struct MonitorSteps: Sendable {
     judgeFindings = Step("judge_findings") { try await findings.step() }
     takeUpSent = Step("take_up_sent") { try await sent.step() > 0 ? .worked : .idle(milliseconds: 1) }
     announceAlarms = Step("announce_alarms") { try await announcing.step() }
-    deliverWebhooks = MonitorSteps.deliverWebhooks(parts, metrics: metrics?.webhooks, logger: logger)
+    deliverWebhooks = MonitorSteps.deliverWebhooks(
+      parts, workers: policy.webhookWorkers, metrics: metrics?.webhooks, logger: logger)
     let depth = MeasureWebhooks(ledger: parts.ledger, metrics: metrics?.webhooks)
     measureWebhooks = Step("measure_webhooks") { try await depth.step() }
     recordIntents = Step("record_intents") {
@@ -138,9 +142,11 @@ public struct MonitorSteps: Sendable {
     }
   }
 
-  private static func deliverWebhooks(_ parts: MonitorParts, metrics: WebhookMetrics?, logger: Logger) -> [Step] {
+  private static func deliverWebhooks(
+    _ parts: MonitorParts, workers: Int, metrics: WebhookMetrics?, logger: Logger
+  ) -> [Step] {
     guard let out = parts.out else { return [] }
-    return (1...DeliverWebhooks.workers).map { number in
+    return (1...max(1, workers)).map { number in
       let deliver = DeliverWebhooks(
         ledger: parts.ledger, out: out, clock: parts.clock, random: parts.random, metrics: metrics, logger: logger)
       return Step("deliver_webhooks_\(number)") { try await deliver.step() }

@@ -30,6 +30,12 @@ extension ModelWalk {
         UNION ALL SELECT 'finding ' || concat_ws(' ', encode(txid, 'hex'), kind, log_index, judged_at IS NOT NULL,
             explained_at IS NOT NULL, acknowledged_at IS NOT NULL)
           FROM unclaimed_transfers
+        UNION ALL SELECT 'webhook ' || concat_ws(' ', payout_id, url, event, unix_ms(at), coalesce(encode(txid, 'hex'), '-'),
+            coalesce(hold_reason, '-'), state, tries, unix_ms(next_try_at))
+          FROM webhook_deliveries
+        UNION ALL SELECT 'server ' || concat_ws(' ', origin, claims, failures,
+            CASE WHEN isfinite(closed_until) THEN unix_ms(closed_until)::text ELSE '-' END)
+          FROM webhook_origins
         UNION ALL SELECT 'cursor ' || concat_ws(' ', view, number, encode(block_id, 'hex')) FROM chain_cursors
         UNION ALL SELECT 'block ' || concat_ws(' ', number, encode(block_id, 'hex')) FROM chain_blocks
         UNION ALL SELECT 'continuous ' || continuous()
@@ -60,6 +66,14 @@ extension ModelWalk {
     lines += model.findings.map { row in
       "finding \(row.what.txid) \(row.what.kind.rawValue) \(row.what.logIndex) \(Self.text(row.isJudged)) "
         + "\(Self.text(row.isExplained)) \(Self.text(row.isAcknowledged))"
+    }
+    lines += model.webhooks.map { row in
+      "webhook \(row.payout) \(row.url) payout.\(row.status.rawValue) \(row.at.milliseconds) "
+        + "\(row.txid?.description ?? "-") \(row.holdReason ?? "-") \(row.state.rawValue) \(row.tries) "
+        + "\(row.nextTryAt.milliseconds)"
+    }
+    lines += model.servers.map { origin, row in
+      "server \(origin) \(row.claims) \(row.failures) \(Self.text(row.closedUntil))"
     }
     lines += model.cursors.map { "cursor \($0.key.rawValue) \($0.value.number) \($0.value.id)" }
     lines += model.blocks.map { "block \($0.number) \($0.id)" }

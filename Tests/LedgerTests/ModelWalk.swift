@@ -82,7 +82,7 @@ struct ModelWalk {
   /// Draws one operation and carries it out on both sides.
   mutating func step() async throws {
     if roll(3) == 0 { try await passTime() }
-    switch roll(22) {
+    switch roll(24) {
     case 0...3: try await accept()
     case 4...6: try await schedule()
     case 7...9: try await sign()
@@ -94,6 +94,7 @@ struct ModelWalk {
     case 18: try await decide()
     case 19: try await vouch()
     case 20: try await steer()
+    case 21...22: try await tell()
     default: try await look()
     }
   }
@@ -114,7 +115,8 @@ struct ModelWalk {
         number, amount: Int64(1_000_000 * (1 + roll(2))), recipient: first + roll(3),
         expiresAt: roll(4) == 0 ? model.now.advanced(byMilliseconds: 30_000) : nil,
         priority: Priority.allCases[roll(Priority.allCases.count)], router: roll(3) == 0 ? .kyc : .v0,
-        fingerprint: UInt8(1 + roll(5) / 4), batchType: roll(3) == 0 ? .hourly : .immediate)
+        fingerprint: UInt8(1 + roll(5) / 4), batchType: roll(3) == 0 ? .hourly : .immediate,
+        webhookURL: roll(2) == 0 ? "https://\(roll(2) == 0 ? "one" : "two").example/hook" : nil)
     }
     // The same reference twice in a group is replayed within it; different bodies under one fingerprint do not exist.
     var seen: Set<Reference> = []

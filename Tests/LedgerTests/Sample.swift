@@ -48,7 +48,7 @@ enum Sample {
   static func payout(
     _ number: Int, id: Int? = nil, amount: Int64 = 1_000_000, recipient: Int? = nil, expiresAt: Timestamp? = nil,
     priority: Priority = .normal, router: RouterType = .v0, customData: String? = nil, fingerprint: UInt8 = 1,
-    batchType: BatchType = .immediate, status: PayoutStatus = .queued
+    batchType: BatchType = .immediate, status: PayoutStatus = .queued, webhookURL: String? = nil
   ) throws -> NewPayout {
     NewPayout(
       terms: PayoutTerms(
@@ -57,7 +57,8 @@ enum Sample {
         batchType: batchType, createdAt: Timestamp(milliseconds: 1_700_000_000_123), expiresAt: expiresAt),
       seal: Seal(version: 1, keyID: "key", signature: [UInt8](repeating: 0x66, count: 64)),
       particulars: PayoutParticulars(
-        priority: priority, reason: .custom, customData: customData, requestID: "request-\(number)"),
+        priority: priority, reason: .custom, customData: customData, webhookURL: webhookURL,
+        requestID: "request-\(number)"),
       fingerprint: [UInt8](repeating: fingerprint, count: 32), status: status)
   }
 

@@ -57,6 +57,14 @@ public struct WebhookLot: Sendable, Hashable {
   public let failures: Int
   /// At most one event of a payout whose order still counts.
   public let deliveries: [WebhookDelivery]
+
+  /// Of its parts; for this package's own ledgers.
+  package init(origin: String, claim: Int64, failures: Int, deliveries: [WebhookDelivery]) {
+    self.origin = origin
+    self.claim = claim
+    self.failures = failures
+    self.deliveries = deliveries
+  }
 }
 
 /// One event for one URL.

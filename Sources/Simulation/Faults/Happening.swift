@@ -30,13 +30,15 @@ enum Channel: String, Sendable, Hashable, CaseIterable, Codable {
   case broadcast
   /// A write of Signer's own journal.
   case journal
+  /// A webhook.
+  case webhook
 
   /// What can happen there.
   var happenings: [Happening] {
     switch self {
     case .ledgerRead, .nodeRead: [.failsBefore, .hangs, .crashesBefore, .crashesAfter]
     case .ledgerWrite: [.failsBefore, .answerIsLost, .questionIsLost, .hangs, .crashesBefore, .crashesAfter]
-    case .stream, .broadcast: Happening.allCases
+    case .stream, .broadcast, .webhook: Happening.allCases
     case .journal: [.failsBefore, .answerIsLost, .crashesBefore, .crashesAfter]
     }
   }

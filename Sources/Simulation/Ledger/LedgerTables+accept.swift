@@ -5,7 +5,10 @@ import Payouts
 extension LedgerTables {
   /// `Ledger.accept`: all that can be, each for itself.
   mutating func accept(_ new: [NewPayout], limits: AcceptanceLimits) throws -> [AcceptanceOutcome] {
-    try new.map { try accept($0, limits: limits) }
+    let outcomes = try new.map { try accept($0, limits: limits) }
+    let stored = outcomes.compactMap { if case .accepted(let record) = $0 { record.id } else { nil } }
+    for id in stored.sorted() where !webhooks.contains(where: { $0.payout == id }) { tell(id) }
+    return outcomes
   }
 
   private mutating func accept(_ payout: NewPayout, limits: AcceptanceLimits) throws -> AcceptanceOutcome {

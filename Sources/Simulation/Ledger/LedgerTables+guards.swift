@@ -28,6 +28,7 @@ extension LedgerTables {
         at: now, from: before.status, to: status, actor: actor,
         note: status == .held ? [row.holdReason, note].compactMap { $0 }.joined(separator: ": ") : note))
     if status.isUnpaidFinal { releaseLimits(of: row) }
+    tell(id)
   }
 
   /// `guard_payout_changes`: attempts, and a trusted history.

@@ -169,6 +169,10 @@ struct LedgerTables: Sendable {
   var headMovedAt: Timestamp?
   /// The part of the head's branch that may be undone, oldest first.
   var blocks: [BlockPlace] = []
+  /// In the order of their numbers.
+  var webhooks: [Webhook] = []
+  var servers: [String: WebhookServer] = [:]
+  var webhookSecrets: [String: [WebhookSecret]] = [:]
   /// Transactions that a Signer puts back in the transaction that runs just now.
   var beingPutBack: Set<TxID> = []
   /// Who writes: stands in each event.

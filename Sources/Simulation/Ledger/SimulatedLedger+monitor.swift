@@ -75,20 +75,3 @@ extension SimulatedLedger: MonitorLedger {
 
   func judgeFindings() async throws -> Int { try await write("judge findings") { $0.judgeFindings() } }
 }
-
-/// Webhooks are not simulated yet: no payout of a world asks for one, so nothing is ever due.
-extension SimulatedLedger: WebhookLedger {
-  func claimWebhooks(
-    after origin: String?, leaseMilliseconds: Int64, atMost count: Int
-  ) async throws -> WebhookClaim { .nothing(next: nil) }
-
-  func record(_ result: WebhookResult, of delivery: WebhookDelivery) async throws -> WebhookState? { nil }
-
-  func release(_ lot: WebhookLot, restMilliseconds: Int64?, lifetimeMilliseconds: Int64) async throws -> Int { 0 }
-
-  func webhookSecrets(of owner: String) async throws -> [WebhookSecret] { [] }
-
-  func makeWebhookSecret(of owner: String, _ candidate: WebhookSecret) async throws -> [WebhookSecret] { [candidate] }
-
-  func webhookDepth() async throws -> WebhookDepth { WebhookDepth(dueCount: 0, oldestDueAgeMilliseconds: 0) }
-}

@@ -17,6 +17,7 @@ final class Oracle: Sendable {
   private struct State {
     var requests: [Request] = []
     var violations: [String] = []
+    var received: [ToldWebhook] = []
   }
 
   private let state = Mutex(State())
@@ -31,6 +32,9 @@ final class Oracle: Sendable {
 
   /// Notes that something is wrong.
   func violated(_ what: String) { state.withLock { $0.violations.append(what) } }
+
+  /// A webhook came.
+  func received(_ webhook: ToldWebhook) { state.withLock { $0.received.append(webhook) } }
 
   /// A client will ask for this.
   func expects(_ request: Request) { state.withLock { $0.requests.append(request) } }
@@ -105,6 +109,26 @@ final class Oracle: Sendable {
         violated("\(id) is not what the client of \(request.key) asked for")
       }
       judgeHistory(of: id, tables)
+      judgeWebhooks(of: id, row, tables)
+    }
+  }
+
+  /// Its end was told, and no other end; what tells of a payment names the transaction that paid.
+  private func judgeWebhooks(of id: PayoutID, _ row: LedgerTables.Payout, _ tables: LedgerTables) {
+    let received = state.withLock { $0.received }.filter { $0.payout == "\(id)" }
+    for webhook in received where !(tables.webhookSecrets[row.terms.owner] ?? []).contains(where: webhook.isSigned) {
+      violated("\(id): its webhook \(webhook.event) is signed with no secret of its owner")
+    }
+    let ends = Set(received.map(\.event)).intersection(
+      PayoutStatus.allCases.filter(\.isFinal).map { "payout.\($0.rawValue)" })
+    guard row.status.isFinal else { return }
+    if ends != ["payout.\(row.status.rawValue)"] {
+      violated("\(id) is \(row.status), its webhooks told \(ends.sorted())")
+    }
+    guard row.status == .confirmed else { return }
+    let paid = Set(chain.payments.filter { $0.recipient == row.terms.recipient }.map { "\($0.txid)" })
+    for webhook in received where webhook.event == "payout.confirmed" && !paid.contains(webhook.txid ?? "") {
+      violated("\(id): its webhook names \(webhook.txid ?? "no transaction"), which paid nobody")
     }
   }
 

@@ -54,7 +54,7 @@ extension SimulatedWorld {
     if number < settings.refusedRecipients { chain.revert(to: request.recipient) }
     let body = """
       {"recipient_address":"\(request.recipient)","amount_usdt":"\(request.amount)","reason":"custom",\
-      "router_type":"v0","batch_type":"immediate"}
+      "router_type":"v0","batch_type":"immediate","webhook_url":"https://client.example/hooks"}
       """
     try? await host.sleep(until: host.now + Int64(host.draw(below: UInt64(settings.calmAfter / 2 + 1))))
     while true {

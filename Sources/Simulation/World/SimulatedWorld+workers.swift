@@ -94,11 +94,12 @@ extension SimulatedWorld {
     try MonitorSteps(
       MonitorParts(
         ledger: ledger(process), streams: transport(process), intents: transport(process), node: node(process),
-        clock: clock(process), random: SimulatedRandom(host)),
+        clock: clock(process), random: SimulatedRandom(host),
+        out: SimulatedReceiver(oracle: oracle, gate: gate, process: process)),
       policy: MonitorPolicy(
         name: process.name, token: Self.token, requiredConfirmations: settings.solidLag + 1,
         retryDelayMilliseconds: 5_000,
-        maximumOwnFailures: 3),
+        maximumOwnFailures: 3, webhookWorkers: 1),
       metrics: nil, logger: Self.logger
     ).all
   }

@@ -132,7 +132,9 @@ final class SimulatedWorld: Sendable {
     guard answered.withLock({ $0 }) == settings.payouts, host.now >= Self.beginning + settings.calmAfter else {
       return false
     }
-    return database.transaction(actor: "oracle") { tables in tables.payouts.values.allSatisfy(\.status.isFinal) }
+    return database.transaction(actor: "oracle") { tables in
+      tables.payouts.values.allSatisfy(\.status.isFinal) && !tables.webhooks.contains { $0.state == .pending }
+    }
   }
 
   /// A client has what it wanted.
