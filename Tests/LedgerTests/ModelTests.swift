@@ -16,8 +16,20 @@ import Testing
 
   @Test(
     "whatever is asked in whatever order, the model of the ledger and real PostgreSQL answer alike and hold the same")
-  func modelAgreesWithPostgres() async throws {
-    var generator = TestSupport.SeededGenerator(printedFor: "the ledger's model")
+  func modelAgreesWithPostgres() async throws { try await walk("the ledger's model") { try await $0.step() } }
+
+  // DESIGN.md §3 point 1: locks, constraints and isolation make of two transactions at once one after the other.
+  @Test("of two operations at the same moment comes what comes of one after the other")
+  func modelAgreesWithPostgresTwoAtOnce() async throws {
+    try await walk("the ledger's model, two at once", hasWebhooks: false) { walk in
+      if walk.roll(2) == 0 { try await walk.pair() } else { try await walk.step() }
+    }
+  }
+
+  private func walk(
+    _ name: String, hasWebhooks: Bool = true, _ step: (inout ModelWalk) async throws -> Void
+  ) async throws {
+    var generator = TestSupport.SeededGenerator(printedFor: name)
     var done = 0
     var answers: [String: Int] = [:]
     var ends: [PayoutStatus: Int] = [:]
@@ -25,10 +37,10 @@ import Testing
       let batch = min(Self.sequencesPerDatabase, Self.sequences - done)
       let seed = generator.next()
       let walk = try await withLedger { test in
-        var walk = try await ModelWalk(test, seed: seed)
+        var walk = try await ModelWalk(test, seed: seed, hasWebhooks: hasWebhooks)
         for sequence in 0..<batch {
           walk.begin(sequence)
-          for _ in 0..<Self.operationsPerSequence { try await walk.step() }
+          for _ in 0..<Self.operationsPerSequence { try await step(&walk) }
         }
         return walk
       }
@@ -38,6 +50,6 @@ import Testing
     }
     for (answer, count) in answers.sorted(by: { $0.key < $1.key }) { print("  \(answer) ×\(count)") }
     print("  payouts: \(ends.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key) \($0.value)" })")
-    print("the ledger's model: \(done) sequences of \(Self.operationsPerSequence) operations agree")
+    print("\(name): \(done) sequences of \(Self.operationsPerSequence) operations agree")
   }
 }

@@ -12,7 +12,8 @@ extension ModelWalk {
       SELECT * FROM (
         SELECT 'payout ' || concat_ws(' ', id, status, coalesce(held_from::text, '-'), coalesce(hold_reason, '-'),
             coalesce(settlement_batch_id::text, '-'), coalesce(unix_ms(not_before)::text, '-'), unix_ms(status_since),
-            coalesce(not_before_reason, '-')) AS line
+            coalesce(not_before_reason, '-'), priority, router, batch_type, amount, encode(recipient, 'hex'),
+            unix_ms(window_end), coalesce(unix_ms(expires_at)::text, '-')) AS line
           FROM payouts
         UNION ALL SELECT 'event ' || concat_ws(' ', payout_id, count(*), string_agg(to_status::text, ',' ORDER BY id))
           FROM payout_events GROUP BY payout_id
@@ -47,7 +48,9 @@ extension ModelWalk {
     var lines = model.payouts.values.map { row in
       "payout \(row.terms.id) \(row.status.rawValue) \(row.heldFrom?.rawValue ?? "-") \(row.holdReason ?? "-") "
         + "\(row.settlementBatch?.description ?? "-") \(Self.text(row.notBefore)) \(row.statusSince.milliseconds) "
-        + "\(row.notBeforeReason?.rawValue ?? "-")"
+        + "\(row.notBeforeReason?.rawValue ?? "-") \(row.particulars.priority.rawValue) \(row.terms.router.rawValue) "
+        + "\(row.terms.batchType.rawValue) \(row.terms.amount.microUSDT) \(Hex.text(row.terms.recipient.bytes)) "
+        + "\(row.windowEnd.milliseconds) \(Self.text(row.terms.expiresAt))"
     }
     lines += model.events.map { id, events in
       "event \(id) \(events.count) \(events.map(\.to.rawValue).joined(separator: ","))"

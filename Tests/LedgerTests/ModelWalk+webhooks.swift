@@ -10,17 +10,17 @@ extension ModelWalk {
   mutating func tell() async throws {
     let origin: String? = [nil, nil, "https://one.example"][roll(3)]
     let count = 1 + roll(4)
-    var lots: (real: WebhookLot?, model: WebhookLot?)
+    let (theirLot, ourLot) = (Taken<WebhookLot>(), Taken<WebhookLot>())
     try await compare("claim webhooks after \(origin ?? "nobody")") {
       let claim = try await $0.claimWebhooks(after: origin, leaseMilliseconds: 30_000, atMost: count)
-      if case .lot(let lot) = claim { lots.real = lot }
+      if case .lot(let lot) = claim { theirLot.put(lot) }
       return Self.text(claim)
     } _: {
       let claim = $0.claimWebhooks(after: origin, leaseMilliseconds: 30_000, atMost: count)
-      if case .lot(let lot) = claim { lots.model = lot }
+      if case .lot(let lot) = claim { ourLot.put(lot) }
       return Self.text(claim)
     }
-    guard let real = lots.real, let modelled = lots.model else { return }
+    guard let real = theirLot.value, let modelled = ourLot.value else { return }
     for (theirs, ours) in zip(real.deliveries, modelled.deliveries) where roll(5) > 0 {
       let result: WebhookResult = [
         .delivered("HTTP 200"), .gone("HTTP 410"),

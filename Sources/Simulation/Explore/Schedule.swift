@@ -21,6 +21,8 @@ struct Schedule: Sendable, Hashable, Codable {
     // One in three worlds has one of each worker, so that plain stories are told too.
     settings.replicas = UInt64.random(in: 0..<3, using: &chance) == 0 ? 1 : 2
     settings.solidLag = UInt64.random(in: 0..<2, using: &chance) == 0 ? 18 : 7
+    // One in three has a database that goes back in time instead of a Redis that loses everything.
+    if UInt64.random(in: 0..<3, using: &chance) == 0 { (settings.flush, settings.restore) = (0, 300) }
     let rate = UInt64.random(in: 0..<300, using: &chance)
     return Schedule(
       seed: seed, settings: settings,

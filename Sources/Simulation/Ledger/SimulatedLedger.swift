@@ -5,6 +5,7 @@ import Synchronization
 /// The one database server of a simulated world.
 final class SimulatedDatabase: Sendable {
   private let tables: Mutex<LedgerTables>
+  private let backups = Mutex<[LedgerTables]>([])
   private let host: SimulationHost
 
   /// A server with empty tables.
@@ -37,10 +38,20 @@ final class SimulatedDatabase: Sendable {
     tables.withLock { $0.life = life }
   }
 
-  /// Puts a backup in its place and starts it.
-  func restore(_ backup: LedgerTables) {
+  /// Takes a backup, one a slot; the last forty are kept.
+  func backUp() {
+    let present = contents
+    backups.withLock { $0 = $0.suffix(39) + [present] }
+  }
+
+  /// Puts the newest backup in its place that is at least so old and starts it: what was signed, sent, included and
+  /// confirmed since is forgotten. Only one that lacks no acceptance and no unpaid end will do: putting those back from the
+  /// log of intents takes a person, whom worlds do not have.
+  func goBack(slots: Int) {
+    let candidates = backups.withLock { $0.dropLast(slots) }
     let life = SimulatedDatabase.life(startedAt: host.now)
     tables.withLock { tables in
+      guard let backup = candidates.last(where: { $0.lacksOnlyPayments(of: tables) }) else { return }
       tables = backup
       tables.life = life
     }
@@ -50,6 +61,16 @@ final class SimulatedDatabase: Sendable {
     ServerLife(
       systemIdentifier: 1, timeline: "00000001", startMicroseconds: milliseconds * 1_000, transactionsOID: 1,
       transactionsFileNode: 1)
+  }
+}
+
+extension LedgerTables {
+  /// Whether these hold all payouts of other tables and all their unpaid ends.
+  fileprivate func lacksOnlyPayments(of others: LedgerTables) -> Bool {
+    payouts.count == others.payouts.count
+      && others.payouts.values.allSatisfy { row in
+        payouts[row.terms.id].map { !row.status.isUnpaidFinal || $0.status == row.status } ?? false
+      }
   }
 }
 

@@ -6,6 +6,8 @@ enum Accident: Sendable, Hashable, Codable {
   case flush
   /// PostgreSQL starts again.
   case restart
+  /// PostgreSQL goes back to what it held that many slots ago, or before; see `SimulatedDatabase.goBack`.
+  case restore(slots: Int)
   /// Nodes forget what is pending.
   case forgetting
   /// The newest blocks are undone; what they held is pending again or lost.
@@ -27,6 +29,7 @@ extension Accident {
     case .kill: "process killed"
     case .flush: "redis emptied"
     case .restart: "postgresql started again"
+    case .restore: "postgresql restored from a backup"
     case .forgetting: "pending transactions forgotten"
     case .fork: "fork"
     case .missedSlot: "slot missed"

@@ -40,6 +40,7 @@ final class AccidentSource: Sendable {
     if happens(settings.kill), let victim = processes.randomElement(using: &chance) { accidents.append(.kill(victim)) }
     if happens(settings.flush) { accidents.append(.flush) }
     if happens(settings.restart) { accidents.append(.restart) }
+    if happens(settings.restore) { accidents.append(.restore(slots: 1 + Int(below(20)))) }
     if happens(settings.clock), let victim = processes.randomElement(using: &chance) {
       accidents.append(.clock(victim, milliseconds: below(2) == 0 ? 600_000 : -600_000))
     }

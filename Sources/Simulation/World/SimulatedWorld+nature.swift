@@ -9,6 +9,7 @@ extension SimulatedWorld {
   func rule() async {
     while true {
       try? await host.sleep(until: (host.now / 3_000 + 1) * 3_000)
+      database.backUp()
       let isCalm = host.now >= Self.beginning + settings.calmAfter
       if isCalm {
         clocks.setRight()
@@ -31,6 +32,7 @@ extension SimulatedWorld {
       case .kill(let name): kill(name)
       case .flush: redis.start { [streams] in await streams.flushAll() }
       case .restart: database.restart()
+      case .restore(let slots): database.goBack(slots: slots)
       case .clock(let name, let milliseconds): clocks.setAhead(name, by: milliseconds)
       case .forgetting: chain.dropPending()
       case .fork(let depth, let pendsAgain): chain.fork(depth: depth, at: host.now, pendsAgain: pendsAgain)

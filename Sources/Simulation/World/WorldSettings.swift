@@ -31,6 +31,8 @@ struct WorldSettings: Sendable, Hashable, Codable {
   var flush: UInt64 = 0
   /// PostgreSQL starts again, a slot.
   var restart: UInt64 = 0
+  /// PostgreSQL is restored from a backup, a slot. Not where Redis may lose everything: nobody would know what ended since.
+  var restore: UInt64 = 0
   /// The clock of a process's machine jumps by ten minutes, a slot.
   var clock: UInt64 = 0
   /// An answer to a client is lost.

@@ -1,0 +1,215 @@
+"""Breaks one rule after the other and runs what must catch it (see ops/broken-rules).
+
+A rule is broken by replacing a piece of source text by another one; each piece must occur exactly once. What catches it is a
+filter of 'swift test' or a run of the simulator: of those that are listed at least one must fail, and what must stay
+quiet is the same run without the change, which continuous integration makes.
+"""
+
+import pathlib
+import subprocess
+import sys
+import time
+
+SIGNER, MONITOR, LEDGER, TRON = "Sources/Signer/", "Sources/Monitor/", "Sources/Shared/Ledger/", "Sources/Shared/Tron/"
+MODEL = "Sources/Simulation/Ledger/"
+STORM = "simulate --seed 1 --schedules 150"
+
+RULES = {
+    "broadcast before commit": {
+        "edits": [
+            (
+                SIGNER + "SignBatches.swift",
+                "      for round in made.withLock({ $0 }) { remember(entries(of: round)) }\n",
+                "      for round in made.withLock({ $0 }) {\n"
+                "        for entry in entries(of: round) { _ = try? await outlook.node.broadcast(entry.signedBytes) }\n"
+                "        remember(entries(of: round))\n      }\n",
+            ),
+            (SIGNER + "ChainOutlook.swift", "  private let node: any TronNode\n", "  let node: any TronNode\n"),
+        ],
+        "caught by": ["simulate --seed 1 --singles"],
+    },
+    "broadcast before the own journal is synced": {
+        "edits": [
+            (
+                SIGNER + "BroadcastTransactions.swift",
+                "    try await write(intact, under: lot.life)\n    earlierAttempts.journaled(intact)\n"
+                "    let answers = await send(intact)\n",
+                "    let answers = await send(intact)\n    try await write(intact, under: lot.life)\n"
+                "    earlierAttempts.journaled(intact)\n",
+            )
+        ],
+        "caught by": ["test ^SignerTests"],
+    },
+    "no live-attempt constraint": {
+        "edits": [
+            (
+                LEDGER + "Migrations/M003Transactions.swift",
+                "CREATE UNIQUE INDEX one_live_or_paid_attempt_a_reference",
+                "CREATE INDEX one_live_or_paid_attempt_a_reference",
+            )
+        ],
+        "caught by": ["test AttemptGuardTests", "test ModelTests"],
+    },
+    "sign again after a time-out": {
+        "edits": [
+            (
+                MODEL + "LedgerTables+chain.swift",
+                "&& $0.entry.expiration <= solid.time\n",
+                "&& $0.entry.expiration <= now\n",
+            ),
+            (
+                MONITOR + "JudgeLate.swift",
+                "    let transaction = candidate.transaction\n    let window",
+                "    let transaction = candidate.transaction\n    if transaction.status != .anomalous { return .dead }\n"
+                "    let window",
+            ),
+        ],
+        "caught by": [STORM],
+    },
+    "DUP taken for accepted": {
+        "edits": [
+            (
+                LEDGER + "Ledger+broadcast.swift",
+                "          WHERE status IN ('signed', 'sent') AND next_broadcast_at <= ledger_now() AND wallet = $1\n",
+                "          WHERE status = 'signed' AND next_broadcast_at <= ledger_now() AND wallet = $1\n",
+            )
+        ],
+        "caught by": ["test ^LedgerTests.BroadcastTests", "test ModelTests"],
+    },
+    "the block after the expiration not read": {
+        "edits": [
+            (
+                TRON + "Verdict/ReadBlock.swift",
+                "      window.append(block)\n",
+                "      if block.place.time >= expiration, !window.isEmpty { return window }\n      window.append(block)\n",
+            )
+        ],
+        "caught by": ["test ^TronTests", STORM],
+    },
+    "a body not checked against its root": {
+        "edits": [
+            (
+                TRON + "BlockAnswer.swift",
+                "      provenLeaves.count == leaves.count && header.transactionRoot == BlockHashing.root(ofLeaves: "
+                "provenLeaves)\n",
+                "      provenLeaves.count <= leaves.count\n",
+            )
+        ],
+        "caught by": ["test ^TronTests", "test ^MonitorTests"],
+    },
+    "SUCCESS with another log taken for failure": {
+        "edits": [
+            (
+                TRON + "Verdict/TransactionVerdict+judge.swift",
+                '      return .anomalous(place, finding: "SUCCESS, but not exactly the Transfer that was signed")\n',
+                '      return .failedOnChain(place, cost, result: "REVERT")\n',
+            )
+        ],
+        "caught by": ["test ^TronTests"],
+    },
+    "expiry while the history is not trusted": {
+        "edits": [
+            (
+                LEDGER + "Migrations/M004Guards.swift",
+                "          IF NOT trusted OR change.was IN ('kyc_pending', 'compliance_pending', 'queued')\n"
+                "            AND change.becomes = 'signed' THEN\n",
+                "          IF change.was IN ('kyc_pending', 'compliance_pending', 'queued')\n"
+                "            AND change.becomes = 'signed' THEN\n",
+            )
+        ],
+        "caught by": ["test ^LedgerTests.(StatePairTests|ScheduleTests|EdgeTests)", "test ModelTests"],
+    },
+    "timestamps not unique": {
+        "edits": [
+            (
+                SIGNER + "DecideOnPayouts.swift",
+                "second * 1_000 + candidate.payout.terms.reference.milliseconds)\n",
+                "second * 1_000)\n",
+            )
+        ],
+        "caught by": ["test ^SignerTests", "test ^WholePathTests"],
+    },
+    "dead counted as the payout's own failure": {
+        "edits": [("Sources/Shared/Payouts/FailureBlame.swift", "case nil: self = .expired\n", "case nil: self = .payout\n")],
+        "caught by": ["test ^PayoutsTests", STORM],
+    },
+    "the fence opening on a zero-value transfer": {
+        "edits": [
+            (
+                MONITOR + "Fence.swift",
+                "wallets.contains(transfer.sender), !transfer.isZero\n",
+                "wallets.contains(transfer.sender)\n",
+            )
+        ],
+        "caught by": ["test ^MonitorTests"],
+    },
+}
+
+
+def run(command: list[str], log: pathlib.Path) -> int:
+    with log.open("ab") as output:
+        output.write(("$ " + " ".join(command) + "\n").encode())
+        output.flush()
+        return subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False).returncode
+
+
+def break_rule(edits: list[tuple[str, str, str]]) -> None:
+    for path, old, new in edits:
+        file = pathlib.Path(path)
+        text = file.read_text()
+        if text.count(old) != 1:
+            raise SystemExit(f"{path}: the piece to be replaced occurs {text.count(old)} times:\n{old}")
+        file.write_text(text.replace(old, new))
+
+
+def what_failed(log: pathlib.Path, start: int) -> str:
+    """The first thing that was found wrong."""
+    for line in log.read_bytes()[start:].decode(errors="replace").splitlines():
+        if "recorded an issue" in line or line.startswith("violations: "):
+            return line.strip()[:200]
+    return "the run failed"
+
+
+def try_rule(name: str, rule: dict, log: pathlib.Path) -> bool:
+    files = [edit[0] for edit in rule["edits"]]
+    began = time.monotonic()
+    try:
+        break_rule(rule["edits"])
+        if run(["swift", "build", "--build-tests"], log) != 0:
+            print(f"{name}: DOES NOT BUILD, see {log}", flush=True)
+            return False
+        caught = []
+        for catcher in rule["caught by"]:
+            kind, _, rest = catcher.partition(" ")
+            start = log.stat().st_size
+            command = (
+                [".build/debug/simulate", *rest.split()]
+                if kind == "simulate"
+                else ["swift", "test", "--skip-build", "--filter", rest]
+            )
+            if run(command, log) != 0:
+                caught.append(f"{catcher}: {what_failed(log, start)}")
+        print(f"{name}: {'caught' if caught else 'NOT CAUGHT'} ({time.monotonic() - began:.0f} s)", flush=True)
+        for line in caught:
+            print(f"  by {line}", flush=True)
+        return bool(caught)
+    finally:
+        subprocess.run(["git", "checkout", "--quiet", "--", *files], check=True)
+
+
+def main(names: list[str]) -> int:
+    if names == ["--list"]:
+        print("\n".join(RULES))
+        return 0
+    if unknown := [name for name in names if name not in RULES]:
+        print(f"no such rule: {', '.join(unknown)}; 'ops/broken-rules --list' names them", file=sys.stderr)
+        return 64
+    log = pathlib.Path(".run/broken-rules.log")
+    log.parent.mkdir(exist_ok=True)
+    log.write_bytes(b"")
+    wrong = [name for name in names or RULES if not try_rule(name, RULES[name], log)]
+    print(f"{len(names or RULES) - len(wrong)} broken rules caught, {len(wrong)} not" + "".join(f"; {n}" for n in wrong))
+    return 1 if wrong else 0
+
+
+sys.exit(main(sys.argv[1:]))
