@@ -52,4 +52,20 @@ struct DocumentationTests {
         "\(command) cannot be run")
     }
   }
+
+  @Test func `every suite, file and constraint that ops safety names exists`() throws {
+    // What keeps an invariant, and what would notice if nothing did, is named there: the names must not go out of date.
+    let document = try SourceTree.text("ops/safety.md")
+    let suites = Set(document.matches(of: /\b[A-Z][A-Za-z]*Tests\b/).map { String($0.output) })
+    let declared = Set(
+      try SourceTree.files(under: "Tests").flatMap { file in
+        file.text.matches(of: /(?:struct|class|actor) ([A-Z][A-Za-z]*Tests)\b/).map { String($0.output.1) }
+      })
+    #expect(suites.count > 30)
+    #expect(suites.subtracting(declared).isEmpty, "there are no \(suites.subtracting(declared).sorted())")
+    let sources = try SourceTree.files(under: "Sources").map(\.text).joined()
+    let names = Set(document.matches(of: /`([a-z]+(?:_[a-z]+)+)`/).map { String($0.output.1) })
+    #expect(names.count > 3)
+    for name in names.sorted() { #expect(sources.contains(name), "nothing is named \(name)") }
+  }
 }
