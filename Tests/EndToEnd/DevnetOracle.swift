@@ -15,6 +15,12 @@ struct DevnetOracle: Sendable {
     let microUSDT: Int64
   }
 
+  /// A Transfer and the transaction that made it.
+  struct Payment: Hashable, Sendable {
+    let txid: String
+    let transfer: Transfer
+  }
+
   let url: String
 
   /// The token balance of an account, in micro-USDT.
@@ -34,21 +40,30 @@ struct DevnetOracle: Sendable {
 
   /// All Transfers of the token out of an account, in all blocks so far.
   func transfers(from account: Address) async throws -> [Transfer] {
-    var transfers: [Transfer] = []
+    try await payments(from: account).map(\.transfer)
+  }
+
+  /// All Transfers of the token out of an account with their transactions, in all blocks so far.
+  func payments(from account: Address) async throws -> [Payment] {
+    var payments: [Payment] = []
     let head = try await headNumber()
     for number in 1...max(head, 1) {
       for receipt in try await list("/wallet/gettransactioninfobyblocknum", ["num": number]) {
         for log in receipt["log"] as? [[String: Any]] ?? [] {
-          guard let topics = log["topics"] as? [String], topics.count == 3, topics[0] == Self.transferTopic,
-            let from = Hex.bytes(topics[1].suffix(40)), let to = Hex.bytes(topics[2].suffix(40)),
-            let data = log["data"] as? String, let value = Int64(data, radix: 16)
-          else { continue }
-          let transfer = Transfer(from: Address(account: from), to: Address(account: to), microUSDT: value)
-          if transfer.from == account { transfers.append(transfer) }
+          guard let transfer = Self.transfer(log), transfer.from == account else { continue }
+          payments.append(Payment(txid: receipt["id"] as? String ?? "", transfer: transfer))
         }
       }
     }
-    return transfers
+    return payments
+  }
+
+  private static func transfer(_ log: [String: Any]) -> Transfer? {
+    guard let topics = log["topics"] as? [String], topics.count == 3, topics[0] == transferTopic,
+      let from = Hex.bytes(topics[1].suffix(40)), let to = Hex.bytes(topics[2].suffix(40)),
+      let data = log["data"] as? String, let value = Int64(data, radix: 16)
+    else { return nil }
+    return Transfer(from: Address(account: from), to: Address(account: to), microUSDT: value)
   }
 
   /// The head's number.
@@ -69,6 +84,24 @@ struct DevnetOracle: Sendable {
   func tell(_ command: String, _ body: [String: Any]) async throws {
     let answer = try await json("/devnet/\(command)", body)
     guard answer["Error"] == nil, answer["error"] == nil else { throw Stack.Failure("\(command) \(body): \(answer)") }
+  }
+
+  /// What stands in the newest blocks, and what waits for one: ids of transactions.
+  func recentTransactions() async throws -> (included: [(txid: String, block: Int64)], pending: [String]) {
+    let head = try await headNumber()
+    var included: [(String, Int64)] = []
+    for number in max(1, head - 8)...max(head, 1) {
+      for receipt in try await list("/wallet/gettransactioninfobyblocknum", ["num": number]) {
+        if let id = receipt["id"] as? String { included.append((id, number)) }
+      }
+    }
+    let pending = try await json("/wallet/gettransactionlistfrompending", [:])["txId"] as? [String] ?? []
+    return (included, pending)
+  }
+
+  /// Where the chain's solid part ends.
+  func solidNumber() async throws -> Int64 {
+    (try await json("/devnet/state", nil)["solid"] as? NSNumber)?.int64Value ?? 0
   }
 
   /// How many requests the faults that stand at present have met.

@@ -53,44 +53,61 @@ struct PayoutClient: Sendable {
   }
 
   /// Asks until there is an answer.
-  func ask(_ wish: Wish) async throws -> Answer {
+  func ask(_ wish: Wish, within patience: Duration = .seconds(90)) async throws -> Answer {
+    let deadline = ContinuousClock.now + patience
+    var turn = wish.key.utf8.reduce(0) { $0 &+ Int($1) }
+    while ContinuousClock.now < deadline {
+      if let answer = try await ask(wish, once: urls[turn % urls.count]) { return answer.meaning }
+      turn += 1
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    throw Stack.Failure("\(wish.key) was not answered in time")
+  }
+
+  /// What an Ingest said to one request.
+  struct Reply {
+    let status: UInt
+    let fields: [String: Any]
+
+    /// What it means to the client.
+    var meaning: Answer {
+      if status == 201, let id = fields["payout_id"] as? String { return .accepted(id: id) }
+      let problem = (fields["type"] as? String)?.split(separator: ":").last.map(String.init)
+      return .refused(status: status, problem: problem ?? "\(fields)")
+    }
+  }
+
+  /// One request; nil where nobody knows: without an answer, or where the answer is that the same key must ask again.
+  func ask(_ wish: Wish, once url: String) async throws -> Reply? {
     let webhook = wish.webhookURL.map { ",\"webhook_url\":\"\($0)\"" } ?? ""
     let expiry = wish.expiresAt.map { ",\"expires_at\":\"\($0)\"" } ?? ""
     let body = """
       {"recipient_address":"\(wish.recipient)","amount_usdt":"\(wish.amount)","reason":"custom","router_type":"v0",
        "batch_type":"\(wish.batchType)","priority":"\(wish.priority)"\(webhook)\(expiry)}
       """
-    let deadline = ContinuousClock.now + .seconds(90)
-    var turn = wish.key.utf8.reduce(0) { $0 &+ Int($1) }
-    while ContinuousClock.now < deadline {
-      var request = HTTPClientRequest(url: urls[turn % urls.count] + "/payouts")
-      turn += 1
-      request.method = .POST
-      request.headers.add(name: "Authorization", value: "Bearer \(token)")
-      request.headers.add(name: "Content-Type", value: "application/json")
-      request.headers.add(name: "Idempotency-Key", value: wish.key)
-      request.body = .bytes(ByteBuffer(string: body))
-      do {
-        let response = try await Self.http.execute(request, timeout: .seconds(15))
-        let answer = Data(buffer: try await response.body.collect(upTo: 1 << 20))
-        let fields = try JSONSerialization.jsonObject(with: answer) as? [String: Any]
-        if response.status.code == 201, let id = fields?["payout_id"] as? String { return .accepted(id: id) }
-        guard response.status.code == 503 else {
-          let problem = (fields?["type"] as? String)?.split(separator: ":").last.map(String.init)
-          return .refused(
-            status: response.status.code, problem: problem ?? String(decoding: answer, as: UTF8.self))
-        }
-      } catch {
-        // No answer: nobody knows. The same key finds out.
-        try Task.checkCancellation()
-      }
-      try await Task.sleep(for: .milliseconds(50))
+    var request = HTTPClientRequest(url: url + "/payouts")
+    request.method = .POST
+    request.headers.add(name: "Authorization", value: "Bearer \(token)")
+    request.headers.add(name: "Content-Type", value: "application/json")
+    request.headers.add(name: "Idempotency-Key", value: wish.key)
+    request.body = .bytes(ByteBuffer(string: body))
+    do {
+      let response = try await Self.http.execute(request, timeout: .seconds(15))
+      let answer = Data(buffer: try await response.body.collect(upTo: 1 << 20))
+      let fields = try JSONSerialization.jsonObject(with: answer) as? [String: Any] ?? [:]
+      return response.status.code == 503 ? nil : Reply(status: response.status.code, fields: fields)
+    } catch {
+      // No answer: nobody knows. The same key finds out.
+      try Task.checkCancellation()
+      return nil
     }
-    throw Stack.Failure("\(wish.key) was not answered in time")
   }
 
   /// A payout's state as its owner reads it; nil where no Ingest tells it just now.
-  func status(of id: String) async throws -> String? {
+  func status(of id: String) async throws -> String? { try await payout(id)?["status"] as? String }
+
+  /// All that its owner reads of a payout; nil where no Ingest tells it just now.
+  func payout(_ id: String) async throws -> [String: Any]? {
     for url in urls {
       var request = HTTPClientRequest(url: url + "/payouts/\(id)")
       request.headers.add(name: "Authorization", value: "Bearer \(token)")
@@ -98,7 +115,7 @@ struct PayoutClient: Sendable {
         let response = try await Self.http.execute(request, timeout: .seconds(15))
         let answer = Data(buffer: try await response.body.collect(upTo: 1 << 20))
         let fields = try JSONSerialization.jsonObject(with: answer) as? [String: Any]
-        if let status = fields?["status"] as? String { return status }
+        if let fields, fields["status"] is String { return fields }
       } catch {
         try Task.checkCancellation()
       }

@@ -5,12 +5,13 @@ import Testing
 extension Stack {
   /// Lends a stack and a client of it, and ends the stack whatever happens; where it fails, the ends of all logs are shown.
   static func with(
-    replicasOfEach count: Int = 1, funds: Int = 1_000_000, expirationSeconds: Int = 30,
-    changing variables: [String: String] = [:],
+    replicasOfEach count: Int = 1, funds: Int = 1_000_000, expirationSeconds: Int = 30, faces: Int = 1,
+    disk: SmallDisk? = nil, changing variables: [String: String] = [:],
     _ body: @Sendable (Stack, PayoutClient) async throws -> Void
   ) async throws {
     let stack = try await Stack(
-      replicasOfEach: count, funds: funds, expirationSeconds: expirationSeconds, changing: variables)
+      replicasOfEach: count, funds: funds, expirationSeconds: expirationSeconds, faces: faces, disk: disk,
+      changing: variables)
     let outcome: Result<Void, any Error>
     do {
       outcome = .success(try await body(stack, PayoutClient(urls: await stack.apiURLs)))

@@ -34,6 +34,8 @@ actor Stack {
   let redis: PrivateRedis
   let postgres: PrivatePostgres
   let database: String
+  /// The day, counted from 1970 in UTC, on which it began.
+  let began = Int(Date().timeIntervalSince1970) / 86_400
   let wallet: Address
   let chain: DevnetOracle
   /// What the wallet holds at first, in USDT.
@@ -45,6 +47,8 @@ actor Stack {
   private var environment: [String: String]
   private let ports: [Replica: (api: Int, health: Int)]
   private(set) var workers: [Replica: TestProcess] = [:]
+  private var clocks: [Replica: FakedClock] = [:]
+  private var started: [Int32] = []
 
   /// All of them: first every role's first one, then the second ones.
   let replicas: [Replica]
@@ -54,15 +58,17 @@ actor Stack {
   /// - Parameters:
   ///   - funds: what the wallet holds, in USDT.
   ///   - expirationSeconds: how long a transaction lives. It is broadcast about every 15 s.
+  ///   - faces: how many nodes show the network; the workers know all of them.
+  ///   - disk: where PostgreSQL has its data; nil for memory.
   ///   - changing: variables of workers and devnet that are other than this stack's own.
   init(
-    replicasOfEach count: Int = 1, funds: Int = 1_000_000, expirationSeconds: Int = 30,
-    changing variables: [String: String] = [:]
+    replicasOfEach count: Int = 1, funds: Int = 1_000_000, expirationSeconds: Int = 30, faces: Int = 1,
+    disk: SmallDisk? = nil, changing variables: [String: String] = [:]
   ) async throws {
     self.funds = funds
     replicas = (1...count).flatMap { number in Role.allCases.map { Replica(role: $0, number: number) } }
     redis = try await PrivateRedis.start()
-    postgres = try await PrivatePostgres.start()
+    postgres = try await PrivatePostgres.start(in: disk?.folder)
     let url = try await postgres.createDatabase()
     database = String(url.split(separator: "/").last ?? "")
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("stack-\(UUID().uuidString)")
@@ -88,16 +94,18 @@ actor Stack {
       "/usr/bin/env", ["--default-signal", TestProcess.builtExecutable("devnet")],
       environment: [
         "DEVNET_PORT": "0", "DEVNET_BLOCK_MS": "250", "DEVNET_FUND": "\(wallet):\(Self.fundsTRX):\(funds)",
-        "LOG_LEVEL": "error", "STACK_FOLDER": folder.path,
+        "LOG_LEVEL": "error", "STACK_FOLDER": folder.path, "DEVNET_FACES": "\(faces)",
       ].merging(variables.filter { $0.key.hasPrefix("DEVNET_") }) { _, new in new })
     try Self.remember(devnet, in: folder)
     let values = try await devnet.waitForOutput(within: Self.patience) { output -> [String: String]? in
       let pairs = output.split(separator: "\n").map { $0.split(separator: "=", maxSplits: 1).map(String.init) }
       let values = Dictionary(pairs.filter { $0.count == 2 }.map { ($0[0], $0[1]) }) { first, _ in first }
-      return values["TRON_RPC_URL"] == nil || !output.hasSuffix("\n") ? nil : values
+      return values.count <= faces || !output.hasSuffix("\n") ? nil : values
     }
-    environment.merge(values) { _, new in new }
-    chain = DevnetOracle(url: values["TRON_RPC_URL"] ?? "")
+    let nodes = (1...faces).compactMap { values[$0 == 1 ? "TRON_RPC_URL" : "TRON_RPC_URL_\($0)"] }
+    environment["TRON_GENESIS_BLOCK_ID"] = values["TRON_GENESIS_BLOCK_ID"]
+    environment["TRON_RPC_URL"] = nodes.joined(separator: ",")
+    chain = DevnetOracle(url: nodes.first ?? "")
     self.environment = environment
     ports = try Dictionary(
       uniqueKeysWithValues: replicas.map { ($0, (api: try FreePort.choose(), health: try FreePort.choose())) })
@@ -114,22 +122,41 @@ actor Stack {
   /// Starts workers, all by default, and returns when each says that it is ready.
   func start(_ chosen: [Replica]? = nil) async throws {
     let chosen = chosen ?? replicas
+    for replica in chosen { try launch(replica) }
     for replica in chosen {
-      let process = try TestProcess(
-        "/usr/bin/env", ["--default-signal", TestProcess.builtExecutable(replica.role.rawValue)],
-        environment: environment(of: replica))
-      try Self.remember(process, in: folder)
-      workers[replica] = process
-    }
-    for replica in chosen {
-      try await eventually("\(replica) is ready") {
-        await DevnetOracle.status("http://127.0.0.1:\(self.ports[replica]?.health ?? 0)/ready") == 200
-      }
+      try await eventually("\(replica) is ready") { await self.says(replica, "ready") == 200 }
     }
   }
 
+  /// Starts a worker and returns at once.
+  func launch(_ replica: Replica) throws {
+    let process = try TestProcess(
+      "/usr/bin/env", ["--default-signal", TestProcess.builtExecutable(replica.role.rawValue)],
+      environment: environment(of: replica))
+    try Self.remember(process, in: folder)
+    workers[replica] = process
+    started.append(process.processIdentifier)
+  }
+
+  /// The status that a worker answers with on its health port; 0 where there is no answer.
+  ///
+  /// - Parameter path: `ready`, `health`, `live`.
+  func says(_ replica: Replica, _ path: String) async -> UInt {
+    await DevnetOracle.status("\(healthURL(of: replica))/\(path)")
+  }
+
+  /// Where a worker tells how it is.
+  func healthURL(of replica: Replica) -> String { "http://127.0.0.1:\(ports[replica]?.health ?? 0)" }
+
   /// Changes variables of the workers that start from now on.
   func change(_ variables: [String: String]) { environment.merge(variables) { _, new in new } }
+
+  /// Gives one worker a clock of its own, from its next start on.
+  func makeClock(of replica: Replica) throws -> FakedClock {
+    let clock = try FakedClock(file: folder.appendingPathComponent("clock-\(replica)").path)
+    clocks[replica] = clock
+    return clock
+  }
 
   /// Runs the operator's command and returns what it prints.
   @discardableResult
@@ -146,7 +173,7 @@ actor Stack {
     var environment = Self.environment(of: replica, environment, folder)
     environment["PORT"] = "\(ports[replica]?.api ?? 0)"
     environment["METRICS_PORT"] = "\(ports[replica]?.health ?? 0)"
-    return environment
+    return environment.merging(clocks[replica]?.environment ?? [:]) { _, new in new }
   }
 
   /// What is its own: its name, and a Signer's journal.
@@ -159,6 +186,9 @@ actor Stack {
     environment["SIGNER_STATE_DIR"] = folder.appendingPathComponent("\(replica)").path
     return environment
   }
+
+  /// How a worker ended; nil while it runs.
+  func exitCode(of replica: Replica) -> Int32? { workers[replica]?.exitCode }
 
   /// Sends a signal to a worker: SIGSTOP freezes it at whatever instruction it is.
   func signal(_ number: Int32, to replica: Replica) { workers[replica]?.signal(number) }
@@ -221,7 +251,7 @@ actor Stack {
 
   /// What a worker shows on its metrics port.
   func metrics(of replica: Replica) async throws -> String {
-    try await DevnetOracle.text("http://127.0.0.1:\(ports[replica]?.health ?? 0)/metrics")
+    try await DevnetOracle.text("\(healthURL(of: replica))/metrics")
   }
 
   /// The answer of PostgreSQL's own client.
@@ -233,6 +263,7 @@ actor Stack {
   /// Ends everything.
   func stop() async throws {
     for process in workers.values { process.signal(SIGKILL) }
+    for pid in started { FakedClock.forget(pid) }
     devnet.signal(SIGKILL)
     await redis.stop()
     try await postgres.stop()

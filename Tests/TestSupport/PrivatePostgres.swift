@@ -45,11 +45,12 @@ public actor PrivatePostgres {
   /// - Parameters:
   ///   - settings: further lines for `postgresql.conf`, such as `wal_level=logical`.
   ///   - ownerProcessID: with the end of this process the server ends too; nil for the present process.
+  ///   - parent: the folder that holds the server's; nil for memory where that is possible.
   public static func start(
-    settings: [String: String] = [:], ownerProcessID: Int32? = nil
+    settings: [String: String] = [:], ownerProcessID: Int32? = nil, in parent: String? = nil
   ) async throws -> PrivatePostgres {
     let programs = try PostgresPrograms.find()
-    let folder = try await programs.makeFolder()
+    let folder = try await programs.makeFolder(in: parent)
     do {
       try await programs.run(
         "initdb",
@@ -140,6 +141,19 @@ public actor PrivatePostgres {
     try await programs.run(
       "pg_ctl",
       ["start", "--pgdata", "\(folder)/data", "--log", "\(folder)/log", "--wait", "--timeout", "60", "--silent"])
+  }
+
+  /// Whether the server runs, by its own word.
+  public func isRunning() async -> Bool {
+    (try? await programs.run("pg_ctl", ["status", "--pgdata", "\(folder)/data"])) != nil
+  }
+
+  /// Sends a signal to every process of the server: with SIGSTOP it hangs, its sockets open.
+  public func signalAll(_ signal: Int32) async throws {
+    let file = try String(contentsOfFile: "\(folder)/data/postmaster.pid", encoding: .utf8)
+    guard let line = file.split(separator: "\n").first, let postmaster = Int32(line) else { return }
+    let children = try String(contentsOfFile: "/proc/\(postmaster)/task/\(postmaster)/children", encoding: .utf8)
+    for pid in [postmaster] + children.split(separator: " ").compactMap({ Int32($0) }) { kill(pid, signal) }
   }
 
   /// Copies all of the server's files, as they lie on disk while it is stopped; it runs again afterwards.

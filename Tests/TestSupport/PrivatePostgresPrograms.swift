@@ -40,8 +40,10 @@ struct PostgresPrograms: Sendable {
     try await ChildProcess.require("\(folder)/\(program)", arguments, currentDirectory: "/")
   }
 
-  /// Makes the server's folder, in memory where that is possible: with fsync on, nothing else is as fast.
-  func makeFolder() async throws -> String {
+  /// Makes the server's folder, in memory where no other parent is given and that is possible: with fsync on, nothing else is
+  /// as fast.
+  func makeFolder(in given: String? = nil) async throws -> String {
+    if let given { return try await command(["mktemp", "--directory", "\(given)/private-postgres.XXXXXXXX"]) }
     var isDirectory: ObjCBool = false
     let hasMemoryFolder = FileManager.default.fileExists(atPath: "/dev/shm", isDirectory: &isDirectory)
     let parent = hasMemoryFolder && isDirectory.boolValue && access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"

@@ -56,6 +56,9 @@ public final class TestProcess: Sendable {
   /// The process's id, for a watcher that ends it when this process is gone.
   public var processIdentifier: Int32 { process.processIdentifier }
 
+  /// The exit code, or minus the signal's number; nil while it runs.
+  public var exitCode: Int32? { process.outcome }
+
   /// What stands on stdout by now.
   public var output: String { text("stdout") }
 

@@ -1,0 +1,217 @@
+import Foundation
+import TestSupport
+
+/// What a chaos run does to an installation, drawn from a seed: each kind of fault once before any comes again.
+enum ChaosFault: String, CaseIterable, Sendable {
+  case killWorker = "worker killed"
+  case killWorkerAgain = "worker killed, another"
+  case killSigner = "signer killed"
+  case endWorker = "worker ended"
+  case freezeWorker = "worker frozen"
+  case jumpForward = "clock 10 min ahead"
+  case jumpBack = "clock 10 min behind"
+  case flushRedis = "Redis flushed"
+  case killRedis = "Redis killed"
+  case fullRedis = "Redis full"
+  case cutRedis = "Redis connections cut"
+  case crashPostgres = "PostgreSQL crashed"
+  case cutPostgres = "PostgreSQL connections cut"
+  case fullDisk = "disk full"
+  case fork = "fork"
+  case forkAndDrop = "fork that drops"
+  case missSlots = "slots missed"
+  case freezeSolid = "solid block frozen"
+  case loseAnswer = "broadcast answer lost"
+  case forget = "broadcast accepted and dropped"
+  case duplicate = "DUP for an unknown one"
+  case serverBusy = "SERVER_BUSY"
+  case refuseReference = "TAPOS_ERROR"
+  case breakConnection = "node connection broken"
+  case nodeRests = "node answers 503"
+  case delayAnswers = "node slow"
+  case cutOffNode = "node cut off"
+  case nodeBehind = "node behind"
+  case lieHidden = "node hides a transaction"
+  case lieClaimed = "node claims a payment"
+}
+
+extension ChaosFault {
+  /// Lies of one node decide nothing where a quorum is asked.
+  var isLie: Bool { self == .lieHidden || self == .lieClaimed }
+}
+
+/// Draws faults and lets them happen, one after the other, and counts them.
+actor ChaosPlan {
+  /// How many nodes there are. The last one is the one that lies.
+  static let nodes = 3
+
+  private let stack: Stack
+  private let disk: SmallDisk?
+  private let clocks: [Stack.Replica: FakedClock]
+  private let kinds: [ChaosFault]
+  private var random: SeededGenerator
+  private var deck: [ChaosFault] = []
+  /// How often each happened.
+  private(set) var counts: [ChaosFault: Int] = [:]
+  /// How many of a node's answers were falsified.
+  private(set) var falsified = 0
+
+  init(
+    _ stack: Stack, disk: SmallDisk?, clocks: [Stack.Replica: FakedClock], seed: UInt64, lies: Bool
+  ) {
+    self.stack = stack
+    self.disk = disk
+    self.clocks = clocks
+    random = SeededGenerator(seed: seed ^ 0xc4a0_5)
+    kinds = ChaosFault.allCases.filter { ($0 != .fullDisk || disk != nil) && (!$0.isLie || lies) }
+  }
+
+  /// One fault after the other. What is left of one ends with the next but a few.
+  func run(until end: ContinuousClock.Instant) async throws {
+    while ContinuousClock.now < end {
+      if deck.isEmpty { deck = kinds.shuffled(using: &random) }
+      let fault = deck.removeLast()
+      try await happen(fault)
+      counts[fault, default: 0] += 1
+      try await pause(200...1_500)
+      if counts.values.reduce(0, +).isMultiple(of: 6) { try await heal() }
+    }
+    try await heal()
+  }
+
+  /// Ends whatever stands, so that the system can come to rest.
+  private func heal() async throws {
+    falsified += try await stack.chain.faultsMet()
+    try await stack.chain.tell("reset-faults", [:])
+  }
+
+  private func pause(_ milliseconds: ClosedRange<Int>) async throws {
+    try await Task.sleep(for: .milliseconds(Int.random(in: milliseconds, using: &random)))
+  }
+
+  private func replica(_ role: Stack.Role? = nil) -> Stack.Replica {
+    let chosen = stack.replicas.filter { role == nil || $0.role == role }
+    return chosen[Int.random(in: 0..<chosen.count, using: &random)]
+  }
+
+  private func node() -> Int { Int.random(in: 1...Self.nodes, using: &random) }
+
+  private func happen(_ fault: ChaosFault) async throws {
+    switch fault {
+    case .killWorker, .killWorkerAgain: await stack.signal(SIGKILL, to: replica())
+    case .killSigner: await stack.signal(SIGKILL, to: replica(.signer))
+    case .endWorker: await stack.signal(SIGTERM, to: replica())
+    case .freezeWorker:
+      let replica = replica()
+      await stack.signal(SIGSTOP, to: replica)
+      try await pause(500...3_000)
+      await stack.signal(SIGCONT, to: replica)
+    case .jumpForward: try await jump(seconds: 600)
+    case .jumpBack: try await jump(seconds: -600)
+    case .flushRedis, .killRedis, .fullRedis, .cutRedis: try await harmRedis(fault)
+    case .crashPostgres: try await stack.postgres.restart(mode: .immediate)
+    case .cutPostgres:
+      try await stack.sql(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+          + "AND backend_type = 'client backend'")
+    case .fullDisk: try await fillDisk()
+    default: try await harmNetwork(fault)
+    }
+  }
+
+  private func jump(seconds: Int) async throws {
+    guard let clock = clocks[replica()] else { return }
+    try clock.set(secondsAhead: seconds)
+    try await pause(2_000...5_000)
+    try clock.set(secondsAhead: 0)
+  }
+
+  private func redis(_ words: String...) async throws {
+    try await ChildProcess.require("/usr/bin/env", ["redis-cli", "-p", "\(stack.redis.port)"] + words)
+  }
+
+  private func harmRedis(_ fault: ChaosFault) async throws {
+    switch fault {
+    case .flushRedis: try await redis("FLUSHALL")
+    case .killRedis:
+      try await stack.redis.kill()
+      try await pause(0...2_000)
+      try await stack.redis.restart()
+    case .fullRedis:
+      try await redis("CONFIG", "SET", "maxmemory", "1")
+      try await pause(1_000...4_000)
+      try await redis("CONFIG", "SET", "maxmemory", "0")
+    default: try await redis("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    }
+  }
+
+  /// PostgreSQL meets a full disk, maybe so that it dies of it; it is started again as a service manager would once there is
+  /// room.
+  private func fillDisk() async throws {
+    try await disk?.fill()
+    try await pause(1_000...4_000)
+    try await disk?.clear()
+    try await pause(200...1_000)
+    if await !stack.postgres.isRunning() { try await stack.postgres.startServer() }
+    try await eventually("PostgreSQL answers after its disk was full") {
+      await (try? stack.sql("SELECT 1")) == "1"
+    }
+  }
+
+  private func harmNetwork(_ fault: ChaosFault) async throws {
+    let chain = stack.chain
+    func answers(_ body: [String: any Sendable]) async throws { try await chain.tell("faults", body) }
+    switch fault {
+    case .fork: try await fork("repush")
+    case .forkAndDrop: try await fork("drop")
+    case .missSlots: try await chain.tell("slots", ["miss": Int.random(in: 4...20, using: &random)])
+    case .freezeSolid:
+      try await chain.tell("slots", ["solid_frozen": true])
+      try await pause(2_000...5_000)
+      try await chain.tell("slots", ["solid_frozen": false])
+    case .loseAnswer: try await answers(["fault": "lose-answer", "call": "broadcasthex", "count": 10])
+    case .forget: try await answers(["fault": "forget", "count": 5])
+    case .duplicate: try await answers(["fault": "refuse", "code": "DUP_TRANSACTION_ERROR", "count": 5])
+    case .serverBusy: try await answers(["fault": "refuse", "code": "SERVER_BUSY", "count": 20])
+    case .refuseReference: try await answers(["fault": "refuse", "code": "TAPOS_ERROR", "count": 5])
+    case .breakConnection: try await answers(["fault": "break-connection", "count": 10])
+    case .nodeRests: try await answers(["fault": "http-status", "status": 503, "count": 5])
+    case .delayAnswers:
+      try await answers(["fault": "delay-answer", "milliseconds": 2_000, "count": 10, "face": node()])
+    case .cutOffNode: try await chain.tell("faces", ["face": node(), "sees": "cut_off"])
+    case .nodeBehind: try await chain.tell("faces", ["face": node(), "sees": "behind", "blocks": [5]])
+    case .lieHidden: try await hide()
+    case .lieClaimed: try await claim()
+    default: break
+    }
+  }
+
+  /// As deep as may be: only what is not solid can be undone, and a block may come between the question and the order.
+  private func fork(_ fate: String) async throws {
+    let depth = Int.random(in: 1...6, using: &random)
+    do {
+      try await stack.chain.tell("fork", ["depth": depth, "transactions": fate])
+    } catch is Stack.Failure {
+      try await stack.chain.tell("fork", ["depth": 1, "transactions": fate])
+    }
+  }
+
+  /// The lying node leaves a transaction out of its block, and does not know it.
+  private func hide() async throws {
+    guard let (txid, _) = try await stack.chain.recentTransactions().included.randomElement(using: &random) else {
+      return
+    }
+    for lie in ["omit", "hide"] {
+      try await stack.chain.tell("faults", ["fault": lie, "txid": txid, "face": Self.nodes])
+    }
+  }
+
+  /// The lying node says that a transaction which waits, or which failed, was paid.
+  private func claim() async throws {
+    let (included, pending) = try await stack.chain.recentTransactions()
+    guard let txid = pending.randomElement(using: &random) ?? included.randomElement(using: &random)?.txid else { return }
+    let block = try await stack.chain.headNumber()
+    try await stack.chain.tell(
+      "faults", ["fault": "claim", "txid": txid, "block": block, "face": Self.nodes])
+  }
+}

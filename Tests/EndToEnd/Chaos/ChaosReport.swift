@@ -1,0 +1,55 @@
+import Foundation
+
+/// The result of a chaos run as a table.
+struct ChaosReport {
+  /// The states in which a payout ends.
+  static let ends: Set<String> = ["confirmed", "failed", "rejected", "expired", "cancelled", "settled_externally"]
+
+  let seed: UInt64
+  let minutes: Double
+  let world: PaidWorld
+  let faults: [ChaosFault: Int]
+  let falsified: Int
+  let restarts: [Int32: Int]
+  let decisions: [String: Int]
+  let longestWait: Duration
+  let unverified: Int
+  let violations: [Violation]
+
+  /// The table.
+  var text: String {
+    var byStatus: [String: Int] = [:]
+    for payout in world.payouts.values { byStatus[payout.status, default: 0] += 1 }
+    let unpaid = byStatus.filter { $0.key != "confirmed" }
+    var rows: [(String, String)] = [
+      ("minutes, with coming to rest", minutes.formatted(.number.precision(.fractionLength(1)))), ("seed", "\(seed)"),
+      ("posted", "\(world.orders.count)"), ("acknowledged", "\(world.payouts.count)"),
+      ("paid", "\(byStatus["confirmed"] ?? 0)"), ("Transfers on the chain", "\(world.payments.count)"),
+      ("refused", "\(world.orders.count { $0.isRefused })"), ("unpaid", Self.list(unpaid)),
+      ("attempts", Self.list(world.attempts)),
+      ("faults", "\(faults.values.reduce(0, +))"), ("answers of nodes falsified", "\(falsified)"),
+      ("workers started again, by exit code", Self.list(restarts)), ("decisions of operators", Self.list(decisions)),
+      ("webhooks that did not verify", "\(unverified)"),
+      ("longest wait for an answer", longestWait.formatted()),
+      ("violations", "\(violations.count)"),
+    ]
+    for (fault, count) in faults.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+      rows.append(("  " + fault.rawValue, "\(count)"))
+    }
+    return rows.map { "chaos | \($0.0.padding(toLength: 38, withPad: " ", startingAt: 0)) | \($0.1)" }
+      .joined(separator: "\n")
+  }
+
+  private static func list(_ counts: [some Hashable & Comparable: Int]) -> String {
+    counts.isEmpty
+      ? "none" : counts.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", ")
+  }
+}
+
+extension PaidWorld {
+  /// How many payouts were signed once, twice …, by their histories.
+  fileprivate var attempts: [Int: Int] {
+    Dictionary(grouping: payouts.values) { payout in payout.history.count { $0.to == "signed" } }
+      .mapValues(\.count)
+  }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import Payouts
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+  /// Everything fails at once, in real processes, and both laws hold all the same. `ops/chaos` runs this for as long, and with
+  /// the seed, that it is told.
+  @Suite struct ChaosTests {
+    private static let environment = ProcessInfo.processInfo.environment
+    /// A minute; or what `CHAOS_SECONDS` says.
+    private static let seconds = environment["CHAOS_SECONDS"].flatMap { Int($0) } ?? 60
+    /// Whether one of the three nodes lies: `CHAOS_LYING_NODE=1`.
+    private static let lies = environment["CHAOS_LYING_NODE"] == "1"
+    /// Payouts a second.
+    private static let rate = environment["CHAOS_RATE"].flatMap { Int($0) } ?? 4
+    /// How long it may take until all is at rest: a lost transaction lives for two minutes, and is then tried again.
+    private static let rest = Duration.seconds(900)
+
+    @Test func `every acknowledged payout is paid once or ends unpaid, whatever fails`() async throws {
+      // DESIGN.md, "The two laws", for a crash of any process, Redis losing its data, PostgreSQL restarting, nodes that time out
+      // or fork, duplicate delivery and several replicas; judged by the chain and by what clients were told.
+      let seed = Self.environment["CHAOS_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1_000_000)
+      print("chaos: CHAOS_SEED=\(seed) CHAOS_SECONDS=\(Self.seconds)")
+      let disk = try await SmallDisk.mount(megabytes: 640)
+      if disk == nil { print("chaos: no file system can be mounted here, so no disk gets full") }
+      try await Stack.with(
+        replicasOfEach: 2, funds: 10_000_000, expirationSeconds: 60, faces: ChaosPlan.nodes, disk: disk,
+        changing: ["MAX_PAYOUT_RETRY_ATTEMPTS": "2"]
+      ) { stack, _ in
+        try await Self.run(stack, disk, seed: seed)
+      }
+      try await disk?.unmount()
+    }
+
+    private static func run(_ stack: Stack, _ disk: SmallDisk?, seed: UInt64) async throws {
+      var clocks: [Stack.Replica: FakedClock] = [:]
+      for replica in stack.replicas { clocks[replica] = try await stack.makeClock(of: replica) }
+      let (receiver, url) = try await stack.startReceiver(of: "gateway")
+      let clients = ChaosClients(seed: seed, urls: await stack.apiURLs, webhookURL: url)
+      try await stack.chain.tell("world", ["refuse": "\(clients.refused)"])
+      try await stack.start()
+
+      let (began, end) = (ContinuousClock.now, ContinuousClock.now + .seconds(seconds))
+      let plan = ChaosPlan(stack, disk: disk, clocks: clocks, seed: seed, lies: lies)
+      let keeper = ChaosKeeper(stack)
+      let operators = ChaosOperators(stack)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await keeper.run() }
+        group.addTask {
+          try await withThrowingTaskGroup(of: Void.self) { both in
+            both.addTask { try await clients.handIn(every: .milliseconds(1_000 / rate), until: end) }
+            both.addTask { try await plan.run(until: end) }
+            try await both.waitForAll()
+          }
+          // From here on nothing fails any more, and nobody but the service manager helps.
+          let ended = ContinuousClock.now
+          try await come(toRest: stack, clients, operators)
+          print("chaos: at rest \((ContinuousClock.now - ended).formatted()) after the last fault")
+          await keeper.end()
+        }
+        try await group.waitForAll()
+      }
+      let minutes = (ContinuousClock.now - began) / .seconds(60)
+      let day = try await ChaosLimit.fill(stack, clients)
+      try await come(toRest: stack, clients, operators)
+
+      let world = try await ChaosEvidence(stack, clients, receiver).world(limit: day)
+      let violations = JudgePaidWorld(world: world).violations()
+      let report = ChaosReport(
+        seed: seed, minutes: minutes, world: world, faults: await plan.counts, falsified: await plan.falsified,
+        restarts: await keeper.restarts, decisions: await operators.decisions, longestWait: await clients.longestWait,
+        unverified: ToldByWebhook(receiver.output).unverified, violations: violations)
+      print(report.text)
+      for violation in violations { Issue.record("\(violation)") }
+      #expect(try await stack.sql("SELECT state FROM breaker") == "closed")
+      receiver.signal(SIGKILL)
+    }
+
+    /// Waits until each acknowledged payout has ended and was told, by the API and the webhooks.
+    private static func come(
+      toRest stack: Stack, _ clients: ChaosClients, _ operators: ChaosOperators
+    ) async throws {
+      let client = PayoutClient(urls: await stack.apiURLs)
+      var open = Set(await clients.acknowledged)
+      let deadline = ContinuousClock.now + rest
+      while !open.isEmpty {
+        for id in open.sorted() {
+          let status = try await client.status(of: id)
+          if let status, ChaosReport.ends.contains(status) { open.remove(id) }
+        }
+        if open.isEmpty { break }
+        guard ContinuousClock.now < deadline else {
+          for id in open.sorted().prefix(20) { print("chaos: open: \(try await client.payout(id) ?? [:])") }
+          throw Stack.Failure("\(open.count) payouts come to no end")
+        }
+        try await operators.decide()
+        try await Task.sleep(for: .milliseconds(500))
+      }
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import Payouts
+
+/// What can be known from outside when all has come to rest: the chain, and what clients were told. The ledger's word is not
+/// asked, but for what it told a payout's owner.
+struct PaidWorld: Sendable {
+  /// What a client wanted, and what it heard, however often it asked.
+  struct Order: Sendable {
+    let key: String
+    let recipient: Address
+    let microUSDT: Int64
+    /// Every payout that an answer named.
+    var ids: Set<String> = []
+    /// Refused for good.
+    var isRefused = false
+  }
+
+  /// A payout as its owner reads it.
+  struct Payout: Sendable {
+    var status: String
+    var recipient: String
+    var amount: String
+    var txid: String?
+    /// Every change of its state, oldest first.
+    var history: [Change]
+  }
+
+  /// One change of state; from nothing where it is the first.
+  struct Change: Sendable, Hashable {
+    let from: String?
+    let to: String
+  }
+
+  /// What one limit is said to be used, and how much it allows, in micro-USDT.
+  struct Limit: Sendable, Hashable {
+    let used: Int64
+    let allowed: Int64
+  }
+
+  let wallet: Address
+  /// What the wallet held at first and holds now, in micro-USDT, by the chain.
+  var balanceBefore: Int64
+  var balanceAfter: Int64
+  var orders: [Order]
+  /// What the API told of each payout at the end, by id; one that it does not know is missing.
+  var payouts: [String: Payout]
+  /// Every Transfer out of the wallet.
+  var payments: [DevnetOracle.Payment]
+  /// The events that webhooks told, and verified, by payout.
+  var told: [String: Set<String>]
+  /// The day's limit; nil where the day ended meanwhile, so that what is used of it is less than what was paid.
+  var day: Limit?
+}
