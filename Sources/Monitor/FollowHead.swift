@@ -19,6 +19,9 @@ struct FollowHead: Sendable {
   /// How often a block that is overdue is asked for, in milliseconds: a tenth of our newest block's age, within these.
   static let overdueMaximumMilliseconds: Int64 = 1_000
   static let overdueMinimumMilliseconds: Int64 = 50
+  /// Operators are called where a fork undoes so many blocks: the first of them had all its confirmations, 19, and only
+  /// solidity was missing. TRON's own forks undo one or two.
+  static let deepForkBlocks: Int64 = 19
   /// How many blocks of the branch are kept at most: forks end above the solid block (reference §3.6).
   static let keptBlocksMaximum = 10_000
 
@@ -96,6 +99,7 @@ struct FollowHead: Sendable {
       guard theirs == place.id else { continue }
       // Its next block is no child of ours, and yet ours is still its own: two branches answer in turn.
       guard place.number < cursor.number else { throw ChainReadError.gap(above: cursor.number) }
+      try await tellOfDeepFork(from: cursor, to: place)
       let payouts = try await ledger.undoHead(above: place.number)
       source.note(round.number, of: place.id)
       metrics?.countFork()
@@ -112,6 +116,16 @@ struct FollowHead: Sendable {
     let message = "the node's branch has no block in common with ours down to the solid one: it is on another chain"
     try await ledger.raiseAlarm(kind: "deep_fork", subject: "block \(cursor.number)", message: message)
     throw ChainContradiction(message)
+  }
+
+  /// Before it is undone: who dies in between is told of it again.
+  private func tellOfDeepFork(from cursor: BlockPlace, to place: BlockPlace) async throws {
+    let undone = cursor.number - place.number
+    guard undone >= Self.deepForkBlocks else { return }
+    let message =
+      "a fork undid \(undone) blocks above block \(place.number), none of them solid; their transactions wait for a block "
+      + "again, and nothing was confirmed by them; find out why the network split before you trust it with more"
+    try await ledger.raiseAlarm(kind: "deep_reorganisation", subject: "block \(place.number)", message: message)
   }
 
   /// Until about when the next block is due: blocks come in slots of one length.

@@ -78,6 +78,8 @@ public struct MonitorSteps: Sendable {
   public let confirm: Step
   /// See `JudgeFindings`.
   public let judgeFindings: Step
+  /// See `NoticeStandstill`.
+  public let noticeStandstill: Step
   /// See `TakeUpSent`.
   public let takeUpSent: Step
   /// See `AnnounceAlarms`.
@@ -93,8 +95,8 @@ public struct MonitorSteps: Sendable {
 
   /// All of them.
   public var all: [Step] {
-    [followHead, followSolid, judgeLate, blameFailures, confirm, judgeFindings, takeUpSent, announceAlarms]
-      + deliverWebhooks + [measureWebhooks, recordIntents]
+    [followHead, followSolid, judgeLate, blameFailures, confirm, judgeFindings, noticeStandstill, takeUpSent]
+      + [announceAlarms] + deliverWebhooks + [measureWebhooks, recordIntents]
   }
 
   /// - Throws: `StreamError` where the instance's name cannot name a consumer.
@@ -119,6 +121,7 @@ public struct MonitorSteps: Sendable {
     let findings = JudgeFindings(ledger: parts.ledger, metrics: metrics, logger: logger)
     let sent = try TakeUpSent(ledger: parts.ledger, metrics: metrics, logger: logger)
       .consumer(parts.streams, name: ConsumerName(policy.name), clock: parts.clock)
+    let noticing = NoticeStandstill(ledger: parts.ledger, logger: logger)
     let announcing = AnnounceAlarms(
       ledger: parts.ledger, receiver: parts.alarms, metrics: metrics, logger: logger)
 
@@ -128,6 +131,7 @@ public struct MonitorSteps: Sendable {
     blameFailures = Step("blame_failures", backOff: .asking) { try await blaming.step() }
     confirm = Step("confirm") { try await confirming.step() }
     judgeFindings = Step("judge_findings") { try await findings.step() }
+    noticeStandstill = Step("notice_standstill") { try await noticing.step() }
     takeUpSent = Step("take_up_sent") { try await sent.step() > 0 ? .worked : .idle(milliseconds: 1) }
     announceAlarms = Step("announce_alarms") { try await announcing.step() }
     deliverWebhooks = MonitorSteps.deliverWebhooks(parts, metrics: metrics?.webhooks, logger: logger)

@@ -187,6 +187,11 @@ actor Stack {
     return environment
   }
 
+  /// Waits until a worker has ended, and returns its exit code.
+  func waitForExit(of replica: Replica) async throws -> Int32? {
+    try await workers[replica]?.waitForExit(within: Self.patience).exitCode
+  }
+
   /// How a worker ended; nil while it runs.
   func exitCode(of replica: Replica) -> Int32? { workers[replica]?.exitCode }
 

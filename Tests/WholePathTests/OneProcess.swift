@@ -26,7 +26,7 @@ struct OneProcess: Sendable {
   let journal: MemoryJournal
   let ledger: Ledger
   let key: HotWalletKey
-  private let streams: MemoryStreams
+  let streams: MemoryStreams
   private let accept: AcceptPayout
   private let commits: GroupCommit
   private let enqueue: EnqueueAccepted

@@ -5,6 +5,8 @@ public import Payouts
 public protocol MonitorLedger: WebhookLedger {
   /// The wallets to watch and the block from which the chain is read; nil before `payoutctl signer init`.
   func watch() async throws -> ChainWatch?
+  /// The database's clock, and what may keep payouts from being paid just now.
+  func conditions() async throws -> PayingConditions
   /// How far a view was read.
   func cursor(_ view: CursorView) async throws -> BlockPlace?
   /// The part of the head's branch that may still be undone, newest first.

@@ -38,9 +38,14 @@ struct ChaosEvidence {
     let history = (fields["history"] as? [[String: Any]] ?? []).map {
       PaidWorld.Change(from: $0["from"] as? String, to: $0["status"] as? String ?? "")
     }
+    let times = (fields["history"] as? [[String: Any]] ?? []).compactMap {
+      ($0["at"] as? String).flatMap { try? Date($0, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)) }
+    }
+    let way = times.last.flatMap { last in times.first.map { last.timeIntervalSince($0) } } ?? 0
     return PaidWorld.Payout(
       status: fields["status"] as? String ?? "", recipient: fields["recipient_address"] as? String ?? "",
-      amount: fields["amount_usdt"] as? String ?? "", txid: fields["txid"] as? String, history: history)
+      amount: fields["amount_usdt"] as? String ?? "", txid: fields["txid"] as? String, history: history,
+      wayMilliseconds: Int64(way * 1_000))
   }
 }
 

@@ -38,9 +38,22 @@ enum ChaosFault: String, CaseIterable, Sendable {
 extension ChaosFault {
   /// Lies of one node decide nothing where a quorum is asked.
   var isLie: Bool { self == .lieHidden || self == .lieClaimed }
+
+  /// Whether it is the network's; else it is that of a process of ours or of a server.
+  var isOfNetwork: Bool {
+    switch self {
+    case .killWorker, .killWorkerAgain, .killSigner, .endWorker, .freezeWorker, .jumpForward, .jumpBack, .flushRedis,
+      .killRedis, .fullRedis, .cutRedis, .crashPostgres, .cutPostgres, .fullDisk:
+      false
+    case .fork, .forkAndDrop, .missSlots, .freezeSolid, .loseAnswer, .forget, .duplicate, .serverBusy,
+      .refuseReference, .breakConnection, .nodeRests, .delayAnswers, .cutOffNode, .nodeBehind, .lieHidden, .lieClaimed:
+      true
+    }
+  }
 }
 
-/// Draws faults and lets them happen, one after the other, and counts them.
+/// Draws faults and lets them happen, one after the other, and counts them. One plan is for the network, another beside it
+/// for processes and servers.
 actor ChaosPlan {
   /// How many nodes there are. The last one is the one that lies.
   static let nodes = 3
@@ -49,24 +62,31 @@ actor ChaosPlan {
   private let disk: SmallDisk?
   private let clocks: [Stack.Replica: FakedClock]
   private let kinds: [ChaosFault]
+  private let isOfNetwork: Bool
   private var random: SeededGenerator
   private var deck: [ChaosFault] = []
   /// How often each happened.
   private(set) var counts: [ChaosFault: Int] = [:]
   /// How many of a node's answers were falsified.
   private(set) var falsified = 0
+  /// How often PostgreSQL died of its full disk.
+  private(set) var deathsOfPostgres = 0
 
   init(
-    _ stack: Stack, disk: SmallDisk?, clocks: [Stack.Replica: FakedClock], seed: UInt64, lies: Bool
+    _ stack: Stack, network isOfNetwork: Bool, disk: SmallDisk?, clocks: [Stack.Replica: FakedClock], seed: UInt64,
+    lies: Bool
   ) {
     self.stack = stack
+    self.isOfNetwork = isOfNetwork
     self.disk = disk
     self.clocks = clocks
-    random = SeededGenerator(seed: seed ^ 0xc4a0_5)
-    kinds = ChaosFault.allCases.filter { ($0 != .fullDisk || disk != nil) && (!$0.isLie || lies) }
+    random = SeededGenerator(seed: seed ^ (isOfNetwork ? 0x4e_e7 : 0x5e_17))
+    kinds = ChaosFault.allCases.filter {
+      $0.isOfNetwork == isOfNetwork && ($0 != .fullDisk || disk != nil) && (!$0.isLie || lies)
+    }
   }
 
-  /// One fault after the other. What is left of one ends with the next but a few.
+  /// One fault after the other. What is left of a network's fault ends a few faults later.
   func run(until end: ContinuousClock.Instant) async throws {
     while ContinuousClock.now < end {
       if deck.isEmpty { deck = kinds.shuffled(using: &random) }
@@ -74,9 +94,9 @@ actor ChaosPlan {
       try await happen(fault)
       counts[fault, default: 0] += 1
       try await pause(200...1_500)
-      if counts.values.reduce(0, +).isMultiple(of: 6) { try await heal() }
+      if isOfNetwork, counts.values.reduce(0, +).isMultiple(of: 6) { try await heal() }
     }
-    try await heal()
+    if isOfNetwork { try await heal() }
   }
 
   /// Ends whatever stands, so that the system can come to rest.
@@ -152,7 +172,10 @@ actor ChaosPlan {
     try await pause(1_000...4_000)
     try await disk?.clear()
     try await pause(200...1_000)
-    if await !stack.postgres.isRunning() { try await stack.postgres.startServer() }
+    if await !stack.postgres.isRunning() {
+      deathsOfPostgres += 1
+      try await stack.postgres.startServer()
+    }
     try await eventually("PostgreSQL answers after its disk was full") {
       await (try? stack.sql("SELECT 1")) == "1"
     }

@@ -10,6 +10,7 @@ struct ChaosReport {
   let world: PaidWorld
   let faults: [ChaosFault: Int]
   let falsified: Int
+  let deathsOfPostgres: Int
   let restarts: [Int32: Int]
   let decisions: [String: Int]
   let longestWait: Duration
@@ -28,7 +29,9 @@ struct ChaosReport {
       ("refused", "\(world.orders.count { $0.isRefused })"), ("unpaid", Self.list(unpaid)),
       ("attempts", Self.list(world.attempts)),
       ("faults", "\(faults.values.reduce(0, +))"), ("answers of nodes falsified", "\(falsified)"),
-      ("workers started again, by exit code", Self.list(restarts)), ("decisions of operators", Self.list(decisions)),
+      ("workers started again, by exit code", Self.list(restarts)),
+      ("PostgreSQL died of its full disk", "\(deathsOfPostgres)"),
+      ("longest way from acceptance to end", "\(longestWay) s"), ("decisions of operators", Self.list(decisions)),
       ("webhooks that did not verify", "\(unverified)"),
       ("longest wait for an answer", longestWait.formatted()),
       ("violations", "\(violations.count)"),
@@ -39,6 +42,9 @@ struct ChaosReport {
     return rows.map { "chaos | \($0.0.padding(toLength: 38, withPad: " ", startingAt: 0)) | \($0.1)" }
       .joined(separator: "\n")
   }
+
+  /// From acceptance to its end, by the server's clock.
+  private var longestWay: Int64 { world.payouts.values.map(\.wayMilliseconds).max().map { $0 / 1_000 } ?? 0 }
 
   private static func list(_ counts: [some Hashable & Comparable: Int]) -> String {
     counts.isEmpty

@@ -42,16 +42,18 @@ extension EndToEndTests {
       try await stack.start()
 
       let (began, end) = (ContinuousClock.now, ContinuousClock.now + .seconds(seconds))
-      let plan = ChaosPlan(stack, disk: disk, clocks: clocks, seed: seed, lies: lies)
+      let plans = [true, false].map { isOfNetwork in
+        ChaosPlan(stack, network: isOfNetwork, disk: disk, clocks: clocks, seed: seed, lies: lies)
+      }
       let keeper = ChaosKeeper(stack)
       let operators = ChaosOperators(stack)
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await keeper.run() }
         group.addTask {
-          try await withThrowingTaskGroup(of: Void.self) { both in
-            both.addTask { try await clients.handIn(every: .milliseconds(1_000 / rate), until: end) }
-            both.addTask { try await plan.run(until: end) }
-            try await both.waitForAll()
+          try await withThrowingTaskGroup(of: Void.self) { all in
+            all.addTask { try await clients.handIn(every: .milliseconds(1_000 / rate), until: end) }
+            for plan in plans { all.addTask { try await plan.run(until: end) } }
+            try await all.waitForAll()
           }
           // From here on nothing fails any more, and nobody but the service manager helps.
           let ended = ContinuousClock.now
@@ -67,9 +69,11 @@ extension EndToEndTests {
 
       let world = try await ChaosEvidence(stack, clients, receiver).world(limit: day)
       let violations = JudgePaidWorld(world: world).violations()
+      var faults: [ChaosFault: Int] = [:]
+      for plan in plans { faults.merge(await plan.counts) { first, _ in first } }
       let report = ChaosReport(
-        seed: seed, minutes: minutes, world: world, faults: await plan.counts, falsified: await plan.falsified,
-        restarts: await keeper.restarts, decisions: await operators.decisions, longestWait: await clients.longestWait,
+        seed: seed, minutes: minutes, world: world, faults: faults, falsified: await plans[0].falsified,
+        deathsOfPostgres: await plans[1].deathsOfPostgres, restarts: await keeper.restarts, decisions: await operators.decisions, longestWait: await clients.longestWait,
         unverified: ToldByWebhook(receiver.output).unverified, violations: violations)
       print(report.text)
       for violation in violations { Issue.record("\(violation)") }

@@ -22,6 +22,8 @@ struct PaidWorld: Sendable {
     var txid: String?
     /// Every change of its state, oldest first.
     var history: [Change]
+    /// From the first change to the last one.
+    var wayMilliseconds: Int64 = 0
   }
 
   /// One change of state; from nothing where it is the first.

@@ -1,0 +1,71 @@
+import Ledger
+import Logging
+import Payouts
+import Synchronization
+import Worker
+
+/// Calls operators where the chain, or our reading of it, stands still: no new block, or new blocks of which none becomes
+/// solid. Nothing is judged meanwhile, nothing is signed again, and all goes on by itself; but payouts wait, and somebody
+/// should know why.
+///
+/// What a process has not seen with its own eyes it does not tell: it begins to count at its start, so that a start after a
+/// long pause alarms nobody. It counts by the database's clock, which no jump of this machine's moves.
+final class NoticeStandstill: Sendable {
+  /// How often it looks, in milliseconds.
+  static let pauseMilliseconds: Int64 = 5_000
+  /// How long the head may stand still, and how far it may go on without a newer solid block, in milliseconds: 40 slots. The
+  /// usual distance between the two is 18 slots.
+  static let patienceMilliseconds: Int64 = 120_000
+
+  private struct Seen {
+    var head: (place: BlockPlace, at: Timestamp)?
+    /// The newest solid block, and the head's time when it was first seen.
+    var solid: (place: BlockPlace, headTime: Timestamp)?
+  }
+
+  private let ledger: any MonitorLedger
+  private let logger: Logger
+  private let seen = Mutex(Seen())
+
+  init(ledger: any MonitorLedger, logger: Logger) {
+    self.ledger = ledger
+    self.logger = logger
+  }
+
+  /// One look.
+  func step() async throws -> StepOutcome {
+    let idle = StepOutcome.idle(milliseconds: Self.pauseMilliseconds)
+    guard let head = try await ledger.cursor(.head), let solid = try await ledger.cursor(.solid) else { return idle }
+    let now = try await ledger.conditions().now
+    let (headStood, solidStood) = seen.withLock { seen in
+      if seen.head?.place != head { seen.head = (head, now) }
+      if seen.solid?.place != solid { seen.solid = (solid, head.time) }
+      return (
+        seen.head.map { now.milliseconds(since: $0.at) } ?? 0,
+        seen.solid.map { head.time.milliseconds(since: $0.headTime) } ?? 0
+      )
+    }
+    if headStood >= Self.patienceMilliseconds {
+      try await tell(
+        "head_stalled",
+        "block \(head.number) has been the newest that was read for \(headStood / 1_000) s: the network, or every node of "
+          + "TRON_RPC_URL, stands still, or cannot be read; nothing is signed or confirmed meanwhile")
+      seen.withLock { $0.head = nil }
+    }
+    if solidStood >= Self.patienceMilliseconds {
+      try await tell(
+        "solid_stalled",
+        "the head has gone on for \(solidStood / 1_000) s of the chain's time, to block \(head.number), and block "
+          + "\(solid.number) is still the newest solid one that was read: too few producers take part, or the solid view "
+          + "cannot be read; nothing is confirmed or freed meanwhile")
+      seen.withLock { $0.solid = nil }
+    }
+    return idle
+  }
+
+  /// One standing alarm of a kind; while it stands, its count and text go on.
+  private func tell(_ kind: String, _ message: String) async throws {
+    try await ledger.raiseAlarm(kind: kind, subject: "chain", message: message)
+    logger.critical("The chain stands still", metadata: [LogKey.alarmKind: "\(kind)", "alarm.message": "\(message)"])
+  }
+}

@@ -1,0 +1,108 @@
+import Foundation
+import Payouts
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+  /// Workers are ended and begun anew all day long, and nobody waits for it.
+  @Suite struct RestartsTests {
+    /// How often a worker is ended and begun anew: 10 times, or what `RESTARTS` says; 200 is what is promised.
+    private static let count = ProcessInfo.processInfo.environment["RESTARTS"].flatMap { Int($0) } ?? 10
+    /// The longest that one may be delayed by it.
+    private static let delayMax = Duration.seconds(30)
+
+    @Test func `workers are restarted under load, each ends with 0, and no payout waits for it`() async throws {
+      try await Stack.with(replicasOfEach: 2) { stack, client in
+        try await stack.start()
+        let account = Account()
+        let isOver = Switch()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask {
+            var number = 0
+            while await !isOver.isOn {
+              number += 1
+              var wish = PayoutClient.Wish(
+                key: "load-\(number)", recipient: Address(account: [UInt8](repeating: 0x71, count: 20)),
+                amount: try Amount(microUSDT: 10_000 + Int64(number)))
+              wish.priority = ["low", "normal", "high", "urgent"][number % 4]
+              await account.record(wish, try await client.pay(wish))
+              try await Task.sleep(for: .milliseconds(300))
+            }
+          }
+          for turn in 0..<Self.count {
+            let replica = stack.replicas[turn % stack.replicas.count]
+            let codes = try await stack.end([replica])
+            let log = await stack.log(of: replica)
+            #expect(codes == [replica: 0], "turn \(turn): \(log)")
+            try await stack.start([replica])
+          }
+          await isOver.turnOn()
+          try await group.waitForAll()
+        }
+        let ids = await account.ids
+        try await client.waitUntilConfirmed(Array(ids.values))
+        try await stack.expectExactlyOnce(Array(ids.keys))
+
+        // From acceptance to the block is what a restart can delay; the confirmations are the chain's.
+        var longest = 0.0
+        for id in ids.values {
+          let seconds = try await client.secondsToBlock(of: id)
+          longest = max(longest, seconds)
+        }
+        print("\(Self.count) restarts under load, \(ids.count) payouts, the longest way to a block \(longest) s")
+        #expect(Duration.seconds(longest) < Self.delayMax)
+      }
+    }
+
+    @Test func `a worker that is ended while PostgreSQL hangs ends within its bound, and nothing is lost`() async throws {
+      // "They do not: they are cancelled … they do not end 5 s after that either" (`WorkerProgram`): 20 s and 5 s.
+      try await Stack.with(replicasOfEach: 1) { stack, client in
+        try await stack.start()
+        let wishes = try PayoutClient.Wish.draw(20, "hanging")
+        let account = Account()
+        try await client.pay(wishes) { await account.record($0, $1) }
+        try await stack.postgres.signalAll(SIGSTOP)
+        do {
+          try await Task.sleep(for: .seconds(1))
+          let began = ContinuousClock.now
+          for replica in stack.replicas { await stack.signal(SIGTERM, to: replica) }
+          for replica in stack.replicas {
+            let code = try await stack.waitForExit(of: replica)
+            print("\(replica) ended with \(code ?? -1), \(ContinuousClock.now - began) after SIGTERM, while PostgreSQL hung")
+            // 0, or 1 where it was cut off: both by its own doing.
+            #expect(code == 0 || code == 1)
+          }
+        } catch {
+          try await stack.postgres.signalAll(SIGCONT)
+          throw error
+        }
+        try await stack.postgres.signalAll(SIGCONT)
+        try await stack.start()
+        try await client.waitUntilConfirmed(Array(await account.ids.values))
+        try await stack.expectExactlyOnce(wishes)
+      }
+    }
+  }
+}
+
+/// Something that is turned on once.
+actor Switch {
+  private(set) var isOn = false
+
+  func turnOn() { isOn = true }
+}
+
+extension PayoutClient {
+  /// How long a payout took from acceptance to its first block, by its history.
+  func secondsToBlock(of id: String) async throws -> Double {
+    let history = try await payout(id)?["history"] as? [[String: Any]] ?? []
+    func time(of status: String) -> Date? {
+      history.first { $0["status"] as? String == status }.flatMap { $0["at"] as? String }
+        .flatMap { try? Date($0, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)) }
+    }
+    guard let accepted = time(of: "queued"), let included = time(of: "confirming") else {
+      throw Stack.Failure("\(id) has no such history: \(history)")
+    }
+    return included.timeIntervalSince(accepted)
+  }
+}
