@@ -7,7 +7,7 @@ extension EndToEndTests {
   /// The network does what it has never done, to real processes; in virtual time see `DeepForkTests`.
   @Suite struct ReorganisationTests {
     @Test(arguments: ["repush", "drop"])
-    func `25 blocks that are not solid are undone: nothing was declared, nothing is signed again, and all are paid once`(
+    func `25 blocks that are not solid are undone: nothing was declared, none is signed again, all are paid once`(
       fate: String
     ) async throws {
       try await Stack.with(replicasOfEach: 2, expirationSeconds: 300) { stack, client in

@@ -54,7 +54,8 @@ extension EndToEndTests {
       }
     }
 
-    @Test func `a worker that is ended while PostgreSQL hangs ends within its bound, and nothing is lost`() async throws {
+    @Test func `a worker that is ended while PostgreSQL hangs ends within its bound, and nothing is lost`() async throws
+    {
       // "They do not: they are cancelled … they do not end 5 s after that either" (`WorkerProgram`): 20 s and 5 s.
       try await Stack.with(replicasOfEach: 1) { stack, client in
         try await stack.start()
@@ -68,7 +69,8 @@ extension EndToEndTests {
           for replica in stack.replicas { await stack.signal(SIGTERM, to: replica) }
           for replica in stack.replicas {
             let code = try await stack.waitForExit(of: replica)
-            print("\(replica) ended with \(code ?? -1), \(ContinuousClock.now - began) after SIGTERM, while PostgreSQL hung")
+            let took = ContinuousClock.now - began
+            print("\(replica) ended with \(code ?? -1), \(took) after SIGTERM, while PostgreSQL hung")
             // 0, or 1 where it was cut off: both by its own doing.
             #expect(code == 0 || code == 1)
           }

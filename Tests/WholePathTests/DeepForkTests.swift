@@ -52,7 +52,8 @@ import Tron
     }
   }
 
-  @Test func `while no block becomes solid for 10 minutes nothing is declared, freed or signed again, and all goes on by itself`()
+  @Test
+  func `while no block becomes solid for 10 minutes nothing is declared, freed or signed again, then all goes on`()
     async throws
   {
     // One payout in a block, one that failed there, one that no node took: 10 minutes are five lives of a transaction.

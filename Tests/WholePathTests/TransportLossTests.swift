@@ -15,6 +15,7 @@ import Worker
   {
     let system = try await OneProcess()
     try await system.run {
+      _ = try await system.ledger.setWindows(WindowLengths(hourly: 600_000, daily: 1_200_000, weekly: 1_800_000))
       await system.streams.setFault { _ in .notDone }
       var ids: [PayoutID] = []
       for number in 1...12 {

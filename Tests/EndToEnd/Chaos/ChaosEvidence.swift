@@ -34,13 +34,15 @@ struct ChaosEvidence {
       day: limit)
   }
 
+  private static func date(_ text: String) -> Date? {
+    try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+  }
+
   private static func payout(_ fields: [String: Any]) -> PaidWorld.Payout {
     let history = (fields["history"] as? [[String: Any]] ?? []).map {
       PaidWorld.Change(from: $0["from"] as? String, to: $0["status"] as? String ?? "")
     }
-    let times = (fields["history"] as? [[String: Any]] ?? []).compactMap {
-      ($0["at"] as? String).flatMap { try? Date($0, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)) }
-    }
+    let times = (fields["history"] as? [[String: Any]] ?? []).compactMap { ($0["at"] as? String).flatMap(date) }
     let way = times.last.flatMap { last in times.first.map { last.timeIntervalSince($0) } } ?? 0
     return PaidWorld.Payout(
       status: fields["status"] as? String ?? "", recipient: fields["recipient_address"] as? String ?? "",

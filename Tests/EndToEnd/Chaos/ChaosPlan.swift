@@ -232,7 +232,8 @@ actor ChaosPlan {
   /// The lying node says that a transaction which waits, or which failed, was paid.
   private func claim() async throws {
     let (included, pending) = try await stack.chain.recentTransactions()
-    guard let txid = pending.randomElement(using: &random) ?? included.randomElement(using: &random)?.txid else { return }
+    let drawn = pending.randomElement(using: &random) ?? included.randomElement(using: &random)?.txid
+    guard let txid = drawn else { return }
     let block = try await stack.chain.headNumber()
     try await stack.chain.tell(
       "faults", ["fault": "claim", "txid": txid, "block": block, "face": Self.nodes])

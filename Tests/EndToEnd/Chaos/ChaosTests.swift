@@ -18,7 +18,7 @@ extension EndToEndTests {
     private static let rest = Duration.seconds(900)
 
     @Test func `every acknowledged payout is paid once or ends unpaid, whatever fails`() async throws {
-      // DESIGN.md, "The two laws", for a crash of any process, Redis losing its data, PostgreSQL restarting, nodes that time out
+      // DESIGN.md, "The two laws": a crash of any process, Redis losing its data, PostgreSQL restarting, nodes that time out
       // or fork, duplicate delivery and several replicas; judged by the chain and by what clients were told.
       let seed = Self.environment["CHAOS_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1_000_000)
       print("chaos: CHAOS_SEED=\(seed) CHAOS_SECONDS=\(Self.seconds)")
@@ -73,7 +73,8 @@ extension EndToEndTests {
       for plan in plans { faults.merge(await plan.counts) { first, _ in first } }
       let report = ChaosReport(
         seed: seed, minutes: minutes, world: world, faults: faults, falsified: await plans[0].falsified,
-        deathsOfPostgres: await plans[1].deathsOfPostgres, restarts: await keeper.restarts, decisions: await operators.decisions, longestWait: await clients.longestWait,
+        deathsOfPostgres: await plans[1].deathsOfPostgres, restarts: await keeper.restarts,
+        decisions: await operators.decisions, longestWait: await clients.longestWait,
         unverified: ToldByWebhook(receiver.output).unverified, violations: violations)
       print(report.text)
       for violation in violations { Issue.record("\(violation)") }

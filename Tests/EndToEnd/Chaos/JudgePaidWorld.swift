@@ -75,6 +75,9 @@ struct JudgePaidWorld {
     "confirming": ["confirmed", "broadcast", "scheduled", "held"],
   ]
 
+  /// Besides the state that it was held from.
+  private static let exitsOfHeld: Set<String> = ["scheduled", "rejected", "settled_externally", "confirmed", "signed"]
+
   let world: PaidWorld
 
   /// Everything that is wrong; nothing where both laws hold.
@@ -171,7 +174,8 @@ struct JudgePaidWorld {
       var heldFrom: String?
       for change in payout.history {
         guard change.from == present, Self.isLegal(change, heldFrom: heldFrom) else {
-          return .illegalChange(id: id, change: "\(change.from ?? "nothing") → \(change.to) after \(present ?? "nothing")")
+          let named = "\(change.from ?? "nothing") → \(change.to)"
+          return .illegalChange(id: id, change: "\(named) after \(present ?? "nothing")")
         }
         if change.to == "held" { heldFrom = change.from }
         present = change.to
@@ -184,8 +188,7 @@ struct JudgePaidWorld {
   private static func isLegal(_ change: PaidWorld.Change, heldFrom: String?) -> Bool {
     switch change.from {
     case nil: ["queued", "kyc_pending", "compliance_pending"].contains(change.to)
-    case "held":
-      change.to == heldFrom || ["scheduled", "rejected", "settled_externally", "confirmed", "signed"].contains(change.to)
+    case "held": change.to == heldFrom || exitsOfHeld.contains(change.to)
     case let from?: successors[from]?.contains(change.to) ?? false
     }
   }
