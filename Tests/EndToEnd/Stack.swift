@@ -68,7 +68,8 @@ actor Stack {
     self.funds = funds
     replicas = (1...count).flatMap { number in Role.allCases.map { Replica(role: $0, number: number) } }
     redis = try await PrivateRedis.start()
-    postgres = try await PrivatePostgres.start(in: disk?.folder)
+    // Segments of the log are made anew, so that a full disk is met by the log, too.
+    postgres = try await PrivatePostgres.start(settings: disk == nil ? [:] : ["wal_recycle": "off"], in: disk?.folder)
     let url = try await postgres.createDatabase()
     database = String(url.split(separator: "/").last ?? "")
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("stack-\(UUID().uuidString)")

@@ -69,7 +69,9 @@ actor ChaosPlan {
   private(set) var counts: [ChaosFault: Int] = [:]
   /// How many of a node's answers were falsified.
   private(set) var falsified = 0
-  /// How often PostgreSQL died of its full disk.
+  /// How often PostgreSQL said that it has no room, by a statement of the plan's own.
+  private(set) var refusalsOfFullDisk = 0
+  /// How often PostgreSQL died of its full disk, so that it had to be started again.
   private(set) var deathsOfPostgres = 0
 
   init(
@@ -165,10 +167,13 @@ actor ChaosPlan {
     }
   }
 
-  /// PostgreSQL meets a full disk, maybe so that it dies of it; it is started again as a service manager would once there is
-  /// room.
+  /// PostgreSQL meets a full disk: its tables cannot grow, and every other time its log cannot either, of which it dies. It is
+  /// started again as a service manager would once there is room.
   private func fillDisk() async throws {
     try await disk?.fill()
+    let growing = "CREATE TABLE chaos_growth AS SELECT repeat('x', 9000) FROM generate_series(1, 9)"
+    if (try? await stack.sql(growing)) == nil { refusalsOfFullDisk += 1 }
+    if counts[.fullDisk, default: 0].isMultiple(of: 2) { _ = try? await stack.sql("SELECT pg_switch_wal()") }
     try await pause(1_000...4_000)
     try await disk?.clear()
     try await pause(200...1_000)
@@ -179,6 +184,7 @@ actor ChaosPlan {
     try await eventually("PostgreSQL answers after its disk was full") {
       await (try? stack.sql("SELECT 1")) == "1"
     }
+    try await stack.sql("DROP TABLE IF EXISTS chaos_growth")
   }
 
   private func harmNetwork(_ fault: ChaosFault) async throws {

@@ -10,6 +10,7 @@ struct ChaosReport {
   let world: PaidWorld
   let faults: [ChaosFault: Int]
   let falsified: Int
+  let refusalsOfFullDisk: Int
   let deathsOfPostgres: Int
   let restarts: [Int32: Int]
   let decisions: [String: Int]
@@ -30,7 +31,7 @@ struct ChaosReport {
       ("attempts", Self.list(world.attempts)),
       ("faults", "\(faults.values.reduce(0, +))"), ("answers of nodes falsified", "\(falsified)"),
       ("workers started again, by exit code", Self.list(restarts)),
-      ("PostgreSQL died of its full disk", "\(deathsOfPostgres)"),
+      ("PostgreSQL refused, died: full disk", "\(refusalsOfFullDisk), \(deathsOfPostgres)"),
       ("longest way from acceptance to end", "\(longestWay) s"), ("decisions of operators", Self.list(decisions)),
       ("webhooks that did not verify", "\(unverified)"),
       ("longest wait for an answer", longestWait.formatted()),

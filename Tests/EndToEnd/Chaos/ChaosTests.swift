@@ -73,7 +73,8 @@ extension EndToEndTests {
       for plan in plans { faults.merge(await plan.counts) { first, _ in first } }
       let report = ChaosReport(
         seed: seed, minutes: minutes, world: world, faults: faults, falsified: await plans[0].falsified,
-        deathsOfPostgres: await plans[1].deathsOfPostgres, restarts: await keeper.restarts,
+        refusalsOfFullDisk: await plans[1].refusalsOfFullDisk, deathsOfPostgres: await plans[1].deathsOfPostgres,
+        restarts: await keeper.restarts,
         decisions: await operators.decisions, longestWait: await clients.longestWait,
         unverified: ToldByWebhook(receiver.output).unverified, violations: violations)
       print(report.text)
