@@ -45,6 +45,7 @@ public struct MonitorPolicy: Sendable {
   let requiredConfirmations: Int64
   let retryDelayMilliseconds: Int64
   let maximumOwnFailures: Int64
+  let knownProducers: Int?
 
   /// - Parameters:
   ///   - name: the instance, unique among Monitor's replicas.
@@ -52,15 +53,17 @@ public struct MonitorPolicy: Sendable {
   ///   - requiredConfirmations: 19.
   ///   - retryDelayMilliseconds: how long a freed payout waits for its second attempt.
   ///   - maximumOwnFailures: after so many failures of its own a payout is `failed`.
+  ///   - knownProducers: how many producers the network has, for our own count of solidity; nil for as many as are seen.
   public init(
     name: String, token: Address, requiredConfirmations: Int64, retryDelayMilliseconds: Int64,
-    maximumOwnFailures: Int64 = 5
+    maximumOwnFailures: Int64 = 5, knownProducers: Int? = nil
   ) {
     self.name = name
     self.token = token
     self.requiredConfirmations = requiredConfirmations
     self.retryDelayMilliseconds = retryDelayMilliseconds
     self.maximumOwnFailures = maximumOwnFailures
+    self.knownProducers = knownProducers
   }
 }
 
@@ -99,14 +102,18 @@ public struct MonitorSteps: Sendable {
 
   /// - Throws: `StreamError` where the instance's name cannot name a consumer.
   public init(_ parts: MonitorParts, policy: MonitorPolicy, metrics: MonitorMetrics?, logger: Logger) throws {
+    let fence = Fence(token: policy.token)
+    let producers = CountProducers(knownProducers: policy.knownProducers)
+    let disagreements = TellDisagreements(
+      ledger: parts.ledger, clock: parts.clock, metrics: metrics, logger: logger)
     let head = FollowHead(
-      ledger: parts.ledger, node: parts.node, fence: Fence(token: policy.token), clock: parts.clock, metrics: metrics,
+      ledger: parts.ledger, node: parts.node, fence: fence, producers: producers, clock: parts.clock, metrics: metrics,
       logger: logger)
     let solid = FollowSolid(
-      ledger: parts.ledger, node: parts.node, retryDelayMilliseconds: policy.retryDelayMilliseconds,
-      metrics: metrics, logger: logger)
+      ledger: parts.ledger, node: parts.node, fence: fence, producers: producers, disagreements: disagreements,
+      retryDelayMilliseconds: policy.retryDelayMilliseconds, metrics: metrics, logger: logger)
     let late = JudgeLate(
-      ledger: parts.ledger, node: parts.node, retryDelayMilliseconds: policy.retryDelayMilliseconds,
+      ledger: parts.ledger, node: parts.node, disagreements: disagreements, retryDelayMilliseconds: policy.retryDelayMilliseconds,
       clock: parts.clock, metrics: metrics, logger: logger)
     let recorder = IntentRecorder(parts.intents, logger: logger)
     self.recorder = recorder

@@ -127,7 +127,7 @@ public struct SignerSteps: Sendable {
       ledger: parts.ledger, journal: parts.journal, node: parts.node, outlook: outlook, streams: parts.streams,
       state: state, signerName: policy.name, earlierAttempts: earlierAttempts, metrics: metrics, logger: logger)
     let proving = ProveEarlierAttempts(
-      node: parts.node, ledger: parts.ledger, earlierAttempts: earlierAttempts, logger: logger)
+      node: parts.node, ledger: parts.ledger, earlierAttempts: earlierAttempts, clock: parts.clock, logger: logger)
     let sweeping = SweepBatches(
       ledger: parts.ledger, streams: parts.streams, clock: parts.clock, state: state)
 

@@ -31,6 +31,10 @@ struct SimulatedNode: TronNode {
     try await pass("latest block") { chain.latest(view).block }
   }
 
+  func header(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> BlockHeader? {
+    try await pass("header") { chain.produced(number, view)?.block.header }
+  }
+
   func block(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> Block? {
     try await pass("block") { chain.produced(number, view)?.block }
   }

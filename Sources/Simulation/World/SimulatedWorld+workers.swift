@@ -94,7 +94,7 @@ extension SimulatedWorld {
       policy: MonitorPolicy(
         name: process.name, token: Self.token, requiredConfirmations: settings.solidLag + 1,
         retryDelayMilliseconds: 5_000,
-        maximumOwnFailures: 3),
+        maximumOwnFailures: 3, knownProducers: chain.producers),
       metrics: nil, logger: Self.logger
     ).all
   }

@@ -41,14 +41,13 @@ extension TransactionVerdict {
 
   /// What a solid block says of a transaction, or nil where it does not hold it.
   ///
-  /// - Throws: `.unproven` where the payout would be freed by a body that is not proven.
+  /// - Throws: `.unproven` where that stands in a body that is not proven.
   public static func judge(
     _ txid: TxID, expected: [ExpectedTransfer], in block: ReadBlock
   ) throws(ChainReadError) -> TransactionVerdict? {
     guard let entry = block.entries.first(where: { $0.transaction.txid == txid }) else { return nil }
-    let verdict = judge(entry, at: block.place, expected: expected)
-    if case .failedOnChain = verdict, !block.isBodyProven { throw .unproven(block.place.number) }
-    return verdict
+    guard block.isBodyProven else { throw .unproven(block.place.number) }
+    return judge(entry, at: block.place, expected: expected)
   }
 
   /// The verdict on a transaction by the whole window in which it could be.
