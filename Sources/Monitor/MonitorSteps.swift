@@ -113,7 +113,8 @@ public struct MonitorSteps: Sendable {
       ledger: parts.ledger, node: parts.node, fence: fence, producers: producers, disagreements: disagreements,
       retryDelayMilliseconds: policy.retryDelayMilliseconds, metrics: metrics, logger: logger)
     let late = JudgeLate(
-      ledger: parts.ledger, node: parts.node, disagreements: disagreements, retryDelayMilliseconds: policy.retryDelayMilliseconds,
+      ledger: parts.ledger, node: parts.node, disagreements: disagreements,
+      retryDelayMilliseconds: policy.retryDelayMilliseconds,
       clock: parts.clock, metrics: metrics, logger: logger)
     let recorder = IntentRecorder(parts.intents, logger: logger)
     self.recorder = recorder

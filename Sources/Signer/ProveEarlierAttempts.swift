@@ -17,7 +17,8 @@ struct ProveEarlierAttempts: Sendable {
   let ledger: any SignerLedger
   let earlierAttempts: EarlierAttempts
   let clock: any WallClock
-  let log = DisagreementLog()
+  /// What nodes disagree on, here and where `ChainOutlook` looks; told from here.
+  let log: DisagreementLog
   let turns = Turns<TxID>()
   let logger: Logger
 
@@ -25,7 +26,10 @@ struct ProveEarlierAttempts: Sendable {
   /// show is read anew, whole, from the next. One that answers nothing at all is given up at once: a node may tell its head
   /// and hang on old blocks, and each of them would cost the whole time of a call.
   func step() async throws -> StepOutcome {
-    guard !earlierAttempts.wanted.isEmpty else { return .idle(milliseconds: Self.pauseMilliseconds) }
+    guard !earlierAttempts.wanted.isEmpty else {
+      try await tellDisagreements()
+      return .idle(milliseconds: Self.pauseMilliseconds)
+    }
     var unproven: [Unproven] = []
     var roundError: (any Error)?
     do {
@@ -40,14 +44,24 @@ struct ProveEarlierAttempts: Sendable {
     } catch {
       roundError = error
     }
-    for disagreement in log.take(at: clock.now()).news {
-      try await ledger.raiseAlarm(
-        kind: "nodes_disagree", subject: disagreement.subject, message: disagreement.message)
-    }
+    try await tellDisagreements()
     for (attempt, solid, error) in unproven { try await callIfOverdue(attempt, solid: solid, error) }
     // The last node that was asked may be too far behind to have tried what another one failed at.
     if let error = roundError ?? unproven.first?.error { throw error }
     return .idle(milliseconds: Self.pauseMilliseconds)
+  }
+
+  private func tellDisagreements() async throws {
+    let news = log.take(at: clock.now()).news
+    do {
+      for disagreement in news {
+        try await ledger.raiseAlarm(
+          kind: "nodes_disagree", subject: disagreement.subject, message: disagreement.message)
+      }
+    } catch {
+      log.failedToTell(news)
+      throw error
+    }
   }
 
   /// An attempt without its proof, the solid chain's time then, and why.

@@ -16,7 +16,8 @@ extension PayingScene {
   /// A Monitor in this scene; a second one is a replica.
   func monitor(
     _ name: String = "monitor-1", node: (any TronNode)? = nil, maximumOwnFailures: Int64 = 5,
-    knownProducers: Int? = 1, alarms: (any AlarmReceiver)? = nil, intents: (any IntentLog)? = nil, logger: Logger = Logger(label: "monitor")
+    knownProducers: Int? = 1, alarms: (any AlarmReceiver)? = nil, intents: (any IntentLog)? = nil,
+    logger: Logger = Logger(label: "monitor")
   ) throws -> MonitorSteps {
     try MonitorSteps(
       MonitorParts(

@@ -28,7 +28,7 @@ import Tron
     try await scene.follow()
     for _ in 0..<3 {
       try await scene.announce(batch)
-      try await scene.run(signer.sign)
+      try? await scene.run(signer.sign)
       for _ in 0..<3 { try? await scene.run(signer.prove) }
     }
   }
@@ -78,6 +78,22 @@ import Tron
         try await comeUpAgain(scene, signer, batch)
         #expect(try await scene.attempts(1).count == 1)
         #expect(try await scene.breaker() == "contradicted_ledger")
+      }
+    }
+  }
+
+  @Test func `a transaction never refers to a block that one node made up`() async throws {
+    // "The reference block is a solid one, so it is valid on every fork" (DESIGN.md §3 point 7): the first node's solid block
+    // is another one than the others', at a number that they have, or beyond them.
+    for ahead in [0, 5] {
+      try await PayingScene.run { scene in
+        let twin = ScriptedNode(headTime: PayingScene.noon)
+        await twin.fork(above: 10)
+        for _ in 0..<30 + ahead { await twin.produce([]) }
+        await twin.setSolid(22 + Int64(ahead))
+        _ = try await sent(scene, first: twin)
+        let solid = await scene.node.place(scene.node.solidNumber)
+        #expect(try await scene.signed(1).contents.refers(to: solid.id))
       }
     }
   }

@@ -39,7 +39,9 @@ public actor ReplicaNode: TronNode {
   public func setHeaderLie(_ lie: (@Sendable (BlockHeader, ChainView) -> BlockHeader)?) { headerLie = lie }
 
   /// Changes receipts of a block on their way out; nil ends that.
-  public func setReceiptLie(_ lie: (@Sendable (Int64, [TransactionReceipt]) -> [TransactionReceipt])?) { receiptLie = lie }
+  public func setReceiptLie(_ lie: (@Sendable (Int64, [TransactionReceipt]) -> [TransactionReceipt])?) {
+    receiptLie = lie
+  }
 
   /// Lets it call every block solid at once.
   public func setSolidEarly(_ isEarly: Bool) { isSolidEarly = isEarly }

@@ -63,21 +63,6 @@ public actor ScriptedNode: TronNode {
     }
   }
 
-  /// A transaction of anybody's, put into a block.
-  public struct Foreign: Sendable {
-    let transaction: BlockTransaction
-    let execution: Execution
-
-    /// - Parameter rawData: a serialized `raw_data`.
-    public init(rawData: [UInt8], _ execution: Execution = .success) throws(TransactionError) {
-      transaction = try BlockTransaction(rawData: rawData, contractResult: execution.inBlock)
-      self.execution = execution
-    }
-
-    /// Its identity.
-    public var txid: TxID { transaction.txid }
-  }
-
   private struct Pending {
     let transaction: SignedTransaction
     let firstSeen: Timestamp
@@ -179,7 +164,8 @@ public actor ScriptedNode: TronNode {
     chain.append(
       Self.produce(
         number: parent.number + 1, parent: parent.id, time: time, branch: branch,
-        ours.map { ($0, executions[$0.txid] ?? .success) }, foreign, by: Self.producer((parent.number + 1) % producers)))
+        ours.map { ($0, executions[$0.txid] ?? .success) }, foreign, by: Self.producer((parent.number + 1) % producers))
+    )
     let included = Set(ours.map(\.txid))
     pool.removeAll { pending in
       included.contains(pending.transaction.txid) || pending.transaction.expiration <= time
@@ -231,11 +217,6 @@ public actor ScriptedNode: TronNode {
 
   /// How many producers take turns in the blocks produced from now on; one by default.
   public func setProducers(_ count: Int64) { producers = count }
-
-  /// One of the producers.
-  public static func producer(_ index: Int64) -> Address {
-    Address(account: [UInt8](repeating: 0xb0, count: 19) + [UInt8(truncatingIfNeeded: index)])
-  }
 
   // MARK: Misbehaviour
 

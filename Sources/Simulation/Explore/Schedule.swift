@@ -19,6 +19,8 @@ struct Schedule: Sendable {
     // One in three worlds has one of each worker, so that plain stories are told too.
     settings.replicas = UInt64.random(in: 0..<3, using: &chance) == 0 ? 1 : 2
     settings.solidLag = UInt64.random(in: 0..<2, using: &chance) == 0 ? 18 : 7
+    // In half of them three nodes are asked, the first of which lies.
+    settings.nodes = UInt64.random(in: 0..<2, using: &chance) == 0 ? 1 : 3
     let rate = UInt64.random(in: 0..<300, using: &chance)
     return Schedule(
       seed: seed, settings: settings,

@@ -31,6 +31,10 @@ struct WorldSettings: Sendable {
   var flush: UInt64 = 0
   /// PostgreSQL starts again, a slot.
   var restart: UInt64 = 0
+  /// How many nodes the workers ask; more than half of them must agree.
+  var nodes = 1
+  /// How often the first of several nodes lies about a block or its receipts.
+  var lie: UInt64 = 0
   /// An answer to a client is lost.
   var lostAnswer: UInt64 = 0
 
@@ -59,6 +63,7 @@ struct WorldSettings: Sendable {
     settings.flush = 200
     settings.restart = 150
     settings.lostAnswer = 2_000
+    settings.lie = 3_000
     return settings
   }
 }

@@ -13,6 +13,9 @@ public import Payouts
 /// | different things without a quorum | `.disputed`: nothing counts until a quorum agrees |
 /// | too few have it, or answer | `.awaitsQuorum`, `.noQuorum`: read again later |
 extension NodeRound {
+  /// Whether one node's word is enough, by the configuration.
+  public var isDecidedAlone: Bool { electorate.quorum == 1 }
+
   /// Makes sure that a quorum has this very block.
   ///
   /// By the ids of parents it covers all blocks below that were seen to hash to their own ids, too.
@@ -58,6 +61,35 @@ extension NodeRound {
       return theirs.transactions.map(ListedTransaction.init)
     }
     return block.withAgreedBody
+  }
+
+  /// The newest solid block that a quorum has, for what must not rest on one node's word although no verdict hangs on it.
+  ///
+  /// - Throws: `ChainReadError`, by the table above.
+  public nonisolated(nonsending) func newestAgreedSolidHeader(noting log: DisagreementLog) async throws -> BlockHeader {
+    let own = try await node.latestHeader(.solid)
+    guard electorate.quorum > 1 else { return own }
+    let others = electorate.voters.filter { $0.number != number }
+    let numbers = await withTaskGroup(of: Int64?.self) { group in
+      for voter in others {
+        group.addTask { try? await voter.node.latestHeader(.solid).number }
+      }
+      return await group.reduce(into: [own.number]) { numbers, theirs in if let theirs { numbers.append(theirs) } }
+    }
+    try Task.checkCancellation()
+    guard numbers.count >= electorate.quorum else {
+      throw ChainReadError.noQuorum(own.number, agreeing: numbers.count, needed: electorate.quorum)
+    }
+    // So many have come at least that far, whatever one of them says.
+    let agreed = min(own.number, numbers.sorted(by: >)[electorate.quorum - 1])
+    var header = own
+    if agreed != own.number {
+      guard let lower = try await node.header(agreed, .solid) else { throw ChainReadError.absent(agreed) }
+      header = lower
+    }
+    if let flaw = header.flaw { throw TronNodeError(.inconsistent, call: "block \(agreed)", reason: flaw) }
+    try await agree(on: header, .solid, noting: log)
+    return header
   }
 
   private nonisolated(nonsending) func poll<Content: Hashable & Sendable>(

@@ -4,7 +4,8 @@ public struct NodeRound: Sendable {
   public let node: any TronNode
   /// Which one it is, by its place in `TRON_RPC_URL` from 1; a node that is alone is 1.
   public let number: Int
-  /// The newest block of the round's view, read at the beginning of the round.
+  /// The newest block of the round's view, read at the beginning of the round; without its transactions in a round that
+  /// does without bodies.
   public let latest: Block
   /// Who else has a say in what it says.
   let electorate: Electorate
@@ -89,17 +90,20 @@ extension TronNode {
   ///
   /// - Parameters:
   ///   - view: whose newest block the round begins with.
-  ///   - body: gets the node, and that header; else as in `round(of:)`.
+  ///   - body: as in `round(of:)`; the newest block comes without its transactions.
   public nonisolated(nonsending) func roundWithoutBodies<Outcome>(
     of view: ChainView,
-    _ body: nonisolated(nonsending) (_ node: any TronNode, _ latest: BlockHeader) async throws -> Outcome
+    _ body: nonisolated(nonsending) (NodeRound) async throws -> Outcome
   ) async throws -> Outcome {
     var firstError: (any Error)?
     for choice in choices(view) {
       do {
         let latest = try await choice.node.latestHeader(view)
         choice.tell(.saw(latest, view))
-        let outcome = try await body(choice.node, latest)
+        let outcome = try await body(
+          NodeRound(
+            node: choice.node, number: choice.number, latest: Block(header: latest, transactions: []),
+            electorate: electorate))
         choice.tell(.served)
         return outcome
       } catch {

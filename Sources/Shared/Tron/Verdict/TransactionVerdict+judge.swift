@@ -41,13 +41,19 @@ extension TransactionVerdict {
 
   /// What a solid block says of a transaction, or nil where it does not hold it.
   ///
-  /// - Throws: `.unproven` where that stands in a body that is not proven.
+  /// - Throws: `.unproven` where payment or failure stand in a body that is not proven.
   public static func judge(
     _ txid: TxID, expected: [ExpectedTransfer], in block: ReadBlock
   ) throws(ChainReadError) -> TransactionVerdict? {
     guard let entry = block.entries.first(where: { $0.transaction.txid == txid }) else { return nil }
+    let verdict = judge(entry, at: block.place, expected: expected)
+    switch verdict {
+    // What frees nothing and confirms nothing is taken as it is told: nothing is signed then, and a person looks.
+    case .anomalous: return verdict
+    case .paid, .failedOnChain, .dead: break
+    }
     guard block.isBodyProven else { throw .unproven(block.place.number) }
-    return judge(entry, at: block.place, expected: expected)
+    return verdict
   }
 
   /// The verdict on a transaction by the whole window in which it could be.
