@@ -28,6 +28,7 @@ struct FollowHead: Sendable {
   let ledger: any MonitorLedger
   let node: any TronNode
   let fence: Fence
+  let producers: CountProducers
   let clock: any WallClock
   let source = HeadSource()
   let metrics: MonitorMetrics?
@@ -57,6 +58,7 @@ struct FollowHead: Sendable {
       try await undo(from: cursor, round)
       return .worked
     }
+    producers.headers.note(block.header)
     try await apply(block, after: cursor, watch: watch)
     source.note(round.number, of: block.place.id)
     let isCaughtUp = latest.header.number == block.place.number
@@ -115,7 +117,8 @@ struct FollowHead: Sendable {
     if isNodeBehind { throw ChainReadError.gap(above: cursor.number) }
     let message = "the node's branch has no block in common with ours down to the solid one: it is on another chain"
     try await ledger.raiseAlarm(kind: "deep_fork", subject: "block \(cursor.number)", message: message)
-    throw ChainContradiction(message)
+    // One node among several may lie; the next one is asked.
+    throw ChainReadError.otherChain(cursor.number)
   }
 
   /// Before it is undone: who dies in between is told of it again.

@@ -8,7 +8,8 @@ import Worker
 /// Judges transactions whose window the solid chain has passed without a verdict: dead ones, and those that a Signer put
 /// back after their block was read (DESIGN.md §3 point 5).
 ///
-/// Their whole window is read again for that verdict, after their rows were written, once for all of them.
+/// Their whole window is read again for that verdict, after their rows were written, once for all of them; what decides in it
+/// is agreed by a quorum of nodes (`AgreedReading`).
 struct JudgeLate: Sendable {
   /// How long to wait where there are none, in milliseconds.
   static let pauseMilliseconds: Int64 = 1_000
@@ -23,6 +24,7 @@ struct JudgeLate: Sendable {
 
   let ledger: any MonitorLedger
   let node: any TronNode
+  let disagreements: TellDisagreements
   let retryDelayMilliseconds: Int64
   let clock: any WallClock
   let anomalies = AnomalyLooks()
@@ -42,19 +44,20 @@ struct JudgeLate: Sendable {
     var settled = 0
     var failures: [TxID: any Error] = [:]
     do {
-      try await node.round(of: .solid, reaching: cursor.number) { round in
-        let (judged, unreadable) = try await judge(waiting, on: round, from: cursor)
-        failures = unreadable
-        if !judged.isEmpty {
-          try await ledger.settle(judged, retryDelayMilliseconds: retryDelayMilliseconds)
-          report(judged, metrics: metrics, logger: logger)
-          settled += judged.count
+      try await disagreements.after {
+        try await node.round(of: .solid, reaching: cursor.number) { round in
+          let (judged, unreadable) = try await judge(waiting, on: round, from: cursor)
+          failures = unreadable
+          if !judged.isEmpty {
+            try await ledger.settle(judged, retryDelayMilliseconds: retryDelayMilliseconds)
+            report(judged, metrics: metrics, logger: logger)
+            settled += judged.count
+          }
+          waiting.removeAll { failures[$0.transaction.txid] == nil }
+          // A node's failure first: there the next node may do better.
+          let errors = waiting.compactMap { failures[$0.transaction.txid] }
+          if let error = ChainReadError.worst(of: errors) { throw error }
         }
-        waiting.removeAll { failures[$0.transaction.txid] == nil }
-        // A node's failure first: there the next node may do better.
-        let errors = waiting.compactMap { failures[$0.transaction.txid] }
-        let worst = errors.first(where: TronNodeError.isSilence) ?? errors.first { $0 is ChainReadError }
-        if let error = worst ?? errors.first { throw error }
       }
     } catch  where isUnreadable(error) {
       for candidate in waiting { try await callIfOverdue(candidate, failures[candidate.transaction.txid] ?? error) }
@@ -67,14 +70,15 @@ struct JudgeLate: Sendable {
   private func judge(
     _ waiting: [UnjudgedTransaction], on round: NodeRound, from cursor: BlockPlace
   ) async throws -> (verdicts: [TxID: TransactionVerdict], failures: [TxID: any Error]) {
-    var read = [cursor.number: try await blockThatWasFollowed(cursor, round)]
+    var reading = AgreedReading(noting: disagreements.log)
+    reading.take(try await blockThatWasFollowed(cursor, round))
     var verdicts: [TxID: TransactionVerdict] = [:]
     var failures: [TxID: any Error] = [:]
     let inTurn = turns.order(waiting) { $0.transaction.txid }
     for (index, candidate) in inTurn.enumerated() {
       let txid = candidate.transaction.txid
       do {
-        verdicts[txid] = try await judge(candidate, on: round.node, sharing: &read)
+        verdicts[txid] = try await judge(candidate, by: round, &reading)
       } catch {
         failures[txid] = error
         guard TronNodeError.isSilence(error) else { continue }
@@ -104,18 +108,18 @@ struct JudgeLate: Sendable {
       throw ChainReadError.absent(cursor.number)
     }
     guard block.place.id == cursor.id else {
-      throw ChainContradiction("solid block \(cursor.number) is \(block.place.id), and was \(cursor.id)")
+      throw ChainReadError.otherChain(cursor.number)
     }
     return block
   }
 
   /// - Returns: nil where nothing is new: what stays anomalous is known as such, and is read again until it is clear.
   private func judge(
-    _ candidate: UnjudgedTransaction, on node: any TronNode, sharing read: inout [Int64: ReadBlock]
+    _ candidate: UnjudgedTransaction, by round: NodeRound, _ reading: inout AgreedReading
   ) async throws -> TransactionVerdict? {
     let transaction = candidate.transaction
-    let window = try await node.readPassedWindow(
-      above: candidate.referenceBlockNumber, through: candidate.expiration, sharing: &read)
+    let window = try await reading.window(
+      of: transaction.txid, above: candidate.referenceBlockNumber, through: candidate.expiration, by: round)
     guard let first = window.first, candidate.refers(to: first.parentID) else {
       throw ChainContradiction("the blocks read for \(transaction.txid) do not follow the one that it refers to")
     }

@@ -1,5 +1,6 @@
 import CoreMetrics
 import Payouts
+import Tron
 public import Worker
 
 /// What Monitor counts.
@@ -16,6 +17,9 @@ public struct MonitorMetrics: Sendable {
   private let anomalous: Counter
   private let failedPayouts: Counter
   private let untoldAlarms: Counter
+  private let disagreements: [Disputed: Counter]
+  private let unprovenBodies: Counter
+  private let foreignSignatures: Counter
   /// What is counted about webhooks.
   let webhooks: WebhookMetrics
 
@@ -29,6 +33,19 @@ public struct MonitorMetrics: Sendable {
     sent = instruments.counter("transactions_sent_total", help: "How many transactions did Signers say they sent?")
     failedPayouts = instruments.counter("payouts_failed_total", help: "How many payouts failed for good, unpaid?")
     untoldAlarms = instruments.counter("alarm_calls_failed_total", help: "How often was an alarm not taken?")
+    disagreements = Dictionary(
+      uniqueKeysWithValues: Disputed.allCases.map { matter in
+        let counter = instruments.counter(
+          "node_disagreements_total", help: "How often did nodes say different things of one solid block?",
+          labels: [("matter", matter.rawValue)])
+        return (matter, counter)
+      })
+    unprovenBodies = instruments.counter(
+      "unproven_bodies_total",
+      help: "How many solid blocks' bodies did not hash to their headers' roots, so that a quorum of bodies decides?")
+    foreignSignatures = instruments.counter(
+      "foreign_block_signatures_total",
+      help: "How many solid blocks were signed by another key than their producer's own, so that the quorum decides?")
     func verdict(_ name: String) -> Counter {
       instruments.counter("verdicts_total", help: "How did transactions end?", labels: [("verdict", name)])
     }
@@ -45,6 +62,9 @@ public struct MonitorMetrics: Sendable {
   func count(confirmed count: Int) { confirmed.increment(by: count) }
   func count(findings count: Int) { findings.increment(by: count) }
   func countFailedPayout() { failedPayouts.increment() }
+  func count(_ disagreement: Disagreement) { disagreements[disagreement.matter]?.increment() }
+  func countUnprovenBody() { unprovenBodies.increment() }
+  func countForeignSignature() { foreignSignatures.increment() }
   func countUntoldAlarm() { untoldAlarms.increment() }
   func count(sent count: Int) { sent.increment(by: count) }
 

@@ -39,7 +39,8 @@ public enum MonitorService {
       name: name, token: configuration.tron.usdtContract,
       requiredConfirmations: configuration.tron.requiredConfirmations,
       retryDelayMilliseconds: configuration.retryDelaySeconds * 1_000,
-      maximumOwnFailures: configuration.maximumOwnFailures)
+      maximumOwnFailures: configuration.maximumOwnFailures,
+      knownProducers: configuration.tron.network.producers)
     let alarms = configuration.alarmURL.map { AlarmWebhook($0, proxy: configuration.nodes.proxy.server) }
     let steps = try MonitorSteps(
       MonitorParts(

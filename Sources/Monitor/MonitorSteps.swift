@@ -46,6 +46,7 @@ public struct MonitorPolicy: Sendable {
   let retryDelayMilliseconds: Int64
   let maximumOwnFailures: Int64
   let webhookWorkers: Int
+  let knownProducers: Int?
 
   /// - Parameters:
   ///   - name: the instance, unique among Monitor's replicas.
@@ -54,9 +55,10 @@ public struct MonitorPolicy: Sendable {
   ///   - retryDelayMilliseconds: how long a freed payout waits for its second attempt.
   ///   - maximumOwnFailures: after so many failures of its own a payout is `failed`.
   ///   - webhookWorkers: how many servers are told webhooks at a time; nil for the usual number.
+  ///   - knownProducers: how many producers the network has, for our own count of solidity; nil for as many as are seen.
   public init(
     name: String, token: Address, requiredConfirmations: Int64, retryDelayMilliseconds: Int64,
-    maximumOwnFailures: Int64 = 5, webhookWorkers: Int? = nil
+    maximumOwnFailures: Int64 = 5, webhookWorkers: Int? = nil, knownProducers: Int? = nil
   ) {
     self.name = name
     self.token = token
@@ -64,6 +66,7 @@ public struct MonitorPolicy: Sendable {
     self.retryDelayMilliseconds = retryDelayMilliseconds
     self.maximumOwnFailures = maximumOwnFailures
     self.webhookWorkers = webhookWorkers ?? DeliverWebhooks.workers
+    self.knownProducers = knownProducers
   }
 }
 
@@ -104,14 +107,19 @@ public struct MonitorSteps: Sendable {
 
   /// - Throws: `StreamError` where the instance's name cannot name a consumer.
   public init(_ parts: MonitorParts, policy: MonitorPolicy, metrics: MonitorMetrics?, logger: Logger) throws {
+    let fence = Fence(token: policy.token)
+    let producers = CountProducers(knownProducers: policy.knownProducers)
+    let disagreements = TellDisagreements(
+      ledger: parts.ledger, clock: parts.clock, metrics: metrics, logger: logger)
     let head = FollowHead(
-      ledger: parts.ledger, node: parts.node, fence: Fence(token: policy.token), clock: parts.clock, metrics: metrics,
+      ledger: parts.ledger, node: parts.node, fence: fence, producers: producers, clock: parts.clock, metrics: metrics,
       logger: logger)
     let solid = FollowSolid(
-      ledger: parts.ledger, node: parts.node, retryDelayMilliseconds: policy.retryDelayMilliseconds,
-      metrics: metrics, logger: logger)
+      ledger: parts.ledger, node: parts.node, fence: fence, producers: producers, disagreements: disagreements,
+      retryDelayMilliseconds: policy.retryDelayMilliseconds, metrics: metrics, logger: logger)
     let late = JudgeLate(
-      ledger: parts.ledger, node: parts.node, retryDelayMilliseconds: policy.retryDelayMilliseconds,
+      ledger: parts.ledger, node: parts.node, disagreements: disagreements,
+      retryDelayMilliseconds: policy.retryDelayMilliseconds,
       clock: parts.clock, metrics: metrics, logger: logger)
     let recorder = IntentRecorder(parts.intents, logger: logger)
     self.recorder = recorder

@@ -4,9 +4,11 @@ import Worker
 
 /// What the chain looks like to one of Signer's nodes: asked for at most about once a block, however much is signed.
 ///
-/// Head, solid block and price of one look come from one node, so that the solid block is an ancestor of that head. The
-/// next look may come from a node that is behind this one: a transaction then lives a little shorter, and nothing is signed
-/// by a head that is older than the clock bound.
+/// Head, solid block and price of one look come from one node. The next look may come from a node that is behind this one: a
+/// transaction then lives a little shorter, and nothing is signed by a head that is older than the clock bound.
+///
+/// Where there are several nodes, a quorum agrees on the solid block, at most every few seconds: a transaction that refers to
+/// a block that one node made up is refused by all others, and its window of verdicts would begin nowhere.
 actor ChainOutlook {
   /// One look.
   struct Outlook: Sendable, Equatable {
@@ -25,13 +27,20 @@ actor ChainOutlook {
   /// How long a price counts, in milliseconds. It changes at maintenance, every six hours.
   static let priceAgeMaximumMilliseconds: Int64 = 60_000
 
+  /// How long an agreed solid block is referred to, in milliseconds: solid blocks stay, and it is on every fork.
+  static let referenceAgeMaximumMilliseconds: Int64 = 10_000
+
   private let node: any TronNode
+  private let log: DisagreementLog
   private let clock: any WallClock
   private var last: Outlook?
   private var price: (value: Sun, askedAt: Timestamp)?
+  private var reference: (header: BlockHeader, agreedAt: Timestamp)?
 
-  init(node: any TronNode, clock: any WallClock) {
+  /// - Parameter log: takes what nodes disagree on.
+  init(node: any TronNode, noting log: DisagreementLog, clock: any WallClock) {
     self.node = node
+    self.log = log
     self.clock = clock
   }
 
@@ -39,15 +48,25 @@ actor ChainOutlook {
   func look() async throws -> Outlook {
     let now = clock.now()
     if let last, ChainOutlook.isFresh(last.askedAt, now, ChainOutlook.blocksAgeMaximumMilliseconds) { return last }
-    let outlook = try await node.roundWithoutBodies(of: .head) { node, head in
-      let solid = try await node.latestHeader(.solid)
+    let outlook = try await node.roundWithoutBodies(of: .head) { round in
+      let (head, solid) = (round.latest.header, try await solidHeader(now, round))
       return Outlook(
         head: BlockPlace(number: head.number, id: head.id, time: head.timestamp),
         solid: BlockPlace(number: solid.number, id: solid.id, time: solid.timestamp),
-        energyPrice: try await energyPrice(now, node), askedAt: now)
+        energyPrice: try await energyPrice(now, round.node), askedAt: now)
     }
     last = outlook
     return outlook
+  }
+
+  private func solidHeader(_ now: Timestamp, _ round: NodeRound) async throws -> BlockHeader {
+    if round.isDecidedAlone { return try await round.node.latestHeader(.solid) }
+    if let reference, ChainOutlook.isFresh(reference.agreedAt, now, ChainOutlook.referenceAgeMaximumMilliseconds) {
+      return reference.header
+    }
+    let header = try await round.newestAgreedSolidHeader(noting: log)
+    reference = (header, now)
+    return header
   }
 
   private func energyPrice(_ now: Timestamp, _ node: any TronNode) async throws -> Sun {

@@ -5,7 +5,8 @@ import Tron
 import Worker
 
 /// Reads on the solid chain, for Signer itself, that earlier attempts of its own journal moved nothing
-/// (DESIGN.md §3 "The seal"): whoever writes the database cannot make it pay a reference twice.
+/// (DESIGN.md §3 "The seal"): whoever writes the database cannot make it pay a reference twice, and no node alone either:
+/// what decides is agreed by a quorum (`AgreedReading`).
 struct ProveEarlierAttempts: Sendable {
   /// How long to wait where nothing wants proof, in milliseconds.
   static let pauseMilliseconds: Int64 = 1_000
@@ -15,6 +16,9 @@ struct ProveEarlierAttempts: Sendable {
   let node: any TronNode
   let ledger: any SignerLedger
   let earlierAttempts: EarlierAttempts
+  let clock: any WallClock
+  /// What nodes disagree on, here and where `ChainOutlook` looks; told from here.
+  let log: DisagreementLog
   let turns = Turns<TxID>()
   let logger: Logger
 
@@ -22,7 +26,10 @@ struct ProveEarlierAttempts: Sendable {
   /// show is read anew, whole, from the next. One that answers nothing at all is given up at once: a node may tell its head
   /// and hang on old blocks, and each of them would cost the whole time of a call.
   func step() async throws -> StepOutcome {
-    guard !earlierAttempts.wanted.isEmpty else { return .idle(milliseconds: Self.pauseMilliseconds) }
+    guard !earlierAttempts.wanted.isEmpty else {
+      try await tellDisagreements()
+      return .idle(milliseconds: Self.pauseMilliseconds)
+    }
     var unproven: [Unproven] = []
     var roundError: (any Error)?
     do {
@@ -32,17 +39,29 @@ struct ProveEarlierAttempts: Sendable {
         unproven.removeAll { asked.contains($0.attempt.txid) }
         unproven += left.unproven
         // A node's failure first: there the next node may do better.
-        let errors = left.unproven.map(\.error)
-        let worst = errors.first(where: TronNodeError.isSilence) ?? errors.first { $0 is ChainReadError }
-        if let error = worst ?? errors.first { throw error }
+        if let error = ChainReadError.worst(of: left.unproven.map(\.error)) { throw error }
       }
     } catch {
       roundError = error
     }
+    try await tellDisagreements()
     for (attempt, solid, error) in unproven { try await callIfOverdue(attempt, solid: solid, error) }
     // The last node that was asked may be too far behind to have tried what another one failed at.
     if let error = roundError ?? unproven.first?.error { throw error }
     return .idle(milliseconds: Self.pauseMilliseconds)
+  }
+
+  private func tellDisagreements() async throws {
+    let news = log.take(at: clock.now()).news
+    do {
+      for disagreement in news {
+        try await ledger.raiseAlarm(
+          kind: "nodes_disagree", subject: disagreement.subject, message: disagreement.message)
+      }
+    } catch {
+      log.failedToTell(news)
+      throw error
+    }
   }
 
   /// An attempt without its proof, the solid chain's time then, and why.
@@ -55,11 +74,11 @@ struct ProveEarlierAttempts: Sendable {
   ) async throws -> (asked: [TxID], unproven: [Unproven]) {
     let solid = round.latest.header.timestamp
     let inTurn = turns.order(wanted.filter { $0.expiration <= solid }) { $0.txid }
-    var read: [Int64: ReadBlock] = [:]
+    var reading = AgreedReading(noting: log)
     var unproven: [Unproven] = []
     for (index, attempt) in inTurn.enumerated() {
       do {
-        try await prove(attempt, on: round.node, sharing: &read)
+        try await prove(attempt, by: round, &reading)
       } catch {
         guard TronNodeError.isSilence(error) else {
           unproven.append((attempt, solid, error))
@@ -82,10 +101,10 @@ struct ProveEarlierAttempts: Sendable {
   }
 
   private func prove(
-    _ attempt: JournalEntry, on node: any TronNode, sharing read: inout [Int64: ReadBlock]
+    _ attempt: JournalEntry, by round: NodeRound, _ reading: inout AgreedReading
   ) async throws {
-    let window = try await node.readPassedWindow(
-      above: attempt.referenceBlockNumber, through: attempt.expiration, sharing: &read)
+    let window = try await reading.window(
+      of: attempt.txid, above: attempt.referenceBlockNumber, through: attempt.expiration, by: round)
     // The window is read between bounds that came through the database: the signed bytes name them too.
     guard let signed = try? SignedTransaction(bytes: attempt.signedBytes), signed.txid == attempt.txid,
       signed.expiration == attempt.expiration, let first = window.first, signed.contents.refers(to: first.parentID)

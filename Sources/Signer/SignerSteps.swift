@@ -105,7 +105,8 @@ public struct SignerSteps: Sendable {
   ) throws {
     let state = SignerState()
     let earlierAttempts = EarlierAttempts()
-    let outlook = ChainOutlook(node: parts.node, clock: parts.clock)
+    let disagreements = DisagreementLog()
+    let outlook = ChainOutlook(node: parts.node, noting: disagreements, clock: parts.clock)
     let comparing = CompareIntents(
       ledger: parts.ledger, log: parts.intents, seals: policy.seals, signer: policy.name, logger: logger)
     let checkpointing = CheckpointIntents(compare: comparing)
@@ -127,7 +128,8 @@ public struct SignerSteps: Sendable {
       ledger: parts.ledger, journal: parts.journal, node: parts.node, outlook: outlook, streams: parts.streams,
       state: state, signerName: policy.name, earlierAttempts: earlierAttempts, metrics: metrics, logger: logger)
     let proving = ProveEarlierAttempts(
-      node: parts.node, ledger: parts.ledger, earlierAttempts: earlierAttempts, logger: logger)
+      node: parts.node, ledger: parts.ledger, earlierAttempts: earlierAttempts, clock: parts.clock,
+      log: disagreements, logger: logger)
     let sweeping = SweepBatches(
       ledger: parts.ledger, streams: parts.streams, clock: parts.clock, state: state)
 

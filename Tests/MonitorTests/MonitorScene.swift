@@ -16,7 +16,8 @@ extension PayingScene {
   /// A Monitor in this scene; a second one is a replica.
   func monitor(
     _ name: String = "monitor-1", node: (any TronNode)? = nil, maximumOwnFailures: Int64 = 5,
-    alarms: (any AlarmReceiver)? = nil, intents: (any IntentLog)? = nil, logger: Logger = Logger(label: "monitor")
+    knownProducers: Int? = 1, alarms: (any AlarmReceiver)? = nil, intents: (any IntentLog)? = nil,
+    logger: Logger = Logger(label: "monitor")
   ) throws -> MonitorSteps {
     try MonitorSteps(
       MonitorParts(
@@ -24,7 +25,8 @@ extension PayingScene {
         node: node ?? CheckedNode(self.node, genesis: self.node.genesis), clock: clock, alarms: alarms),
       policy: MonitorPolicy(
         name: name, token: PayingScene.token, requiredConfirmations: 19,
-        retryDelayMilliseconds: PayingScene.retryDelayMilliseconds, maximumOwnFailures: maximumOwnFailures),
+        retryDelayMilliseconds: PayingScene.retryDelayMilliseconds, maximumOwnFailures: maximumOwnFailures,
+        knownProducers: knownProducers),
       metrics: nil, logger: logger)
   }
 

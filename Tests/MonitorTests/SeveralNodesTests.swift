@@ -10,7 +10,7 @@ import Tron
 /// (reference §3.4, §3.6). None of it may look like a fork, and none of it may end an attempt.
 @Suite struct SeveralNodesTests {
   private static func group(_ scene: PayingScene, _ nodes: [any TronNode]) -> NodeGroup {
-    NodeGroup(nodes, genesis: scene.node.genesis, now: { [clock = scene.clock] in clock.now() })
+    NodeGroup(nodes, genesis: scene.node.genesis, quorum: 1, now: { [clock = scene.clock] in clock.now() })
   }
 
   private static func replicas(_ scene: PayingScene) -> (first: ReplicaNode, second: ReplicaNode, group: NodeGroup) {

@@ -14,7 +14,7 @@ import Tron
     let first = ReplicaNode(of: scene.node)
     let second = ReplicaNode(of: scene.node)
     let group = NodeGroup(
-      [first, second], genesis: scene.node.genesis, now: { [clock = scene.clock] in clock.now() })
+      [first, second], genesis: scene.node.genesis, quorum: 1, now: { [clock = scene.clock] in clock.now() })
     let signer = try scene.signer(node: group)
     try await scene.run(signer.vouch)
     return (first, second, group, signer)

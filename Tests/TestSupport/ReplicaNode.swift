@@ -7,6 +7,10 @@ public actor ReplicaNode: TronNode {
   private var lag: Int64 = 0
   private var fault: (@Sendable (ScriptedNode.Call) -> TronNodeError?)?
   private var answer: BroadcastAnswer?
+  private var blockLie: (@Sendable (Block, ChainView) -> Block)?
+  private var headerLie: (@Sendable (BlockHeader, ChainView) -> BlockHeader)?
+  private var receiptLie: (@Sendable (Int64, [TransactionReceipt]) -> [TransactionReceipt])?
+  private var isSolidEarly = false
   private var calls: [ScriptedNode.Call] = []
 
   /// A node that is at the chain's head and without fault.
@@ -28,6 +32,20 @@ public actor ReplicaNode: TronNode {
   /// Lets it answer broadcasts so and tell nobody of what it was given; nil ends that.
   public func setForgetting(_ answer: BroadcastAnswer?) { self.answer = answer }
 
+  /// Changes blocks on their way out, their headers with them; nil ends that.
+  public func setBlockLie(_ lie: (@Sendable (Block, ChainView) -> Block)?) { blockLie = lie }
+
+  /// Changes headers on their way out, alone and with their blocks; nil ends that.
+  public func setHeaderLie(_ lie: (@Sendable (BlockHeader, ChainView) -> BlockHeader)?) { headerLie = lie }
+
+  /// Changes receipts of a block on their way out; nil ends that.
+  public func setReceiptLie(_ lie: (@Sendable (Int64, [TransactionReceipt]) -> [TransactionReceipt])?) {
+    receiptLie = lie
+  }
+
+  /// Lets it call every block solid at once.
+  public func setSolidEarly(_ isEarly: Bool) { isSolidEarly = isEarly }
+
   /// The requests since this was asked last.
   public func takeCalls() -> [ScriptedNode.Call] {
     defer { calls = [] }
@@ -40,8 +58,10 @@ public actor ReplicaNode: TronNode {
   }
 
   private func last(_ view: ChainView) async throws(TronNodeError) -> Int64 {
-    try await chain.latestBlock(view).header.number - lag
+    try await chain.latestBlock(shown(view)).header.number - lag
   }
+
+  private func shown(_ view: ChainView) -> ChainView { isSolidEarly ? .head : view }
 
   /// See `TronNode`.
   public func genesisBlockID() async throws(TronNodeError) -> BlockID {
@@ -52,16 +72,30 @@ public actor ReplicaNode: TronNode {
   /// See `TronNode`.
   public func latestBlock(_ view: ChainView) async throws(TronNodeError) -> Block {
     try receive(.latest(view))
-    guard let block = try await chain.block(last(view), view) else {
+    guard let block = try await chain.block(last(view), shown(view)) else {
       throw TronNodeError(.nodeError, call: "latest", reason: "the chain is shorter than the lag")
     }
-    return block
+    return tell(block, view)
+  }
+
+  /// See `TronNode`.
+  public func header(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> BlockHeader? {
+    try receive(.header(number, view))
+    return try await number <= last(view) ? chain.header(number, shown(view)).map { tell($0, view) } : nil
   }
 
   /// See `TronNode`.
   public func block(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> Block? {
     try receive(.block(number, view))
-    return try await number <= last(view) ? chain.block(number, view) : nil
+    return try await number <= last(view) ? chain.block(number, shown(view)).map { tell($0, view) } : nil
+  }
+
+  private func tell(_ header: BlockHeader, _ view: ChainView) -> BlockHeader { headerLie?(header, view) ?? header }
+
+  private func tell(_ block: Block, _ view: ChainView) -> Block {
+    let told = blockLie?(block, view) ?? block
+    let header = tell(told.header, view)
+    return Block(header: header, transactions: told.transactions, isBodyProven: told.isBodyProven)
   }
 
   /// See `TronNode`.
@@ -76,7 +110,8 @@ public actor ReplicaNode: TronNode {
     ofBlock number: Int64, _ view: ChainView
   ) async throws(TronNodeError) -> [TransactionReceipt] {
     try receive(.receipts(number, view))
-    return try await number <= last(view) ? chain.receipts(ofBlock: number, view) : []
+    let receipts = try await number <= last(view) ? chain.receipts(ofBlock: number, shown(view)) : []
+    return receiptLie?(number, receipts) ?? receipts
   }
 
   /// See `TronNode`.

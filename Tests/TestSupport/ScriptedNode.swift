@@ -12,6 +12,7 @@ public actor ScriptedNode: TronNode {
   public enum Call: Sendable, Hashable {
     case genesis
     case latest(ChainView)
+    case header(Int64, ChainView)
     case block(Int64, ChainView)
     case receipts(Int64, ChainView)
     case broadcast
@@ -62,21 +63,6 @@ public actor ScriptedNode: TronNode {
     }
   }
 
-  /// A transaction of anybody's, put into a block.
-  public struct Foreign: Sendable {
-    let transaction: BlockTransaction
-    let execution: Execution
-
-    /// - Parameter rawData: a serialized `raw_data`.
-    public init(rawData: [UInt8], _ execution: Execution = .success) throws(TransactionError) {
-      transaction = try BlockTransaction(rawData: rawData, contractResult: execution.inBlock)
-      self.execution = execution
-    }
-
-    /// Its identity.
-    public var txid: TxID { transaction.txid }
-  }
-
   private struct Pending {
     let transaction: SignedTransaction
     let firstSeen: Timestamp
@@ -99,6 +85,7 @@ public actor ScriptedNode: TronNode {
   public nonisolated let genesis: BlockID
   private var chain: [Produced]
   private var branch: UInt64 = 0
+  private var producers: Int64 = 1
   private var pool: [Pending] = []
   private var highestSolid: Int64 = 0
   private var chosenSolid: Int64?
@@ -177,7 +164,8 @@ public actor ScriptedNode: TronNode {
     chain.append(
       Self.produce(
         number: parent.number + 1, parent: parent.id, time: time, branch: branch,
-        ours.map { ($0, executions[$0.txid] ?? .success) }, foreign))
+        ours.map { ($0, executions[$0.txid] ?? .success) }, foreign, by: Self.producer((parent.number + 1) % producers))
+    )
     let included = Set(ours.map(\.txid))
     pool.removeAll { pending in
       included.contains(pending.transaction.txid) || pending.transaction.expiration <= time
@@ -227,6 +215,9 @@ public actor ScriptedNode: TronNode {
   /// Changes what the token's contract says and does.
   public func changeToken(_ change: @Sendable (inout ScriptedToken) -> Void) { change(&token) }
 
+  /// How many producers take turns in the blocks produced from now on; one by default.
+  public func setProducers(_ count: Int64) { producers = count }
+
   // MARK: Misbehaviour
 
   /// Lets broadcasts (numbered from 1) come to what `script` says from now on; nil for what a node would do.
@@ -266,6 +257,12 @@ public actor ScriptedNode: TronNode {
   public func latestBlock(_ view: ChainView) throws(TronNodeError) -> Block {
     try receive(.latest(view))
     return shown(view == .head ? head.number : solidNumber, view)
+  }
+
+  /// See `TronNode`.
+  public func header(_ number: Int64, _ view: ChainView) throws(TronNodeError) -> BlockHeader? {
+    try receive(.header(number, view))
+    return has(number, view) ? shown(number, view).header : nil
   }
 
   /// See `TronNode`.
@@ -362,7 +359,7 @@ public actor ScriptedNode: TronNode {
 
   private static func produce(
     number: Int64, parent: BlockID, time: Timestamp, branch: UInt64, _ ours: [(SignedTransaction, Execution)],
-    _ foreign: [Foreign]
+    _ foreign: [Foreign], by witness: Address = producer(0)
   ) -> Produced {
     let executed = ours.compactMap { transaction, execution -> (BlockTransaction, Execution)? in
       guard let inBlock = try? BlockTransaction(rawData: transaction.rawData, contractResult: execution.inBlock) else {
@@ -375,7 +372,8 @@ public actor ScriptedNode: TronNode {
     let words = withUnsafeBytes(of: (number, time.milliseconds, branch)) { [UInt8]($0) }
     let id = BlockHashing.blockID(number: number, headerRawData: parent.bytes + root + words)
     let header = BlockHeader(
-      number: number, id: id, parentID: parent, timestamp: time, transactionRoot: root, witness: nil)
+      number: number, id: id, parentID: parent, timestamp: time, transactionRoot: root, witness: witness,
+      isIDProven: true, signature: .byWitness)
     let receipts = all.map { receipt(of: $0.0, $0.1, number: number, time: time) }
     return Produced(
       block: Block(header: header, transactions: all.map(\.0), isBodyProven: true), receipts: receipts,

@@ -13,15 +13,39 @@ import Tron
     "08f884fcbfdd331220f8156964cc3e5793a368f938a18ea45c02bd48fe3a412f7091ce8d9ef56df1741a200000000003fe266a65d5194c947f6f7a059d4646c8e9a5293226bc7fdcfc775e38ebccf81f4a1541e7860196ad5b5718c1d6326babab039b70b8c1cd5022"
   )
 
+  private static let signature =
+    "55a29981b2ba121613788de5d1b6bd87579ef63479f4fbb7bc99b1c721769487023cb74ea3b604778ed448bf1c90db3db0fd8fedc85102cfda4231fd1c75d6e100"
+
   @Test func `a Nile block's header hashes to its id, and its signature recovers its producer`() {
     #expect(BlockHashing.blockID(number: 66_987_627, headerRawData: Self.header) == Vectors.block)
-    let signature = hex(
-      "55a29981b2ba121613788de5d1b6bd87579ef63479f4fbb7bc99b1c721769487023cb74ea3b604778ed448bf1c90db3db0fd8fedc85102cfda4231fd1c75d6e100"
-    )
+    let signature = hex(Self.signature)
     let digest = [UInt8](SHA256.hash(data: Self.header))
     #expect(
       Secp256k1.recoverAddress(digest: digest, signature: signature)?.bytes
         == hex("41e7860196ad5b5718c1d6326babab039b70b8c1cd"))
+  }
+
+  @Test func `a header as a node prints it is seen to hash to its id, and who signed it`() async throws {
+    // DESIGN.md §3 point 5: "a header that itself hashes to the agreed id". One whose signature recovers nobody is taken
+    // from no node; one signed by another key may be by the producer's permission.
+    func header(_ changes: (String, String)...) async throws -> BlockHeader {
+      var text = HTTPTronNodeTests.nile.prefix { $0 != "[" }.replacingOccurrences(of: ",\"transactions\":", with: "}")
+      text = text.replacingOccurrences(of: "\"55a2\"", with: "\"\(Self.signature)\"")
+      for (part, other) in changes { text = text.replacingOccurrences(of: part, with: other) }
+      let answer = text
+      return try #require(
+        try await withNode(answering: { _ in .json(answer) }) { try await $0.header(66_987_627, .solid) })
+    }
+    let true_ = try await header()
+    #expect(true_.isIDProven && true_.signature == .byWitness && true_.flaw == nil)
+    let later = try await header(("1777445307000", "1777445310000"))
+    #expect(!later.isIDProven && later.flaw != nil)
+    let empty = try await header(("\"\(Self.signature)\"", "\"\""))
+    #expect(empty.signature == .invalid && empty.flaw != nil)
+    let cut = try await header((Self.signature, String(Self.signature.dropLast(2))))
+    #expect(cut.signature == .invalid)
+    let other = try await header((Self.signature, "66" + Self.signature.dropFirst(2)))
+    #expect(other.signature != .byWitness)
   }
 
   // java-tron BlockCapsuleTest: two transfers with nothing but a contract, whose owner is a text of 21 bytes.

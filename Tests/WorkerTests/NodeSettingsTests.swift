@@ -16,6 +16,18 @@ import Worker
     #expect(configuration.nodes.map { $0.solidityURL?.withText { $0 } } == ["http://a:8091", "http://b:8091"])
   }
 
+  @Test func `more than half of the nodes must agree, unless it is said otherwise`() throws {
+    // DESIGN.md §3 point 5: "`TRON_RPC_QUORUM` (default ⌊n / 2⌋ + 1)".
+    for (count, quorum) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (16, 9)] {
+      let urls = (1...count).map { "http://node\($0):8090" }.joined(separator: ",")
+      #expect(try read(["TRON_RPC_URL": urls]).quorum == quorum)
+      #expect(try read(["TRON_RPC_URL": urls, "TRON_RPC_QUORUM": "\(count)"]).quorum == count)
+      for wrong in ["0", "\(count + 1)", "-1", "most", "1.5"] {
+        #expect(throws: ConfigurationError.self) { try read(["TRON_RPC_URL": urls, "TRON_RPC_QUORUM": wrong]) }
+      }
+    }
+  }
+
   /// Nodes and their solid views, and which of them may learn the key.
   static let keys: [(String, String, [Bool])] = [
     ("https://api.trongrid.io,http://own:8090", "", [true, false]),

@@ -17,6 +17,11 @@ extension Ledger {
     }
   }
 
+  /// See `MonitorLedger.store(findings:in:)`.
+  public func store(findings: [ChainFinding], in place: BlockPlace) async throws {
+    try await transaction { connection in try await Ledger.store(findings, in: place, on: connection) }
+  }
+
   /// See `MonitorLedger.settle`.
   public func settle(_ verdicts: [TxID: TransactionVerdict], retryDelayMilliseconds: Int64) async throws {
     try await transaction { connection in

@@ -18,6 +18,8 @@ public protocol MonitorLedger: WebhookLedger {
   ///
   /// - Returns: false where another replica was faster or the branch changed; nothing is changed then.
   func apply(head block: HeadBlock, after previous: BlockPlace?) async throws -> Bool
+  /// Stores what the fence found in a solid block; what is known by now, or stored already, is nothing new.
+  func store(findings: [ChainFinding], in place: BlockPlace) async throws
   /// Forgets the head's blocks above a number, because the chain did: what they included is `sent` again.
   func undoHead(above number: Int64) async throws -> [PayoutID]
 

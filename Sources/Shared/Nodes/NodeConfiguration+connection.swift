@@ -21,6 +21,6 @@ extension NodeConfiguration {
           url: node.url.withText { $0 }, solidityURL: node.solidityURL?.withText { $0 }, apiKey: key))
     }
     return NodeConnection(
-      configurations, proxy: proxy.server.map { ($0.host, $0.port) }, genesis: genesis, now: now)
+      configurations, proxy: proxy.server.map { ($0.host, $0.port) }, genesis: genesis, quorum: quorum, now: now)
   }
 }

@@ -1,5 +1,15 @@
 public import Payouts
 
+/// What the producer's signature over a header came to (reference §1.6).
+public enum ProducerSignature: Sendable, Hashable {
+  /// Made by the key of the account that the header names.
+  case byWitness
+  /// Made by another key. The account's witness permission may name one, which blocks do not tell: the quorum decides.
+  case byAnotherKey(Address)
+  /// It recovers nobody, or there is none.
+  case invalid
+}
+
 /// What a block says about itself (reference §1.6, §4.2).
 public struct BlockHeader: Sendable, Hashable {
   /// Height; 0 is the genesis block.
@@ -14,10 +24,15 @@ public struct BlockHeader: Sendable, Hashable {
   public let transactionRoot: [UInt8]
   /// The account of the producer; nil in the genesis block alone, which has a text there.
   public let witness: Address?
+  /// Whether these fields were seen to hash to `id`.
+  public let isIDProven: Bool
+  /// Whose signature the header carries.
+  public let signature: ProducerSignature
 
   /// All fields, as a node or a test gives them.
   public init(
-    number: Int64, id: BlockID, parentID: BlockID, timestamp: Timestamp, transactionRoot: [UInt8], witness: Address?
+    number: Int64, id: BlockID, parentID: BlockID, timestamp: Timestamp, transactionRoot: [UInt8], witness: Address?,
+    isIDProven: Bool = false, signature: ProducerSignature = .invalid
   ) {
     self.number = number
     self.id = id
@@ -25,6 +40,16 @@ public struct BlockHeader: Sendable, Hashable {
     self.timestamp = timestamp
     self.transactionRoot = transactionRoot
     self.witness = witness
+    self.isIDProven = isIDProven
+    self.signature = signature
+  }
+
+  /// What is wrong with it by its own content, so that it is taken from no node: it does not hash to its id, or nobody
+  /// signed it. Nil where nothing is; the genesis block has no producer.
+  public var flaw: String? {
+    if number == 0 { return nil }
+    if !isIDProven { return "its header does not hash to its id" }
+    return signature == .invalid ? "its producer's signature recovers nobody" : nil
   }
 }
 

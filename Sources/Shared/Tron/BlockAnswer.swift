@@ -15,6 +15,7 @@ struct BlockAnswer: Decodable {
       let accountStateRoot: String?
     }
     let raw_data: Raw?
+    let witness_signature: String?
   }
 
   struct Transaction: Decodable {
@@ -40,7 +41,7 @@ struct BlockAnswer: Decodable {
       return nil
     }
     guard let raw = block_header?.raw_data else { throw call.missing("block_header.raw_data") }
-    let header = try header(id: blockID, raw, call)
+    let header = try header(id: blockID, raw, signature: block_header?.witness_signature, call)
     var bodies: [BlockTransaction] = []
     var leaves: [[UInt8]?] = []
     for transaction in transactions ?? [] {
@@ -51,12 +52,12 @@ struct BlockAnswer: Decodable {
     let provenLeaves = leaves.compactMap { $0 }
     let isBodyProven =
       provenLeaves.count == leaves.count && header.transactionRoot == BlockHashing.root(ofLeaves: provenLeaves)
-      && header.id == raw.hash(number: header.number)
+      && header.isIDProven
     return Block(header: header, transactions: bodies, isBodyProven: isBodyProven)
   }
 
   private func header(
-    id text: String, _ raw: Header.Raw, _ call: NodeCall
+    id text: String, _ raw: Header.Raw, signature: String?, _ call: NodeCall
   ) throws(TronNodeError) -> BlockHeader {
     let number = raw.number ?? 0
     let id = try call.checked { () throws(MalformedValue) in try BlockID(hex: text) }
@@ -71,18 +72,21 @@ struct BlockAnswer: Decodable {
     guard root.count == 32 else { throw call.malformed("txTrieRoot has \(root.count) bytes, expected 32") }
     // The genesis block has a text in place of a producer, and may have no time.
     let isGenesis = number == 0
+    let witness = isGenesis ? nil : try call.address(raw.witness_address, "witness_address")
+    let bytes = raw.encoded(number: number)
     return BlockHeader(
       number: number, id: id, parentID: parentID,
       timestamp: isGenesis && raw.timestamp == nil
         ? Timestamp(milliseconds: 0) : try call.timestamp(raw.timestamp, "timestamp of the block"),
-      transactionRoot: root,
-      witness: isGenesis ? nil : try call.address(raw.witness_address, "witness_address"))
+      transactionRoot: root, witness: witness,
+      isIDProven: bytes.map { BlockHashing.blockID(number: number, headerRawData: $0) } == id,
+      signature: BlockHashing.signature(Hex.bytes(signature ?? "") ?? [], ofHeader: bytes ?? [], by: witness))
   }
 }
 
 extension BlockAnswer.Header.Raw {
-  /// The id that these fields hash to; nil where one of them is no hexadecimal text.
-  fileprivate func hash(number: Int64) -> BlockID? {
+  /// The bytes that are hashed and signed; nil where one of the fields is no hexadecimal text.
+  fileprivate func encoded(number: Int64) -> [UInt8]? {
     guard let root = Hex.bytes(txTrieRoot ?? ""), let parent = Hex.bytes(parentHash ?? ""),
       let witness = Hex.bytes(witness_address ?? ""), let stateRoot = Hex.bytes(accountStateRoot ?? "")
     else { return nil }
@@ -95,8 +99,7 @@ extension BlockAnswer.Header.Raw {
     header.witnessAddress = .init(witness)
     header.version = version ?? 0
     header.accountStateRoot = .init(stateRoot)
-    guard let bytes = try? encodeMessage(header) else { return nil }
-    return BlockHashing.blockID(number: number, headerRawData: bytes)
+    return try? encodeMessage(header)
   }
 }
 

@@ -9,6 +9,17 @@ public enum BlockHashing {
     return BlockID(exactly: withUnsafeBytes(of: number.bigEndian) { [UInt8]($0) } + digest[8...])
   }
 
+  /// Whose signature this is: it is made over SHA-256 of the header's `raw_data`, not over the block's id.
+  ///
+  /// - Parameter witness: the producer's account, by the header.
+  public static func signature(
+    _ signature: [UInt8], ofHeader headerRawData: [UInt8], by witness: Address?
+  ) -> ProducerSignature {
+    let digest = [UInt8](SHA256.hash(data: headerRawData))
+    guard let signer = Secp256k1.recoverAddress(digest: digest, signature: signature) else { return .invalid }
+    return signer == witness ? .byWitness : .byAnotherKey(signer)
+  }
+
   /// The leaf of a transaction: SHA-256 of all its bytes, signatures and result included.
   public static func leaf(ofTransaction bytes: [UInt8]) -> [UInt8] { [UInt8](SHA256.hash(data: bytes)) }
 

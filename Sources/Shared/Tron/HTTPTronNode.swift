@@ -62,6 +62,18 @@ public struct HTTPTronNode: TronNode {
     return header
   }
 
+  /// `getblock` with a number and without detail; nil for `{}`, the answer above the head.
+  public func header(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> BlockHeader? {
+    let call = NodeCall(
+      "getblock", argument: "\(number)", view, configuration.readTimeout, configuration.blockAnswerBytesMax)
+    let answer: BlockAnswer = try await post(BlockRequest(id_or_num: "\(number)", detail: false), to: call)
+    guard let header = try answer.block(of: call)?.header else { return nil }
+    guard header.number == number else {
+      throw call.inconsistent("asked for block \(number), got block \(header.number)")
+    }
+    return header
+  }
+
   /// `getblockbynum`; nil for `{}`, the answer above the head.
   public func block(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> Block? {
     let call = NodeCall(

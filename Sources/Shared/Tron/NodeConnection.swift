@@ -12,16 +12,18 @@ public struct NodeConnection: Service {
   ///   - configurations: at least one, in the order of preference.
   ///   - proxy: the SOCKS5 server through which all of them are reached; nil for direct connections.
   ///   - genesis: the id of block 0 of the network that is paid on.
+  ///   - quorum: how many of them must agree on what decides; nil for more than half of them.
   ///   - now: the present time.
   public init(
     _ configurations: [HTTPTronNodeConfiguration], proxy: (host: String, port: Int)? = nil, genesis: BlockID,
-    now: @escaping @Sendable () -> Timestamp
+    quorum: Int? = nil, now: @escaping @Sendable () -> Timestamp
   ) {
     let client = HTTPClient(
       eventLoopGroupProvider: .singleton, configuration: HTTPTronNode.clientConfiguration(proxy: proxy))
     self.client = client
     nodes = NodeGroup(
-      configurations.map { HTTPTronNode(configuration: $0, httpClient: client) }, genesis: genesis, now: now)
+      configurations.map { HTTPTronNode(configuration: $0, httpClient: client) }, genesis: genesis, quorum: quorum,
+      now: now)
   }
 
   /// Waits for the end and closes the connections.

@@ -8,6 +8,12 @@ struct LatestBlockRequest: Encodable {
   let detail: Bool
 }
 
+/// A block by its number; its transactions only with `detail`.
+struct BlockRequest: Encodable {
+  let id_or_num: String
+  let detail: Bool
+}
+
 /// `endNum` is not part of the range.
 struct RangeRequest: Encodable {
   let startNum: Int64

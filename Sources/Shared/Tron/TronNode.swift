@@ -20,6 +20,8 @@ public protocol TronNode: Sendable {
   /// The header of the newest block of a view, without its transactions (`getblock` without detail): some hundred bytes, where
   /// a full block is more than a megabyte.
   func latestHeader(_ view: ChainView) async throws(TronNodeError) -> BlockHeader
+  /// The header of a block, without its transactions (`getblock` without detail); nil where the view does not have it yet.
+  func header(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> BlockHeader?
   /// A block with its transactions (`getblockbynum`); nil where the view does not have it yet.
   func block(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> Block?
   /// Blocks in ascending order without a gap (`getblockbylimitnext`), fewer than asked for where the view ends.
@@ -42,6 +44,8 @@ public protocol TronNode: Sendable {
   /// The nodes that may serve a round of reads now, the best first: this one, unless it stands for several. Callers use
   /// `round`.
   func choices(_ view: ChainView) -> [NodeChoice]
+  /// Who has a say in what one of the nodes says: nobody else, unless it stands for several.
+  var electorate: Electorate { get }
 }
 
 /// Named maxima of talking to a node.
@@ -55,6 +59,14 @@ extension TronNode {
   public func latestHeader(_ view: ChainView) async throws(TronNodeError) -> BlockHeader {
     try await latestBlock(view).header
   }
+
+  /// For a node that has no shorter way.
+  public func header(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> BlockHeader? {
+    try await block(number, view)?.header
+  }
+
+  /// Alone it decides.
+  public var electorate: Electorate { Electorate(voters: [], quorum: 1) }
 
   /// Makes sure that the node belongs to the network: a node counts only once this passed (DESIGN.md §3 point 7).
   /// - Throws: `TronNodeError` with code `wrongNetwork`, or why the node could not be asked.

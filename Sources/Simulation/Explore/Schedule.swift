@@ -23,6 +23,8 @@ struct Schedule: Sendable, Hashable, Codable {
     settings.solidLag = UInt64.random(in: 0..<2, using: &chance) == 0 ? 18 : 7
     // One in three has a database that goes back in time instead of a Redis that loses everything.
     if UInt64.random(in: 0..<3, using: &chance) == 0 { (settings.flush, settings.restore) = (0, 300) }
+    // In half of them three nodes are asked, the first of which lies.
+    settings.nodes = UInt64.random(in: 0..<2, using: &chance) == 0 ? 1 : 3
     let rate = UInt64.random(in: 0..<300, using: &chance)
     return Schedule(
       seed: seed, settings: settings,

@@ -56,13 +56,18 @@ extension LedgerTables {
         try move(row.terms.id, to: .confirming, note: "in block \(block.place.number)")
       }
     }
-    for suspect in block.suspects where transactions[suspect.txid] == nil {
+    store(findings: block.suspects, in: block.place)
+    return true
+  }
+
+  /// `Ledger.store(findings:in:)`.
+  mutating func store(findings suspects: [ChainFinding], in place: BlockPlace) {
+    for suspect in suspects where transactions[suspect.txid] == nil {
       let isStored = findings.contains {
         ($0.what.txid, $0.what.kind, $0.what.logIndex) == (suspect.txid, suspect.kind, suspect.logIndex)
       }
-      if !isStored { findings.append(Finding(what: suspect, place: block.place)) }
+      if !isStored { findings.append(Finding(what: suspect, place: place)) }
     }
-    return true
   }
 
   /// `Ledger.undoHead`.

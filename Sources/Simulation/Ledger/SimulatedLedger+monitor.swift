@@ -19,6 +19,10 @@ extension SimulatedLedger: MonitorLedger {
     try await write("apply head") { try $0.apply(head: block, after: previous) }
   }
 
+  func store(findings: [ChainFinding], in place: BlockPlace) async throws {
+    try await write("store findings") { $0.store(findings: findings, in: place) }
+  }
+
   func undoHead(above number: Int64) async throws -> [PayoutID] {
     try await write("undo head") { try $0.undoHead(above: number) }
   }

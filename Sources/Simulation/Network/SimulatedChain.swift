@@ -38,6 +38,8 @@ final class SimulatedChain: Sendable {
     var reverting: Set<Address> = []
   }
 
+  /// How many producers take turns, slot by slot.
+  let producers: Int
   /// The identity of block 0.
   let genesis: BlockID
   private let state: Mutex<State>
@@ -47,17 +49,20 @@ final class SimulatedChain: Sendable {
   /// A chain of empty blocks up to the present.
   init(now: Int64, solidLag: Int64, height: Int64 = 40) {
     self.solidLag = solidLag
+    let producers = SimulatedChain.producers(forSolidLag: solidLag)
+    self.producers = producers
     var blocks = [
       SimulatedChain.block(
         0, parent: BlockID(exactly: [UInt8](repeating: 0, count: 32)), time: now - height * Self.slotMilliseconds,
-        branch: 0, [])
+        branch: 0, producers, [])
     ]
     genesis = blocks[0].block.header.id
     for number in 1...height {
       let parent = blocks[blocks.count - 1].block.header
       blocks.append(
         SimulatedChain.block(
-          number, parent: parent.id, time: parent.timestamp.milliseconds + Self.slotMilliseconds, branch: 0, []))
+          number, parent: parent.id, time: parent.timestamp.milliseconds + Self.slotMilliseconds, branch: 0,
+          producers, []))
     }
     state = Mutex(State(blocks: blocks, solid: height - solidLag))
   }
@@ -81,7 +86,7 @@ final class SimulatedChain: Sendable {
         return (transaction, state.results[transaction.txid] ?? (fails ? .revert : .success))
       }
       state.blocks.append(
-        SimulatedChain.block(parent.number + 1, parent: parent.id, time: now, branch: state.branch, results))
+        SimulatedChain.block(parent.number + 1, parent: parent.id, time: now, branch: state.branch, producers, results))
       for transaction in chosen { state.included[transaction.txid] = parent.number + 1 }
       state.pool.removeAll { pending in
         state.included[pending.transaction.txid] != nil || pending.transaction.expiration.milliseconds <= now
@@ -188,9 +193,17 @@ final class SimulatedChain: Sendable {
     }
   }
 
+  /// The fewest producers whose latest blocks make blocks solid that far below the head (reference §3.3): 27 for 18.
+  private static func producers(forSolidLag lag: Int64) -> Int {
+    (1...).first { Int64($0 - $0 * 3 / 10) > lag } ?? 1
+  }
+
   private static func block(
-    _ number: Int64, parent: BlockID, time: Int64, branch: UInt64, _ ours: [(SignedTransaction, ContractResult)]
+    _ number: Int64, parent: BlockID, time: Int64, branch: UInt64, _ producers: Int,
+    _ ours: [(SignedTransaction, ContractResult)]
   ) -> Produced {
+    let turn = UInt8(truncatingIfNeeded: time / slotMilliseconds % Int64(producers))
+    let witness = Address(account: [UInt8](repeating: 0xb0, count: 19) + [turn])
     let time = Timestamp(milliseconds: time)
     let transactions = ours.compactMap { transaction, result in
       try? BlockTransaction(rawData: transaction.rawData, contractResult: result)
@@ -199,7 +212,8 @@ final class SimulatedChain: Sendable {
     let root = BlockHashing.root(ofLeaves: transactions.map(\.txid.bytes))
     let header = BlockHeader(
       number: number, id: BlockHashing.blockID(number: number, headerRawData: parent.bytes + root + words),
-      parentID: parent, timestamp: time, transactionRoot: root, witness: nil)
+      parentID: parent, timestamp: time, transactionRoot: root, witness: witness, isIDProven: true,
+      signature: .byWitness)
     let receipts = ours.map { transaction, result in
       TransactionReceipt(
         txid: transaction.txid, blockNumber: number, blockTimestamp: time, fee: Sun(6_428_500), energyUsed: 64_285,

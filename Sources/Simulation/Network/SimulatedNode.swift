@@ -8,6 +8,8 @@ struct SimulatedNode: TronNode {
   let gate: FaultGate
   let process: SimulatedProcess
   let oracle: Oracle
+  /// How often it lies about a block or its receipts, out of 10,000.
+  var lie: UInt64 = 0
 
   private static let errors = FaultGate.Errors(
     notDone: { TronNodeError(.unreachable, call: $0, reason: "the simulator lets it fail") },
@@ -28,11 +30,15 @@ struct SimulatedNode: TronNode {
   func genesisBlockID() async throws(TronNodeError) -> BlockID { try await pass("genesis") { chain.genesis } }
 
   func latestBlock(_ view: ChainView) async throws(TronNodeError) -> Block {
-    try await pass("latest block") { chain.latest(view).block }
+    try await pass("latest block") { told(chain.latest(view)).block }
+  }
+
+  func header(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> BlockHeader? {
+    try await pass("header") { chain.produced(number, view).map(told)?.block.header }
   }
 
   func block(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> Block? {
-    try await pass("block") { chain.produced(number, view)?.block }
+    try await pass("block") { chain.produced(number, view).map(told)?.block }
   }
 
   func blocks(from number: Int64, count: Int, _ view: ChainView) async throws(TronNodeError) -> [Block] {
@@ -42,7 +48,7 @@ struct SimulatedNode: TronNode {
   }
 
   func receipts(ofBlock number: Int64, _ view: ChainView) async throws(TronNodeError) -> [TransactionReceipt] {
-    try await pass("receipts") { chain.produced(number, view)?.receipts ?? [] }
+    try await pass("receipts") { chain.produced(number, view).map(told)?.receipts ?? [] }
   }
 
   func broadcast(_ signedTransaction: [UInt8]) async throws(TronNodeError) -> BroadcastAnswer {

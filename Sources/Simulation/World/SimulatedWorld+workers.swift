@@ -53,8 +53,14 @@ extension SimulatedWorld {
     SimulatedStreams(streams: streams, server: redis, gate: gate, process: process)
   }
 
-  private func node(_ process: SimulatedProcess) -> SimulatedNode {
-    SimulatedNode(chain: chain, host: host, gate: gate, process: process, oracle: oracle)
+  /// Several nodes are one group in each process; the first of them lies.
+  private func node(_ process: SimulatedProcess) -> any TronNode {
+    func one(_ lie: UInt64) -> SimulatedNode {
+      SimulatedNode(chain: chain, host: host, gate: gate, process: process, oracle: oracle, lie: lie)
+    }
+    guard settings.nodes > 1 else { return one(0) }
+    let nodes = (0..<settings.nodes).map { one($0 == 0 ? settings.lie : 0) }
+    return NodeGroup(nodes, genesis: chain.genesis, now: { [host] in Timestamp(milliseconds: host.now) })
   }
 
   private func runIngest(_ process: SimulatedProcess) async throws {
@@ -99,7 +105,7 @@ extension SimulatedWorld {
       policy: MonitorPolicy(
         name: process.name, token: Self.token, requiredConfirmations: settings.solidLag + 1,
         retryDelayMilliseconds: 5_000,
-        maximumOwnFailures: 3, webhookWorkers: 1),
+        maximumOwnFailures: 3, webhookWorkers: 1, knownProducers: chain.producers),
       metrics: nil, logger: Self.logger
     ).all
   }

@@ -18,6 +18,11 @@ extension NodeGroup {
   }
 
   /// See `TronNode`.
+  public func header(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> BlockHeader? {
+    try await ask(view) { node throws(TronNodeError) in try await node.header(number, view) }
+  }
+
+  /// See `TronNode`.
   public func block(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> Block? {
     try await ask(view) { node throws(TronNodeError) in try await node.block(number, view) }
   }

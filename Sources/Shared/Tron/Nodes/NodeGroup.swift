@@ -11,21 +11,29 @@ import Synchronization
 ///   receipts is no use.
 /// - **Broadcasts** go to all nodes at once that do not pause: the same bytes execute at most once wherever they are sent,
 ///   and no single node that forgets them can strand a transaction. The best answer is kept, and none ends an attempt.
-/// - One node's word still decides: this is for availability. A liar among them can take the reads to itself, by saying that
-///   it is further than the others, or by lasting longer; that takes a quorum.
+/// - What decides about money is agreed by a **quorum** (`NodeRound.agree`): the node of a round says it, the others are
+///   asked for as much of it as it takes to compare. A liar among them can take reads to itself, by saying that it is further
+///   than the others, or by lasting longer; it cannot make anybody believe it.
 ///
 /// All nodes being away ends nothing: every call throws until one is back.
 public final class NodeGroup: TronNode {
   private let nodes: [CheckedNode]
+  private let quorum: Int
   private let now: @Sendable () -> Timestamp
   private let healths: Mutex<[NodeHealth]>
 
   /// - Parameters:
   ///   - nodes: at least one, in the order of preference.
   ///   - genesis: the id of block 0 of the network that is paid on.
+  ///   - quorum: how many of them must agree on what decides; nil for more than half of them.
   ///   - now: the present time, by which pauses end.
-  public init(_ nodes: [any TronNode], genesis: BlockID, now: @escaping @Sendable () -> Timestamp) {
+  public init(
+    _ nodes: [any TronNode], genesis: BlockID, quorum: Int? = nil, now: @escaping @Sendable () -> Timestamp
+  ) {
     precondition(!nodes.isEmpty, "a group without nodes can answer nothing")
+    let quorum = quorum ?? Electorate.majority(of: nodes.count)
+    precondition((1...nodes.count).contains(quorum), "a quorum is one node to all of them")
+    self.quorum = quorum
     self.nodes = nodes.map { CheckedNode($0, genesis: genesis) }
     self.now = now
     healths = Mutex([NodeHealth](repeating: NodeHealth(), count: nodes.count))
@@ -35,13 +43,26 @@ public final class NodeGroup: TronNode {
   public func choices(_ view: ChainView) -> [NodeChoice] {
     let now = now()
     let order = healths.withLock { NodeHealth.order($0, for: view, at: now) }
-    return order.map { index in
-      NodeChoice(node: nodes[index], number: index + 1) { report in
-        switch report {
-        case .saw(let header, let view): self.change(index) { $0.saw(header, view) }
-        case .served: self.change(index) { $0.worked(at: .read) }
-        case .failed(let error): self.fail(index, at: .read, error)
-        }
+    return order.map(choice)
+  }
+
+  /// Those that do not pause. Where these are too few for a quorum, also those that failed lately, so that whoever is back
+  /// is found at once; never one that asked to be left alone.
+  public var electorate: Electorate {
+    let now = now()
+    let voters = healths.withLock { healths in
+      let ready = NodeHealth.ready(healths, at: now)
+      return ready.count >= quorum ? ready : NodeHealth.order(healths, for: .solid, at: now)
+    }
+    return Electorate(voters: voters.sorted().map(choice), quorum: quorum)
+  }
+
+  private func choice(_ index: Int) -> NodeChoice {
+    NodeChoice(node: nodes[index], number: index + 1) { report in
+      switch report {
+      case .saw(let header, let view): self.change(index) { $0.saw(header, view) }
+      case .served: self.change(index) { $0.worked(at: .read) }
+      case .failed(let error): self.fail(index, at: .read, error)
       }
     }
   }

@@ -4,8 +4,11 @@ public struct NodeRound: Sendable {
   public let node: any TronNode
   /// Which one it is, by its place in `TRON_RPC_URL` from 1; a node that is alone is 1.
   public let number: Int
-  /// The newest block of the round's view, read at the beginning of the round.
+  /// The newest block of the round's view, read at the beginning of the round; without its transactions in a round that
+  /// does without bodies.
   public let latest: Block
+  /// Who else has a say in what it says.
+  let electorate: Electorate
 }
 
 /// A node that may serve a round, and where to tell how that went.
@@ -52,8 +55,8 @@ extension TronNode {
   ///   - view: whose newest block the round begins with.
   ///   - number: a node whose view is not as far as this block does not serve the round.
   ///   - body: reads, and acts on what it read. It may be run once for each node, so it must bear being cut off anywhere
-  ///     and run again, as every step does. A `TronNodeError` or `ChainReadError` that it throws is the node's failure;
-  ///     any other error ends the round at once.
+  ///     and run again, as every step does. A `TronNodeError` or `ChainReadError` that it throws is the node's failure, but
+  ///     for what no node can help (`ChainReadError.isFailureOfNode`); any other error ends the round at once.
   /// - Throws: what `body` throws; where no node served, the error of the one that was asked first;
   ///   `ChainReadError.absent` where none of those that answer is as far as `number`.
   public nonisolated(nonsending) func round<Outcome>(
@@ -68,12 +71,13 @@ extension TronNode {
         let latest = try await choice.node.latestBlock(view)
         choice.tell(.saw(latest.header, view))
         if let number, latest.header.number < number { continue }
-        let outcome = try await body(NodeRound(node: choice.node, number: choice.number, latest: latest))
+        let outcome = try await body(
+          NodeRound(node: choice.node, number: choice.number, latest: latest, electorate: electorate))
         choice.tell(.served)
         return outcome
       } catch {
-        guard isFailureOfNode(error) else { throw error }
-        choice.tell(.failed(error))
+        guard mayAnotherDoBetter(error) else { throw error }
+        if isFailureOfNode(error) { choice.tell(.failed(error)) }
         firstError = firstError ?? error
       }
     }
@@ -86,21 +90,24 @@ extension TronNode {
   ///
   /// - Parameters:
   ///   - view: whose newest block the round begins with.
-  ///   - body: gets the node, and that header; else as in `round(of:)`.
+  ///   - body: as in `round(of:)`; the newest block comes without its transactions.
   public nonisolated(nonsending) func roundWithoutBodies<Outcome>(
     of view: ChainView,
-    _ body: nonisolated(nonsending) (_ node: any TronNode, _ latest: BlockHeader) async throws -> Outcome
+    _ body: nonisolated(nonsending) (NodeRound) async throws -> Outcome
   ) async throws -> Outcome {
     var firstError: (any Error)?
     for choice in choices(view) {
       do {
         let latest = try await choice.node.latestHeader(view)
         choice.tell(.saw(latest, view))
-        let outcome = try await body(choice.node, latest)
+        let outcome = try await body(
+          NodeRound(
+            node: choice.node, number: choice.number, latest: Block(header: latest, transactions: []),
+            electorate: electorate))
         choice.tell(.served)
         return outcome
       } catch {
-        guard isFailureOfNode(error) else { throw error }
+        guard mayAnotherDoBetter(error) else { throw error }
         choice.tell(.failed(error))
         firstError = firstError ?? error
       }
@@ -109,13 +116,17 @@ extension TronNode {
   }
 }
 
-/// Whether another node may do better: not where the caller was cancelled, the ledger refused, or the chain contradicts
-/// itself, for which a person must look.
+/// Whether another node may do better: not where the caller was cancelled, the ledger refused, the nodes have no quorum, or
+/// the chain contradicts itself, for which a person must look.
+private func mayAnotherDoBetter(_ error: any Error) -> Bool {
+  if case ChainReadError.notYetSolid = error { return true }
+  return isFailureOfNode(error)
+}
+
 private func isFailureOfNode(_ error: any Error) -> Bool {
   switch error {
   case let error as TronNodeError: error.code != .cancelled
-  case ChainReadError.node(let error): error.code != .cancelled
-  case is ChainReadError: true
+  case let error as ChainReadError: error.isFailureOfNode
   default: false
   }
 }

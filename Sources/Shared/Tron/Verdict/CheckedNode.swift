@@ -37,6 +37,11 @@ public actor CheckedNode: TronNode {
   }
 
   /// See `TronNode`.
+  public func header(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> BlockHeader? {
+    try await checked().header(number, view)
+  }
+
+  /// See `TronNode`.
   public func block(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> Block? {
     try await checked().block(number, view)
   }

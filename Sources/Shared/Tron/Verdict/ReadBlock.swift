@@ -10,21 +10,30 @@ public struct ReadBlock: Sendable {
     public let receipt: TransactionReceipt
   }
 
-  /// Where it stands.
-  public let place: BlockPlace
-  /// The block below it.
-  public let parentID: BlockID
+  /// What it says about itself, seen to hash to its id.
+  public let header: BlockHeader
   /// In the block's order.
   public let entries: [Entry]
-  /// See `Block.isBodyProven`.
-  public let isBodyProven: Bool
+  /// Whether its body counts for verdicts: see `Block.isBodyProven`, or a quorum gave the same.
+  public private(set) var isBodyProven: Bool
+
+  /// Where it stands.
+  public var place: BlockPlace { BlockPlace(number: header.number, id: header.id, time: header.timestamp) }
+  /// The block below it.
+  public var parentID: BlockID { header.parentID }
 
   /// A block whose receipts are those of its transactions, one for one.
   public init(_ block: Block, receipts: [TransactionReceipt]) {
-    place = BlockPlace(number: block.header.number, id: block.header.id, time: block.header.timestamp)
-    parentID = block.header.parentID
+    header = block.header
     isBodyProven = block.isBodyProven
     entries = zip(block.transactions, receipts).map { Entry(transaction: $0, receipt: $1) }
+  }
+
+  /// The same with a body that a quorum gave alike.
+  var withAgreedBody: ReadBlock {
+    var block = self
+    block.isBodyProven = true
+    return block
   }
 }
 
@@ -38,8 +47,20 @@ public enum ChainReadError: Error, Sendable, CustomStringConvertible {
   /// The node has none at this number, although it must: it pruned it, or another node answers that is behind.
   case absent(Int64)
   /// The body of this block could not be shown to be its header's, so that what is not in it may be in the block: it
-  /// frees no payout (DESIGN.md §3 point 5).
+  /// frees no payout, and confirms none (DESIGN.md §3 point 5).
   case unproven(Int64)
+  /// A quorum of nodes says something else of this block than the node that was asked.
+  case outvoted(Int64, Disputed)
+  /// The nodes say different things of this block, and none of them has a quorum.
+  case disputed(Int64, Disputed)
+  /// Enough nodes answer, and not all of those that are needed have this block in that view yet.
+  case awaitsQuorum(Int64)
+  /// Too few nodes answer.
+  case noQuorum(Int64, agreeing: Int, needed: Int)
+  /// The node has another block than the one that was followed.
+  case otherChain(Int64)
+  /// Too few producers have built upon this block, by what the node shows of its head's branch.
+  case notYetSolid(Int64, producers: Int, needed: Int)
 
   /// What happened.
   public var description: String {
@@ -48,7 +69,43 @@ public enum ChainReadError: Error, Sendable, CustomStringConvertible {
     case .gap(let number): "the block after \(number) is not its child: the node changed its branch"
     case .absent(let number): "the node does not give block \(number), which is there: it pruned it, or is behind"
     case .unproven(let number):
-      "the transactions of block \(number) do not hash to its header's root: what they leave out proves nothing"
+      "the transactions of block \(number) do not hash to its header's root: they prove nothing"
+    case .outvoted(let number, let matter):
+      "a quorum of the other nodes says something else of block \(number) (\(matter.rawValue))"
+    case .disputed(let number, let matter):
+      "the nodes disagree on block \(number) (\(matter.rawValue)), and there is no quorum"
+    case .awaitsQuorum(let number): "not enough nodes have block \(number) yet"
+    case .noQuorum(let number, let agreeing, let needed):
+      "\(agreeing) nodes answer for block \(number), and \(needed) must agree"
+    case .otherChain(let number): "the node's block \(number) is not the one that was followed"
+    case .notYetSolid(let number, let producers, let needed):
+      "\(producers) producers have built upon block \(number) by our own count, \(needed) must"
+    }
+  }
+
+  /// Whether the next node may do better, and this one is to be left alone for a while. Not where all of them were asked.
+  var isFailureOfNode: Bool {
+    switch self {
+    case .node(let error): error.code != .cancelled
+    // Where bodies are disputed, the next node's may be proven by its header's root.
+    case .disputed(_, let matter): matter == .body
+    case .gap, .absent, .unproven, .outvoted, .otherChain: true
+    case .awaitsQuorum, .noQuorum, .notYetSolid: false
+    }
+  }
+
+  /// Of several errors of one node's reading the one that says most of it: silence, or another failure of the node, for which
+  /// the next node may do better; else the first.
+  public static func worst(of errors: [any Error]) -> (any Error)? {
+    errors.first(where: TronNodeError.isSilence) ?? errors.first { ($0 as? ChainReadError)?.isFailureOfNode == true }
+      ?? errors.first
+  }
+
+  /// Whether it is everyday business that ends by waiting: nodes do not come to a block at the same moment.
+  public var isWaiting: Bool {
+    switch self {
+    case .awaitsQuorum, .notYetSolid: true
+    case .node, .gap, .absent, .unproven, .outvoted, .disputed, .noQuorum, .otherChain: false
     }
   }
 }
@@ -68,6 +125,9 @@ extension TronNode {
         block = found
       } else {
         return nil
+      }
+      if let flaw = block.header.flaw {
+        throw TronNodeError(.inconsistent, call: "block \(number)", reason: flaw)
       }
       // A body that was left out looks like an empty block, for which no receipts would be asked.
       guard block.transactions.isEmpty == block.hasEmptyRoot else {

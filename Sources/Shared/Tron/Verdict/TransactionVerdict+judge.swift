@@ -41,13 +41,18 @@ extension TransactionVerdict {
 
   /// What a solid block says of a transaction, or nil where it does not hold it.
   ///
-  /// - Throws: `.unproven` where the payout would be freed by a body that is not proven.
+  /// - Throws: `.unproven` where payment or failure stand in a body that is not proven.
   public static func judge(
     _ txid: TxID, expected: [ExpectedTransfer], in block: ReadBlock
   ) throws(ChainReadError) -> TransactionVerdict? {
     guard let entry = block.entries.first(where: { $0.transaction.txid == txid }) else { return nil }
     let verdict = judge(entry, at: block.place, expected: expected)
-    if case .failedOnChain = verdict, !block.isBodyProven { throw .unproven(block.place.number) }
+    switch verdict {
+    // What frees nothing and confirms nothing is taken as it is told: nothing is signed then, and a person looks.
+    case .anomalous: return verdict
+    case .paid, .failedOnChain, .dead: break
+    }
+    guard block.isBodyProven else { throw .unproven(block.place.number) }
     return verdict
   }
 

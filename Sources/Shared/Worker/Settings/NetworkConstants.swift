@@ -1,4 +1,4 @@
-import Payouts
+public import Payouts
 
 /// What is fixed about TRON's public networks (reference §7).
 extension Network {
@@ -20,6 +20,14 @@ extension Network {
     case .mainnet, .devnet: Address(account: constant("a614f803b6fd780986a42c78ec9c7f77e6ded13c"))
     case .nile: Address(account: constant("eca9bc828a3005b9a3b909f2cc5c2a54794de05f"))
     case .shasta: Address(account: constant("42a1e39aefa49290f2b3f9ed688d7cecf86cd6e0"))
+    }
+  }
+
+  /// How many producers take turns (reference §3.1, §3.3); nil where that is not known for sure.
+  public var producers: Int? {
+    switch self {
+    case .mainnet, .nile: 27
+    case .shasta, .devnet: nil
     }
   }
 

@@ -2,8 +2,9 @@
 ///
 /// ## Configuration keys
 /// - `TRON_RPC_URL` (http or https URLs separated by commas, required, at most 16): the nodes, the one to ask first in
-///   front. There is no default: whom to believe about the chain is the operator's decision. One node's word counts for
-///   now, whichever it is: list only nodes that may be believed alone.
+///   front. There is no default: whom to believe about the chain is the operator's decision.
+/// - `TRON_RPC_QUORUM` (1 to the number of nodes, default more than half of them): how many nodes must agree on what decides
+///   about a payout. Of two nodes both must: one that is away halts all verdicts.
 /// - `TRON_SOLIDITY_URL` (likewise, optional; as many, in the same order): where the solid view has its own port.
 /// - `TRONGRID_API_KEY` (secret, optional): sent to TronGrid's hosts (`*.trongrid.io`) only, or to the only node.
 /// - those of `ProxyConfiguration`.
@@ -24,6 +25,8 @@ public struct NodeConfiguration: SettingsReadable, Sendable {
   /// At least one, in the order in which they are preferred. Elsewhere a node is named by its place here, from 1: its URL
   /// may hold a key.
   public let nodes: [Node]
+  /// How many of them must agree on what decides.
+  public let quorum: Int
   /// Through what they are reached.
   public let proxy: ProxyConfiguration
 
@@ -36,6 +39,8 @@ public struct NodeConfiguration: SettingsReadable, Sendable {
     if urls.count > NodeConfiguration.maximumNodes {
       settings.note("TRON_RPC_URL", "names \(urls.count) nodes, expected at most \(NodeConfiguration.maximumNodes)")
     }
+    let count = Int64(max(1, min(urls.count, NodeConfiguration.maximumNodes)))
+    quorum = Int(settings.integer("TRON_RPC_QUORUM", default: count / 2 + 1, in: 1...count))
     let areMatched = solidityURLs.isEmpty || solidityURLs.count == urls.count
     if !areMatched, !settings.hasProblem("TRON_RPC_URL") {
       settings.note(

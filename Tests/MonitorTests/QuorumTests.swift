@@ -1,0 +1,409 @@
+import Ledger
+import Monitor
+import Payouts
+import Signer
+import TestSupport
+import Testing
+import Tron
+
+/// Verdicts by a quorum of nodes (DESIGN.md §3 point 5): "`TRON_RPC_QUORUM` nodes must agree on the block ids and receipts
+/// that decide", "a block's body counts only if its transactions hash to the txTrieRoot of a header that itself hashes to the
+/// agreed id, or if the quorum gives the same list of (txid, contractRet)". The node that lies is the first in the list.
+@Suite struct QuorumTests {
+  /// Three nodes of the scene's chain, the first of which is to lie.
+  private struct Three {
+    let liar: ReplicaNode
+    let others: [ReplicaNode]
+    let monitor: MonitorSteps
+
+    init(_ scene: PayingScene, first: (any TronNode)? = nil, knownProducers: Int? = 1) throws {
+      liar = ReplicaNode(of: scene.node)
+      others = [ReplicaNode(of: scene.node), ReplicaNode(of: scene.node)]
+      let group = NodeGroup(
+        [first ?? liar] + others, genesis: scene.node.genesis, now: { [clock = scene.clock] in clock.now() })
+      monitor = try scene.monitor(node: group, knownProducers: knownProducers)
+    }
+
+    var all: [ReplicaNode] { [liar] + others }
+  }
+
+  /// Lets blocks come, whatever Monitor's steps throw meanwhile.
+  private func live(_ blocks: Int, _ scene: PayingScene, _ monitor: MonitorSteps) async throws {
+    for _ in 0..<blocks {
+      try await scene.produce()
+      await read(scene, monitor)
+    }
+  }
+
+  private func read(_ scene: PayingScene, _ monitor: MonitorSteps) async {
+    for step in [monitor.followHead, monitor.followSolid, monitor.judgeLate, monitor.confirm] {
+      // What one node alone makes fail is read anew in the next round, when that node is left alone.
+      for _ in 0..<3 { try? await scene.run(step) }
+    }
+  }
+
+  private static func without(_ txid: TxID, _ block: Block) -> Block {
+    guard block.transactions.contains(where: { $0.txid == txid }) else { return block }
+    return Block(header: block.header, transactions: block.transactions.filter { $0.txid != txid })
+  }
+
+  private static func changed(
+    _ receipt: TransactionReceipt, _ result: ContractResult, logs: [EventLog]
+  ) -> TransactionReceipt {
+    TransactionReceipt(
+      txid: receipt.txid, blockNumber: receipt.blockNumber, blockTimestamp: receipt.blockTimestamp, fee: receipt.fee,
+      energyUsed: receipt.energyUsed, netUsage: receipt.netUsage, netFee: receipt.netFee, result: result,
+      isFailed: result != .success, logs: logs)
+  }
+
+  @Test func `a node that leaves a paid transaction out causes no second payment, and the others confirm it`()
+    async throws
+  {
+    // "The lying node alone can cause neither a second payment nor a false confirmation": `[]` and a shorter body.
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      let txid = try await scene.txid(1)
+      let three = try Three(scene)
+      await three.liar.setBlockLie { block, _ in Self.without(txid, block) }
+      await three.liar.setReceiptLie { _, receipts in receipts.filter { $0.txid != txid } }
+      try await live(70, scene, three.monitor)
+      #expect(try await scene.status(1) == .confirmed)
+      #expect(try await scene.attempts(1).map(\.outcome) == [.paid])
+    }
+  }
+
+  @Test func `a chain that one node alone tells is nobody's: what it does not hold is not dead`() async throws {
+    // "Block ids that decide must be agreed": its blocks are whole, hash to their ids and follow one another, from the very
+    // reference block on, and lack the transaction.
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      let twin = ScriptedNode(headTime: PayingScene.noon)
+      await twin.fork(above: 40)
+      let three = try Three(scene, first: twin)
+      for _ in 0..<90 {
+        await twin.produce([])
+        try await live(1, scene, three.monitor)
+      }
+      #expect(try await scene.attempts(1).map(\.outcome) == [.paid])
+      #expect(try await scene.status(1) == .confirmed)
+      #expect(try await scene.alarms() == ["nodes_disagree"])
+    }
+  }
+
+  @Test func `a put-back is judged by the chain of the quorum, not by the window of the first node`() async throws {
+    // `JudgeLate` reads the window again "for that verdict": the first node's window is another chain's, without it.
+    try await PayingScene.run { scene in
+      let (monitor, _) = try await scene.sent()
+      let txid = try await scene.txid(1)
+      try await scene.restoreToBeforeSigning(1)
+      try await scene.live(65, monitor)
+      try await scene.run(try scene.signer(run: 2).vouch)
+      #expect(try await scene.txid(1) == txid)
+      // It shows the cursor's block as ours, and other blocks below, each of which hashes to its id.
+      let twin = ScriptedNode(headTime: PayingScene.noon)
+      await twin.fork(above: 40)
+      for _ in 0..<65 { await twin.produce([]) }
+      let cursor = try #require(try await scene.ledger.cursor(.solid))
+      let three = try Three(scene, first: Patchwork(below: cursor.number, twin, above: scene.node))
+      await read(scene, three.monitor)
+      #expect(try await scene.attempts(1).map(\.outcome) == [.paid])
+      #expect(try await scene.alarms().contains("nodes_disagree"))
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func `a transaction that one node alone shows in a block is not confirmed`(isBodyVouchedFor: Bool) async throws {
+    // It says confirmed for one that is in no block; its body does not hash, or it says it does by another root and id.
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      let signed = try await scene.signed(1)
+      await scene.node.dropPending()
+      let claimed = try BlockTransaction(rawData: signed.rawData, contractResult: .success)
+      let three = try Three(scene)
+      await three.liar.setBlockLie { block, _ in
+        guard block.header.number == 41 else { return block }
+        let header = block.header
+        let other = BlockHeader(
+          number: 41, id: BlockHashing.blockID(number: 41, headerRawData: [1]), parentID: header.parentID,
+          timestamp: header.timestamp, transactionRoot: [UInt8](repeating: 1, count: 32), witness: header.witness,
+          isIDProven: true, signature: .byWitness)
+        return Block(
+          header: isBodyVouchedFor ? other : header, transactions: [claimed], isBodyProven: isBodyVouchedFor)
+      }
+      await three.liar.setReceiptLie { number, receipts in
+        guard number == 41 else { return receipts }
+        let logs = signed.contents.expectedTransfer.map { [EventLog($0)] } ?? []
+        return [
+          TransactionReceipt(
+            txid: signed.txid, blockNumber: 41, blockTimestamp: PayingScene.noon.advanced(byMilliseconds: 3_000),
+            fee: Sun(0), energyUsed: 0, netUsage: 0, netFee: Sun(0), result: .success, isFailed: false, logs: logs)
+        ]
+      }
+      try await live(70, scene, three.monitor)
+      #expect(try await scene.attempts(1).map(\.outcome) == [.dead])
+      #expect(try await scene.status(1) == .scheduled)
+    }
+  }
+
+  @Test(arguments: [true, false])
+  func `receipts that one node alone tells decide nothing`(hasPaid: Bool) async throws {
+    // SUCCESS told as a failure, and a failure as SUCCESS with the very log: neither a verdict nor an anomaly comes of it.
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      let signed = try await scene.signed(1)
+      let logs = signed.contents.expectedTransfer.map { [EventLog($0)] } ?? []
+      if !hasPaid { await scene.node.setExecution(.failure(.outOfTime), of: signed.txid) }
+      let three = try Three(scene)
+      await three.liar.setReceiptLie { _, receipts in
+        receipts.map {
+          hasPaid ? Self.changed($0, .outOfTime, logs: []) : Self.changed($0, .success, logs: logs)
+        }
+      }
+      await three.liar.setBlockLie { block, _ in
+        Block(
+          header: block.header,
+          transactions: block.transactions.compactMap {
+            try? BlockTransaction(rawData: $0.rawData, contractResult: hasPaid ? .outOfTime : .success)
+          }, isBodyProven: block.transactions.isEmpty)
+      }
+      try await live(25, scene, three.monitor)
+      #expect(try await scene.attempts(1).map(\.outcome) == [hasPaid ? .paid : .failedOnChain])
+      #expect(try await scene.alarms().filter { !$0.hasPrefix("failure_") } == ["nodes_disagree"])
+    }
+  }
+
+  @Test func `false receipts to a true body are outvoted too, and make nothing anomalous`() async throws {
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      let three = try Three(scene)
+      await three.liar.setReceiptLie { _, receipts in receipts.map { Self.changed($0, .outOfTime, logs: []) } }
+      try await live(25, scene, three.monitor)
+      #expect(try await scene.status(1) == .confirmed)
+      #expect(try await scene.breaker() == nil)
+      #expect(try await scene.alarms() == ["nodes_disagree"])
+    }
+  }
+
+  @Test func `with two of three away verdicts halt, and resume with one of them`() async throws {
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      let three = try Three(scene)
+      try await live(5, scene, three.monitor)
+      let before = try await scene.ledger.cursor(.solid)
+      for node in three.others { await node.setAway(true) }
+      try await live(70, scene, three.monitor)
+      #expect(try await scene.ledger.cursor(.solid) == before)
+      #expect(try await scene.attempts(1).map(\.outcome) == [nil])
+      #expect(try await scene.status(1) == .confirming)
+      #expect(try await scene.alarms().isEmpty)
+      await three.others[1].setAway(false)
+      try await live(1, scene, three.monitor)
+      #expect(try await scene.status(1) == .confirmed)
+    }
+  }
+
+  @Test func `two of two that disagree give no verdict and one alarm`() async throws {
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      let twin = ScriptedNode(headTime: PayingScene.noon)
+      await twin.fork(above: 40)
+      let group = NodeGroup(
+        [ReplicaNode(of: scene.node), twin], genesis: scene.node.genesis,
+        now: { [clock = scene.clock] in clock.now() })
+      let monitor = try scene.monitor(node: group)
+      for _ in 0..<70 {
+        await twin.produce([])
+        try await live(1, scene, monitor)
+      }
+      #expect(try await scene.ledger.cursor(.solid)?.number == 40)
+      #expect(try await scene.attempts(1).map(\.outcome) == [nil])
+      #expect(try await scene.alarms() == ["nodes_disagree"])
+      #expect(try await scene.count("SELECT count FROM alarms") == 1)
+    }
+  }
+
+  @Test(arguments: ["id", "signature", "body"])
+  func `a header that does not hash, a signature of nobody and a body without its root are taken from no node`(
+    part: String
+  ) async throws {
+    // "Monitor does not take a node's word where it can check": by a node alone, which could then lie as it likes.
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      let alone = ReplicaNode(of: scene.node)
+      let monitor = try scene.monitor(node: alone)
+      await alone.setBlockLie { block, _ in
+        let header = block.header
+        let told = BlockHeader(
+          number: header.number, id: header.id, parentID: header.parentID, timestamp: header.timestamp,
+          transactionRoot: header.transactionRoot, witness: header.witness, isIDProven: part != "id",
+          signature: part == "signature" ? .invalid : .byWitness)
+        return Block(
+          header: told, transactions: block.transactions,
+          isBodyProven: part != "body" || block.transactions.isEmpty)
+      }
+      try await live(25, scene, monitor)
+      #expect(try await scene.attempts(1).map(\.outcome) == [nil])
+      #expect(try await scene.status(1) != .confirmed)
+      await alone.setBlockLie(nil)
+      try await live(45, scene, monitor)
+      #expect(try await scene.status(1) == .confirmed)
+    }
+  }
+
+  @Test func `a body that no node can prove counts where a quorum gives the same list, and never by one node`()
+    async throws
+  {
+    // "Or if the quorum gives the same list of (txid, contractRet)": what cannot be reproduced byte for byte.
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      await scene.node.setBlockTampering { block, _ in
+        Block(header: block.header, transactions: block.transactions, isBodyProven: block.transactions.isEmpty)
+      }
+      let alone = try scene.monitor("monitor-2", node: ReplicaNode(of: scene.node))
+      try await live(65, scene, alone)
+      #expect(try await scene.attempts(1).map(\.outcome) == [nil])
+      let three = try Three(scene)
+      await read(scene, three.monitor)
+      #expect(try await scene.attempts(1).map(\.outcome) == [.paid])
+    }
+  }
+
+  @Test(arguments: [(27 as Int64, 27 as Int?, 19 as Int64), (5, nil, 4), (3, nil, 3), (1, nil, 1)])
+  func `a block that all nodes call solid too early waits for our own count of producers`(
+    producers: Int64, known: Int?, needed: Int64
+  ) async throws {
+    // "Solidity counted by itself from distinct producers; it uses the lower of its own and the node's solid height." The
+    // numbers are those of reference §3.3.
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      await scene.node.setProducers(producers)
+      // All the blocks that are looked back on are by these producers.
+      try await scene.produce(60)
+      let three = try Three(scene, knownProducers: known)
+      for node in three.all { await node.setSolidEarly(true) }
+      for _ in 0..<3 {
+        await read(scene, three.monitor)
+        let head = await scene.node.head.number
+        #expect(try await scene.ledger.cursor(.solid)?.number == head - needed + 1)
+        try await scene.produce()
+      }
+      // A producer that is silent for the others' sake: the same few build on and on.
+      await scene.node.setProducers(1)
+      try await scene.produce(2)
+      await read(scene, three.monitor)
+      #expect(try await scene.alarms().isEmpty)
+    }
+  }
+
+  @Test func `a node that votes with forged headers is noted, and changes nothing`() async throws {
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      let three = try Three(scene)
+      await three.others[0].setHeaderLie { header, _ in
+        BlockHeader(
+          number: header.number, id: header.id, parentID: header.parentID, timestamp: header.timestamp,
+          transactionRoot: header.transactionRoot, witness: header.witness, isIDProven: true, signature: .invalid)
+      }
+      try await live(19, scene, three.monitor)
+      #expect(try await scene.status(1) == .confirmed)
+      #expect(try await scene.alarms() == ["nodes_disagree"])
+    }
+  }
+
+  @Test func `one node that calls blocks solid too early moves nothing, and stops nobody`() async throws {
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      let three = try Three(scene)
+      await three.liar.setSolidEarly(true)
+      try await live(5, scene, three.monitor)
+      #expect(try await scene.ledger.cursor(.solid)?.number == (await scene.node.solidNumber))
+      #expect(try await scene.attempts(1).map(\.outcome) == [nil])
+      try await live(14, scene, three.monitor)
+      #expect(try await scene.status(1) == .confirmed)
+      #expect(try await scene.alarms().isEmpty)
+    }
+  }
+
+  @Test func `what one node keeps from the fence is found in the solid blocks of the quorum`() async throws {
+    // "A transaction owned by a watched account that the journal does not know": the first node leaves it out, and all that
+    // is read of the head comes from it.
+    try await PayingScene.run { scene in
+      let three = try Three(scene)
+      await read(scene, three.monitor)
+      let stolen = try ScriptedNode.Foreign(
+        rawData: try await scene.transfer(to: PayingScene.recipient(60)))
+      let txid = stolen.txid
+      await three.liar.setBlockLie { block, _ in Self.without(txid, block) }
+      await three.liar.setReceiptLie { _, receipts in receipts.filter { $0.txid != txid } }
+      // Another one's transaction, so that its block is not empty without the hidden one.
+      let other = try await scene.transfer(owner: PayingScene.recipient(61), to: PayingScene.recipient(62))
+      try await scene.wait(milliseconds: 3_000)
+      await scene.node.produce(foreign: [stolen, try ScriptedNode.Foreign(rawData: other)])
+      try await scene.run(three.monitor.followHead)
+      #expect(try await scene.count("SELECT count(*) FROM unclaimed_transfers") == 0)
+      try await live(19, scene, three.monitor)
+      let found = "SELECT count(*) FROM unclaimed_transfers WHERE txid = \(PayingScene.sql(txid.bytes))"
+      #expect(try await scene.count(found) > 0)
+    }
+  }
+
+  @Test func `three nodes cost one body a block, and a header of each of the others`() async throws {
+    // "A Monitor with three nodes may make three times the requests for headers, not for bodies."
+    try await PayingScene.run { scene in
+      _ = try await scene.sent(5)
+      let three = try Three(scene)
+      try await live(5, scene, three.monitor)
+      for node in three.all { _ = await node.takeCalls() }
+      try await scene.produce(10)
+      await read(scene, three.monitor)
+      for other in three.others {
+        #expect(Self.headersOfSolidBlocks(await other.takeCalls()) == 10)
+      }
+      #expect(Self.headersOfSolidBlocks(await three.liar.takeCalls()) == nil)
+    }
+  }
+
+  /// How many headers of solid blocks were asked for; nil where anything else was.
+  private static func headersOfSolidBlocks(_ calls: [ScriptedNode.Call]) -> Int? {
+    for call in calls {
+      guard case .header(_, .solid) = call else { return nil }
+    }
+    return calls.count
+  }
+}
+
+/// Blocks of one chain up to below a number, and of another one from there on, told in one breath.
+private struct Patchwork: TronNode {
+  let number: Int64
+  let lower: ScriptedNode
+  let upper: ScriptedNode
+
+  init(below number: Int64, _ lower: ScriptedNode, above upper: ScriptedNode) {
+    self.number = number
+    self.lower = lower
+    self.upper = upper
+  }
+
+  private func node(_ number: Int64) -> ScriptedNode { number < self.number ? lower : upper }
+
+  func genesisBlockID() async throws(TronNodeError) -> BlockID { try await upper.genesisBlockID() }
+  func latestBlock(_ view: ChainView) async throws(TronNodeError) -> Block { try await upper.latestBlock(view) }
+  func block(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> Block? {
+    try await node(number).block(number, view)
+  }
+  func blocks(from number: Int64, count: Int, _ view: ChainView) async throws(TronNodeError) -> [Block] { [] }
+  func receipts(ofBlock number: Int64, _ view: ChainView) async throws(TronNodeError) -> [TransactionReceipt] {
+    try await node(number).receipts(ofBlock: number, view)
+  }
+  func broadcast(_ bytes: [UInt8]) async throws(TronNodeError) -> BroadcastAnswer { try await upper.broadcast(bytes) }
+  func energyPrice() async throws(TronNodeError) -> Sun { try await upper.energyPrice() }
+  func account(_ address: Address, _ view: ChainView) async throws(TronNodeError) -> AccountState {
+    try await upper.account(address, view)
+  }
+  func tokenBalance(
+    token: Address, of owner: Address, _ view: ChainView
+  ) async throws(TronNodeError) -> Amount { try await upper.tokenBalance(token: token, of: owner, view) }
+  func simulate(_ call: TokenCall, _ view: ChainView) async throws(TronNodeError) -> TokenCallOutcome {
+    try await upper.simulate(call, view)
+  }
+}
