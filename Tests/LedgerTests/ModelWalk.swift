@@ -16,7 +16,7 @@ struct ModelWalk {
   private var nextBatch = 1
   var branch: UInt8 = 0
   /// What Signers have journaled.
-  private var journal: [JournalEntry] = []
+  private(set) var journal: [JournalEntry] = []
   private var trail: [String] = []
   /// How often each operation came to what, by its first words.
   private(set) var answers: [String: Int] = [:]
@@ -82,7 +82,7 @@ struct ModelWalk {
   /// Draws one operation and carries it out on both sides.
   mutating func step() async throws {
     if roll(3) == 0 { try await passTime() }
-    switch roll(22) {
+    switch roll(24) {
     case 0...3: try await accept()
     case 4...6: try await schedule()
     case 7...9: try await sign()
@@ -94,6 +94,7 @@ struct ModelWalk {
     case 18: try await decide()
     case 19: try await vouch()
     case 20: try await steer()
+    case 21...22: try await quarantine()
     default: try await look()
     }
   }
@@ -265,7 +266,7 @@ struct ModelWalk {
       }
     }
     guard roll(4) > 0 else { return try await look() }
-    let (entries, vouching) = (journal, TestLedger.vouching(model.life))
+    let (entries, vouching) = (journal, TestLedger.vouching(model.life, journalID: someJournalID()))
     try await compare("vouch with \(entries.count)") {
       Self.text(try await $0.vouch(vouching, journal: entries))
     } _: {
@@ -273,7 +274,7 @@ struct ModelWalk {
     }
   }
 
-  private static func text(_ outcome: VouchingOutcome) -> String { "\(outcome)" }
+  static func text(_ outcome: VouchingOutcome) -> String { "\(outcome)" }
 
   /// What a restore does that took a signing back: the payout is scheduled again, and nothing tells of the transaction.
   private mutating func forget(_ entry: JournalEntry) async throws {
@@ -335,7 +336,8 @@ struct ModelWalk {
   private static func text(_ conditions: PayingConditions) -> String {
     "\(conditions.isContinuous) \(conditions.openFindings) \(conditions.breakerCause ?? "-") "
       + "\(conditions.isBreakerTrialOut) \(String(describing: conditions.breakerTrialAt)) "
-      + "\(String(describing: conditions.headNumber)) \(String(describing: conditions.solidNumber))"
+      + "\(String(describing: conditions.headNumber)) \(String(describing: conditions.solidNumber)) "
+      + "\(String(describing: conditions.quarantine))"
   }
 }
 
