@@ -274,11 +274,10 @@ import Testing
       try await begin(test)
       _ = try await test.vouch()
       for (number, end) in [(2, "expired"), (2, "cancelled"), (2, "rejected"), (3, "rejected"), (3, "settled_externally")] {
-        let change = "UPDATE payouts SET status = '\(end)', held_from = NULL WHERE id = \(Sample.sql(Sample.payoutID(number)))"
+        let change = "UPDATE payouts SET status = '\(end)', held_from = NULL, hold_reason = NULL WHERE id = \(Sample.sql(Sample.payoutID(number)))"
         #expect(try await test.refusal(change) == "TP003", "\(end)")
       }
-      #expect(
-        try await ledgerError { _ = try await test.ledger.expire(atMost: 10) }.code == .historyNotTrusted)
+      #expect(try await test.ledger.expire(atMost: 10).isEmpty)
       #expect(
         try await test.ledger.decide(Sample.payoutID(3), .reject, reason: "no", requiredConfirmations: 19)
           == .refused(.historyNotTrusted))

@@ -131,4 +131,67 @@ import Tron
       #expect(try await scene.count("SELECT sum(count) FROM alarms") == 1)
     }
   }
+
+  @Test func `a Signer with another journal asks for a quarantine, and the right journal ends it`() async throws {
+    // "Another id under a known name is a lost journal": operators are called, nothing is signed, a wait begins.
+    try await PayingScene.run { scene in
+      try await scene.follow()
+      let other = MemoryJournal(id: [UInt8](repeating: 0x4c, count: 16), wallet: scene.wallet)
+      let lost = try scene.signer(journal: other)
+      for _ in 0..<3 { try await scene.run(lost.vouch) }
+      #expect(try await scene.alarms() == ["lost_journal", "quarantine"])
+      let open = try await scene.ledger.quarantines(atMost: 10)
+      #expect(open.map(\.cause) == [.journalLost] && open.map(\.isOfPresentLife) == [true])
+      #expect(try await scene.ledger.conditions().isContinuous == false)
+      #expect(try await scene.ledger.conditions().quarantine?.until == open[0].until)
+      try await scene.run(try scene.signer(run: 2).vouch)
+      #expect(try await scene.ledger.conditions().isContinuous)
+      #expect(try await scene.ledger.quarantines(atMost: 10).map(\.outcome) == [.vouched])
+    }
+  }
+
+  @Test func `no wait begins while the node's clock and ours differ`() async throws {
+    // "Own clock when it began (which must agree with the quorum's head)."
+    try await PayingScene.run { scene in
+      let other = MemoryJournal(id: [UInt8](repeating: 0x4c, count: 16), wallet: scene.wallet)
+      let lost = try scene.signer(journal: other)
+      try await scene.wait(milliseconds: 60_001)
+      try await scene.run(lost.vouch)
+      _ = try await scene.failure(of: lost.vouch)
+      #expect(try await scene.ledger.quarantines(atMost: 10).map(\.until) == [nil])
+      await scene.node.produce(at: scene.clock.now())
+      try await scene.wait(milliseconds: 1_000)
+      try await scene.run(lost.vouch)
+      #expect(try await scene.ledger.quarantines(atMost: 10).first?.until != nil)
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func `outside dev a Signer waits where it and the server have both started since`(
+    isDevelopment: Bool
+  ) async throws {
+    // "One snapshot may have taken both back: outside dev, the same wait with the configured expiration."
+    let server = try await PrivatePostgres.start()
+    try await PayingScene.run(on: server) { scene in
+      try await scene.follow()
+      try await scene.run(scene.signer(run: 1, isDevelopment: isDevelopment).vouch)
+      // One of the two alone is no reason.
+      try await scene.run(scene.signer(run: 2, isDevelopment: isDevelopment).vouch)
+      #expect(try await scene.ledger.conditions().isContinuous)
+      try await server.restart(mode: .fast)
+      try await scene.wait(milliseconds: 0)
+      let both = try scene.signer(run: 3, isDevelopment: isDevelopment)
+      try await scene.run(both.vouch)
+      #expect(try await scene.ledger.conditions().isContinuous == isDevelopment)
+      if !isDevelopment {
+        let wait = try #require(try await scene.ledger.quarantines(atMost: 1).first)
+        #expect(wait.cause == .bothStarted)
+        #expect(wait.until == wait.beganAt?.advanced(byMilliseconds: 2 * 60_000 + 120_000))
+        // The process that lived through it does not get past it either: its word is as good as the snapshot.
+        try await scene.run(scene.signer(run: 2, isDevelopment: isDevelopment).vouch)
+        #expect(try await scene.ledger.conditions().isContinuous == false)
+      }
+    }
+    try await server.stop()
+  }
 }
