@@ -281,7 +281,11 @@ import Testing
       #expect(
         try await test.ledger.decide(Sample.payoutID(3), .reject, reason: "no", requiredConfirmations: 19)
           == .refused(.historyNotTrusted))
-      try await test.force("UPDATE payouts SET status = 'scheduled' WHERE id = \(Sample.sql(Sample.payoutID(2)))")
+      try await test.force(
+        """
+        UPDATE payouts SET status = 'scheduled', settlement_batch_id = \(Sample.sql(Sample.batchID(1)))
+        WHERE id = \(Sample.sql(Sample.payoutID(2)))
+        """)
       #expect(
         try await test.refusal("UPDATE payouts SET status = 'failed' WHERE id = \(Sample.sql(Sample.payoutID(2)))")
           == "TP003")
