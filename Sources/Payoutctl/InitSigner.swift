@@ -14,9 +14,14 @@ struct InitSigner: AsyncParsableCommand {
     commandName: "init", abstract: "Declares this Signer, its wallet and its journal; once, before its first start.",
     discussion: """
       Reads Signer's own settings. Makes the journal in SIGNER_STATE_DIR, prepares the database, and notes the block \
-      from which the chain is watched. A wallet that has ever signed anything is refused: what it signed may still be \
-      under way, and nobody here would know.
+      from which the chain is watched. A wallet that has ever signed anything waits one quarantine before anything of it \
+      is signed: what it signed may still be under way, and nobody here would know.
       """)
+
+  @Flag(
+    name: .long,
+    help: "The journal declared under this name is lost for good: another one takes its place after a quarantine.")
+  var journalLost = false
 
   func run() async throws {
     let configuration = try Settings.read(SignerInitConfiguration.self)
@@ -29,7 +34,8 @@ struct InitSigner: AsyncParsableCommand {
       try await ledger.prepare(configuration.tron.installation(stage: configuration.stage))
       let initialize = InitializeSigner(
         ledger: ledger, node: connection.nodes, wallet: wallet, signer: configuration.signer,
-        directory: configuration.stateDirectory, newJournalID: SystemRandomSource().bytes(16))
+        directory: configuration.stateDirectory, newJournalID: SystemRandomSource().bytes(16),
+        isJournalLost: journalLost)
       outcome = .success(try await initialize.run())
     } catch {
       outcome = .failure(error)

@@ -9,11 +9,11 @@ import Tron
 /// | in the ledger, under this name | the journal's file | the wallet on chain | what is done |
 /// | --- | --- | --- | --- |
 /// | this journal | this one | any | nothing: it was declared before |
-/// | a journal | none, or another | any | refused: the journal is lost, which takes a quarantine |
+/// | a journal | none, or another | any | refused; where the journal is said to be lost, the file's one, or a new one, waits a quarantine to take its place |
 /// | nothing | none | never signed | the journal is made, then declared |
 /// | nothing | empty, this wallet's | never signed | declared: an earlier call died between the two |
-/// | nothing | with entries | any | refused: the wallet has a past |
-/// | nothing | any | has signed | refused: the wallet has a past |
+/// | nothing | with entries, this wallet's | any | declared, and waits one quarantine |
+/// | nothing | none, or this wallet's | has signed | declared, and waits one quarantine |
 ///
 /// The block to begin from is read before the wallet's past, both from one node: what happens between the two is then seen
 /// twice, not never. Another node might lag behind that block, and not know yet what the wallet did before it.
@@ -25,6 +25,8 @@ struct InitializeSigner {
   let directory: String
   /// 16 random bytes, used where a journal is made.
   let newJournalID: [UInt8]
+  /// Whether a person says that the declared journal is lost for good.
+  let isJournalLost: Bool
 
   private var path: String { FileJournal.path(directory: directory, signer: signer) }
 
@@ -40,24 +42,53 @@ struct InitializeSigner {
     let journal = try await existingJournal()
     if let declared = try await ledger.declaredJournal(of: signer) {
       guard let journal, journal.id == declared.journalID, declared.wallet == wallet else {
-        throw lost(declared, found: journal)
+        guard isJournalLost, declared.wallet == wallet, journal.map({ $0.wallet == wallet }) ?? true else {
+          throw lost(declared, found: journal)
+        }
+        return try await replaceLost(by: journal)
       }
       return InitializedSigner(signer: signer, wallet: wallet, journalPath: path, begin: nil)
     }
     if let journal, journal.wallet != wallet {
       throw Refusal(text: "the journal \(path) belongs to the wallet \(journal.wallet), the key to \(wallet)")
     }
-    if journal?.isEmpty == false { throw past("its journal \(path) holds transactions that this ledger does not know") }
-    if let signedAt { throw past("the node says that it signed a transaction at \(signedAt)") }
     let id = try journal?.id ?? createJournal()
     let place = BlockPlace(number: begin.number, id: begin.id, time: begin.timestamp)
-    switch try await ledger.declare(wallet: wallet, signer: signer, journalID: id, begin: place) {
-    case .declared: return InitializedSigner(signer: signer, wallet: wallet, journalPath: path, begin: place)
+    let hasPast = signedAt != nil || journal?.isEmpty == false
+    var outcome = try await ledger.declare(
+      wallet: wallet, signer: signer, journalID: id, begin: place, waits: hasPast)
+    var waits = hasPast
+    if outcome == .walletHasPast {
+      waits = true
+      outcome = try await ledger.declare(wallet: wallet, signer: signer, journalID: id, begin: place, waits: true)
+    }
+    switch outcome {
+    case .declared:
+      return InitializedSigner(
+        signer: signer, wallet: wallet, journalPath: path, begin: place, waitsForQuarantine: waits)
     case .alreadyDeclared: return InitializedSigner(signer: signer, wallet: wallet, journalPath: path, begin: nil)
-    case .walletHasPast: throw past("the ledger holds transactions of it")
-    case .anotherJournal:
+    case .anotherJournal, .walletHasPast:
       throw Refusal(text: "somebody else declared a journal under the name \(signer) at this moment; call again")
     }
+  }
+
+  /// The file's journal, or a new one, is to take the place of the declared one. What it holds itself is put back when it
+  /// first vouches.
+  private func replaceLost(by found: Found?) async throws -> InitializedSigner {
+    let id = try found?.id ?? createJournal()
+    let request = QuarantineRequest(
+      signer: signer, cause: .journalLost, journalID: id, reason: "the declared journal is lost, says the operator")
+    switch try await ledger.requestQuarantine(request) {
+    case .requested, .standing: break
+    case .notNeeded, .unknownSigner:
+      throw Refusal(text: "somebody else declared a journal under the name \(signer) at this moment; call again")
+    case .retiredJournal:
+      throw Refusal(
+        text: "the journal in \(path) is retired or another Signer's: move it away, and once another has taken its place, "
+          + "'payoutctl signer bring-journal' puts back what it holds")
+    }
+    return InitializedSigner(
+      signer: signer, wallet: wallet, journalPath: path, begin: nil, waitsForQuarantine: true)
   }
 
   private struct Found {
@@ -84,20 +115,13 @@ struct InitializeSigner {
     return newJournalID
   }
 
-  private func past(_ reason: String) -> Refusal {
-    Refusal(
-      text:
-        "the wallet \(wallet) has a past: \(reason). What it signed may still be under way, so declaring it takes a "
-        + "quarantine, which is not available yet: use a new wallet ('payoutctl keystore create')")
-  }
-
   private func lost(_ declared: DeclaredJournal, found: Found?) -> Refusal {
     let there =
       found.map { "the one in \(path) is \(Hex.text($0.id)) of the wallet \($0.wallet)" } ?? "there is none in \(path)"
     return Refusal(
       text: "the ledger knows the Signer \(signer) with the journal \(Hex.text(declared.journalID)) of the wallet "
-        + "\(declared.wallet), and \(there): check SIGNER_NAME, SIGNER_STATE_DIR and the key. A journal that is really "
-        + "lost takes a quarantine, which is not available yet")
+        + "\(declared.wallet), and \(there): check SIGNER_NAME, SIGNER_STATE_DIR and the key. Where the journal is "
+        + "lost for good, call this with --journal-lost: another one takes its place after a quarantine")
   }
 }
 
@@ -108,10 +132,17 @@ struct InitializedSigner: Equatable {
   let journalPath: String
   /// The block from which the chain is watched; nil where the Signer had been declared before.
   let begin: BlockPlace?
+  /// Whether nothing of it is signed before a quarantine has ended.
+  var waitsForQuarantine = false
 
   /// What the operator is told.
   var lines: [String] {
-    let begin = begin.map { "declared; the chain is watched from block \($0.number) on" } ?? "was declared before"
-    return ["signer  \(signer) \(begin)", "wallet  \(wallet)", "journal \(journalPath)"]
+    let begin =
+      begin.map { "declared; the chain is watched from block \($0.number) on" }
+      ?? (waitsForQuarantine ? "has another journal, which takes the place of the lost one" : "was declared before")
+    let wait =
+      waitsForQuarantine
+      ? ["waits   one quarantine before it may sign; start it, and see 'payoutctl quarantine'"] : []
+    return ["signer  \(signer) \(begin)", "wallet  \(wallet)", "journal \(journalPath)"] + wait
   }
 }

@@ -43,7 +43,7 @@ struct Payoutctl: AsyncParsableCommand {
     subcommands: [
       KeystoreCommands.self, SignerCommands.self, ShowPayout.self, ListHeld.self, ReleasePayout.self, RejectPayout.self,
       SettlePayout.self, BreakerCommands.self, PausePayments.self, ResumePayments.self, AlarmCommands.self,
-      ShowQueues.self, DeadLetterCommands.self, ShowWebhookSecret.self, IntentCommands.self,
+      ShowQueues.self, DeadLetterCommands.self, ShowWebhookSecret.self, IntentCommands.self, QuarantineCommands.self,
     ])
 
   /// How long one try waits for the database, in milliseconds: a person waits for the answer. The ledger tries a few
@@ -88,7 +88,7 @@ struct KeystoreCommands: AsyncParsableCommand {
 /// Commands about a Signer.
 struct SignerCommands: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "signer", abstract: "A Signer, its journal and its wallet.", subcommands: [InitSigner.self])
+    commandName: "signer", abstract: "A Signer, its journal and its wallet.", subcommands: [InitSigner.self, BringJournal.self])
 }
 
 /// Commands about the breaker.

@@ -1,4 +1,5 @@
 import CoreMetrics
+import Payouts
 public import Worker
 
 /// What Signer counts.
@@ -9,6 +10,8 @@ public struct SignerMetrics: Sendable {
   private let refused: Counter
   private let putBack: Counter
   private let mayAct: Meter
+  private let quarantines: Meter
+  private let quarantineLeft: Meter
 
   /// Makes all instruments once.
   public init(_ instruments: Instruments) {
@@ -20,6 +23,9 @@ public struct SignerMetrics: Sendable {
       "broadcasts_total", help: "How often did the node take a transaction, or not?", labels: [("outcome", "refused")])
     putBack = instruments.counter(
       "put_backs_total", help: "How many transactions came back from the journal because the database lost them?")
+    quarantines = instruments.gauge("quarantines_open", help: "How many quarantines stand in for a vouching?")
+    quarantineLeft = instruments.gauge(
+      "quarantine_left_seconds", help: "How much chain time is left until the last quarantine can end, at most?")
     mayAct = instruments.gauge("may_act", help: "May Signer sign now (1), or does something forbid it (0)?")
   }
 
@@ -34,6 +40,11 @@ public struct SignerMetrics: Sendable {
   }
 
   func count(putBack count: Int) { putBack.increment(by: count) }
+
+  func show(quarantines count: Int, until: Timestamp?, now: Timestamp) {
+    quarantines.set(Double(count))
+    quarantineLeft.set(Double(max(0, until?.milliseconds(since: now) ?? 0)) / 1_000)
+  }
 
   func show(mayAct acts: Bool) { mayAct.set(acts ? 1 : 0) }
 }

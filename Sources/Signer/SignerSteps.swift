@@ -110,8 +110,13 @@ public struct SignerSteps: Sendable {
     let comparing = CompareIntents(
       ledger: parts.ledger, log: parts.intents, seals: policy.seals, signer: policy.name, logger: logger)
     let checkpointing = CheckpointIntents(compare: comparing)
+    let quarantine = WaitOutQuarantine(
+      ledger: parts.ledger, outlook: outlook, clock: parts.clock, signer: policy.name,
+      clockBoundMilliseconds: policy.clockBoundMilliseconds, expirationMilliseconds: policy.expirationMilliseconds,
+      metrics: metrics, logger: logger)
     let vouching = VouchForHistory(
-      ledger: parts.ledger, journal: parts.journal, intents: comparing, clock: parts.clock, state: state,
+      ledger: parts.ledger, journal: parts.journal, intents: comparing, quarantine: quarantine, clock: parts.clock,
+      state: state,
       signer: policy.name, names: policy.names,
       runID: parts.runID, isDevelopment: policy.isDevelopment, metrics: metrics, logger: logger)
     let decide = DecideOnPayouts(

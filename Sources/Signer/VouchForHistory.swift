@@ -13,12 +13,15 @@ import Worker
 struct VouchForHistory: Sendable {
   /// How long to wait before looking again, in milliseconds.
   static let pauseMilliseconds: Int64 = 1_000
+  /// How many payouts one transaction holds at most where the log of intents is gone.
+  static let heldAtOnce = 5_000
   /// For how long the log of intents may be unreadable before operators are called, in milliseconds.
   static let unreadableMillisecondsMax: Int64 = 60_000
 
   let ledger: any SignerLedger
   let journal: any Journal
   let intents: CompareIntents
+  let quarantine: WaitOutQuarantine
   let clock: any WallClock
   let state: SignerState
   let signer: String
@@ -31,29 +34,55 @@ struct VouchForHistory: Sendable {
 
   /// One look, and a vouching where one is due.
   func step() async throws -> StepOutcome {
+    let idle = StepOutcome.idle(milliseconds: Self.pauseMilliseconds)
     let found = try await ledger.vouchingState(signer: signer)
     try await callAboutUnlisted(found.declaredNames)
-    if found.hasVouched, state.vouchedLife == found.life { return .idle(milliseconds: Self.pauseMilliseconds) }
+    if try await quarantine.begin(found) { return .worked }
+    if found.hasVouched, state.vouchedLife == found.life, !mustVouchAgain(found) { return idle }
     guard let declared = found.declared else {
       throw VouchingRefusal("this Signer is not declared: run 'payoutctl signer init' once")
     }
-    guard declared.journalID == journal.id, declared.wallet == journal.wallet else {
-      try await alarm("lost_journal", "another journal is declared under the name \(signer): this one is not it")
-      throw VouchingRefusal("another journal is declared under this name; that takes a quarantine")
-    }
-    // One snapshot may have taken server and journal back together: only waiting can tell then.
+    let own = found.quarantines.first { $0.signer == signer }
+    guard try await isOwnJournal(declared, own) else { return idle }
     if let last = found.lastVouching, last.runID != runID, !isDevelopment,
-      last.serverStartMicroseconds != found.life.startMicroseconds
+      last.serverStartMicroseconds != found.life.startMicroseconds, own?.isOver != true
     {
-      try await alarm("quarantine_needed", "Signer and PostgreSQL have both started since the last vouching")
-      throw VouchingRefusal("Signer and PostgreSQL have both started since the last vouching; that takes a quarantine")
+      // One snapshot may have taken server and journal back together: only waiting can tell then.
+      guard own == nil else { return idle }
+      try await quarantine.ask(
+        .bothStarted, reason: "Signer and PostgreSQL have both started since the last vouching")
+      return .worked
     }
     let intentLog = try await wordOfIntents(found)
+    if case .gone = intentLog {
+      while try await ledger.holdUnproven(atMost: Self.heldAtOnce) {}
+    }
     // First refuse what was read under an earlier life, then read the journal: nothing can slip in between.
     await journal.adopt(found.life)
     let vouching = Vouching(
       signer: signer, runID: runID, names: names, journalID: journal.id, life: found.life, intentLog: intentLog)
-    return try await conclude(ledger.vouch(vouching, journal: journal.entries()), life: found.life)
+    return try await conclude(ledger.vouch(vouching, journal: journal.entries()), found)
+  }
+
+  /// Although this process has vouched: another word of its own ends a quarantine whose blocks are read, and the quarantine
+  /// of its own name, where somebody believed it lost or away.
+  private func mustVouchAgain(_ found: VouchingState) -> Bool {
+    found.quarantines.contains { $0.isOver || $0.signer == signer }
+  }
+
+  /// Whether our journal is the declared one, or its quarantine is over so that it becomes that by vouching. Where it is
+  /// neither, a quarantine is asked for: nobody can hold this name beside us, whose journal is locked.
+  private func isOwnJournal(_ declared: DeclaredJournal, _ own: QuarantineRecord?) async throws -> Bool {
+    guard declared.wallet == journal.wallet else {
+      try await alarm("lost_journal", "the journal declared under the name \(signer) is another wallet's")
+      throw VouchingRefusal("the journal declared under this name is another wallet's: check SIGNER_NAME and the key")
+    }
+    if declared.journalID == journal.id { return true }
+    if own?.journalID == journal.id { return own?.isOver == true }
+    try await alarm("lost_journal", "another journal is declared under the name \(signer): this one is not it")
+    try await quarantine.ask(
+      .journalLost, journalID: journal.id, reason: "the journal declared under this name is not there")
+    return false
   }
 
   /// What the log of intents says about the database. Where all have vouched for this life already it was asked then.
@@ -90,11 +119,19 @@ struct VouchForHistory: Sendable {
         + "an empty one will do, and unsigned payouts are held if the database went back in time")
   }
 
-  private func conclude(_ outcome: VouchingOutcome, life: ServerLife) async throws -> StepOutcome {
+  private func conclude(_ outcome: VouchingOutcome, _ found: VouchingState) async throws -> StepOutcome {
     switch outcome {
     case .vouched(let putBack, let missing):
-      state.vouchedLife = life
+      state.vouchedLife = found.life
       report(putBack)
+      for over in found.quarantines where over.isOver || over.signer == signer {
+        logger.warning(
+          "A quarantine ended",
+          metadata: [
+            LogKey.signerName: "\(over.signer)", "cause": "\(over.cause.rawValue)",
+            "began": "\(over.beganAt.map { "\($0)" } ?? "")",
+          ])
+      }
       logger.info(
         "Vouched for the database",
         metadata: ["missing": "\(missing.joined(separator: ","))", LogKey.signerName: "\(signer)"])
@@ -110,6 +147,7 @@ struct VouchForHistory: Sendable {
         "the journal holds \(txids.count) transactions for references that other transactions have paid")
     case .anotherLife: return .worked
     case .anotherJournal: throw VouchingRefusal("another journal is declared under this name")
+    case .waitsForQuarantine: return .idle(milliseconds: Self.pauseMilliseconds)
     }
   }
 

@@ -21,7 +21,7 @@ extension ModelWalk {
             coalesce(block_number::text, '-'), coalesce(result, '-'))
           FROM transactions
         UNION ALL SELECT 'attempt ' || concat_ws(' ', encode(reference, 'hex'), number, encode(txid, 'hex'),
-            coalesce(outcome::text, '-'), coalesce(blame, '-'))
+            coalesce(outcome::text, '-'), coalesce(blame, '-'), late)
           FROM attempts
         UNION ALL SELECT 'used ' || concat_ws(' ', scope, span, unix_ms(starts_at), used)
           FROM limit_windows WHERE used <> 0
@@ -39,6 +39,11 @@ extension ModelWalk {
           FROM webhook_origins
         UNION ALL SELECT 'cursor ' || concat_ws(' ', view, number, encode(block_id, 'hex')) FROM chain_cursors
         UNION ALL SELECT 'block ' || concat_ws(' ', number, encode(block_id, 'hex')) FROM chain_blocks
+        UNION ALL SELECT 'quarantine ' || concat_ws(' ', id, signer, cause, coalesce(encode(journal_id, 'hex'), '-'),
+            coalesce(until_ms::text, '-'), is_of_present_life(q), quarantine_is_over(q), coalesce(outcome, '-'))
+          FROM quarantines q
+        UNION ALL SELECT 'journal ' || concat_ws(' ', signer, encode(journal_id, 'hex')) FROM journals
+        UNION ALL SELECT 'retired ' || concat_ws(' ', signer, encode(journal_id, 'hex')) FROM retired_journals
         UNION ALL SELECT 'continuous ' || continuous()
       ) lines ORDER BY line COLLATE "C"
       """)
@@ -60,7 +65,8 @@ extension ModelWalk {
         + "\(row.block.map { "\($0.number)" } ?? "-") \(row.result ?? "-")"
     }
     lines += model.attempts.values.flatMap { $0 }.map { row in
-      "attempt \(row.reference) \(row.number) \(row.txid) \(row.outcome?.rawValue ?? "-") \(row.blame?.rawValue ?? "-")"
+      "attempt \(row.reference) \(row.number) \(row.txid) \(row.outcome?.rawValue ?? "-") \(row.blame?.rawValue ?? "-") "
+        + Self.text(row.isLate)
     }
     lines += model.used.filter { $0.value.microUSDT != 0 }.map { window, amount in
       "used \(Self.text(window.scope)) \(window.span.rawValue) \(window.startsAt.milliseconds) \(amount.microUSDT)"
@@ -80,6 +86,13 @@ extension ModelWalk {
     }
     lines += model.cursors.map { "cursor \($0.key.rawValue) \($0.value.number) \($0.value.id)" }
     lines += model.blocks.map { "block \($0.number) \($0.id)" }
+    lines += model.quarantineRecords.map { row in
+      "quarantine \(row.id) \(row.signer) \(row.cause.rawValue) \(row.journalID.map(Hex.text) ?? "-") "
+        + "\(Self.text(row.until)) \(Self.text(row.isOfPresentLife)) \(Self.text(row.isOver)) "
+        + "\(row.outcome?.rawValue ?? "-")"
+    }
+    lines += model.journals.map { "journal \($0.key) \(Hex.text($0.value.journalID))" }
+    lines += model.retiredJournals.map { "retired \($0.value) \(Hex.text($0.key))" }
     lines.append("continuous \(model.isContinuous)")
     return lines.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }

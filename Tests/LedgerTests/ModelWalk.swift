@@ -17,7 +17,7 @@ struct ModelWalk {
   private var nextBatch = 1
   var branch: UInt8 = 0
   /// What Signers have journaled.
-  private var journal: [JournalEntry] = []
+  private(set) var journal: [JournalEntry] = []
   var trail: [String] = []
   /// Operations that were drawn and not carried out; nil where each is carried out at once.
   var collected: [Operation]?
@@ -125,7 +125,7 @@ struct ModelWalk {
   }
 
   mutating func draw() async throws {
-    switch roll(24) {
+    switch roll(26) {
     case 0...3: try await accept()
     case 4...6: try await schedule()
     case 7...9: try await sign()
@@ -138,6 +138,7 @@ struct ModelWalk {
     case 19: try await vouch()
     case 20: try await steer()
     case 21...22: try await tell()
+    case 23...24: try await quarantine()
     default: try await look()
     }
   }
@@ -311,7 +312,7 @@ struct ModelWalk {
       }
     }
     guard roll(4) > 0 else { return try await look() }
-    let (entries, vouching) = (journal, TestLedger.vouching(model.life))
+    let (entries, vouching) = (journal, TestLedger.vouching(model.life, journalID: someJournalID()))
     try await compare("vouch with \(entries.count)") {
       Self.text(try await $0.vouch(vouching, journal: entries))
     } _: {
@@ -319,7 +320,7 @@ struct ModelWalk {
     }
   }
 
-  private static func text(_ outcome: VouchingOutcome) -> String { "\(outcome)" }
+  static func text(_ outcome: VouchingOutcome) -> String { "\(outcome)" }
 
   /// What a restore does that took a signing back: the payout is scheduled again, and nothing tells of the transaction.
   private mutating func forget(_ entry: JournalEntry) async throws {
@@ -385,7 +386,8 @@ struct ModelWalk {
   private static func text(_ conditions: PayingConditions) -> String {
     "\(conditions.isContinuous) \(conditions.openFindings) \(conditions.breakerCause ?? "-") "
       + "\(conditions.isBreakerTrialOut) \(String(describing: conditions.breakerTrialAt)) "
-      + "\(String(describing: conditions.headNumber)) \(String(describing: conditions.solidNumber))"
+      + "\(String(describing: conditions.headNumber)) \(String(describing: conditions.solidNumber)) "
+      + "\(String(describing: conditions.quarantine))"
   }
 }
 

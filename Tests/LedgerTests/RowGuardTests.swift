@@ -31,7 +31,7 @@ import Testing
     try await withLedger { test async throws in
       let tables = try await test.rows(
         "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")
-      #expect(tables.count == 28)
+      #expect(tables.count == 30)
       for table in tables where !["chain_blocks", "schema_migrations"].contains(table) {
         #expect(try await test.refusal("DELETE FROM \(table)") == "TP005", "\(table)")
         #expect(try await test.refusal("TRUNCATE \(table) CASCADE") == "TP005", "\(table)")
@@ -39,16 +39,20 @@ import Testing
     }
   }
 
-  // Proves that history and names are written once: events, put-backs, vouchings, journals, wallets, client batches.
+  // Proves that history and names are written once: events, put-backs, vouchings, wallets, client batches;
+  // a journal only where a quarantine has ended.
   @Test func `what is only ever added cannot be changed`() async throws {
     try await withLedger { test async throws in
       try await test.schedule(1)
       for change in [
         "payout_events SET note = 'x'", "put_backs SET signer = 'x'", "vouchings SET put_back = 5",
-        "journals SET journal_id = decode(repeat('00', 16), 'hex')", "wallets SET begin_block_number = 1",
+        "wallets SET begin_block_number = 1",
         "client_batches SET owner = 'x'", "intent_replays SET ends = 5",
       ] {
         #expect(try await test.refusal("UPDATE \(change)") == "TP005", "\(change)")
+      }
+      for change in ["journal_id = decode(repeat('00', 16), 'hex')", "signer = 'x'", "declared_at = now()"] {
+        #expect(try await test.refusal("UPDATE journals SET \(change)") == "TP002", "\(change)")
       }
       for change in [
         "reference = sha256('x')", "payout_id = gen_random_uuid()", "owner = 'x'", "claimed_at = now()",

@@ -59,16 +59,21 @@ struct InitSignerTests {
     #expect(try await scene.sql("SELECT count(*) FROM wallets") == "1")
   }
 
-  @Test func `a wallet that has signed before is refused, and nothing is made`() async throws {
-    // Proves the rule for a wallet with a past; the same wallet without one is accepted in the tests beside this.
+  @Test func `a wallet that has signed before waits one quarantine`() async throws {
+    // "signer init, which records the block to begin from and, where the wallet has a past, waits one quarantine."
     let scene = try await CommandLineScene()
     let devnet = try await RunningDevnet()
     try await devnet.operate()
     let outcome = try await initialize(environment(scene, devnet))
-    #expect(outcome.exitCode == 1)
-    #expect(outcome.errors.contains("has a past") && outcome.errors.contains("quarantine, which is not available yet"))
-    #expect(!FileManager.default.fileExists(atPath: "\(scene.folder.path)/state"))
-    #expect(try await scene.ledger.watch() == nil)
+    #expect(outcome.exitCode == 0, "\(outcome.errors)")
+    #expect(outcome.output.contains("waits   one quarantine"))
+    #expect(try await scene.ledger.watch()?.wallets == [devnet.key.address])
+    #expect(try await scene.sql("SELECT signer || cause FROM quarantines") == "signer-1wallet_past")
+    // Again changes nothing, and the command that shows it says that nobody has begun it yet.
+    #expect(try await initialize(environment(scene, devnet)).exitCode == 0)
+    #expect(try await scene.sql("SELECT count(*) FROM quarantines") == "1")
+    let shown = try await CommandLineScene.payoutctl(["quarantine"], environment(scene, devnet))
+    #expect(shown.output.contains("wallet_past") && shown.output.contains("a running Signer begins it"), "\(shown)")
   }
 
   @Test func `a call that died after making the journal is completed by the next`() async throws {
@@ -95,6 +100,13 @@ struct InitSignerTests {
     let lost = try await initialize(environment)
     #expect(lost.exitCode == 1 && lost.errors.contains("there is none in"), "\(lost.errors)")
     #expect(!FileManager.default.fileExists(atPath: state))
+    // A person says that it is lost for good: another one waits a quarantine to take its place.
+    let said = try await CommandLineScene.payoutctl(["signer", "init", "--journal-lost"], environment)
+    #expect(said.exitCode == 0 && said.output.contains("waits   one quarantine"), "\(said)")
+    #expect(
+      try await scene.sql("SELECT cause || (journal_id NOT IN (SELECT journal_id FROM journals)) FROM quarantines")
+        == "journal_losttrue")
+    try FileManager.default.removeItem(atPath: state)
 
     try FileManager.default.moveItem(atPath: state + "-away", toPath: state)
     environment["TRON_PRIVATE_KEY"] = String(repeating: "77", count: 32)

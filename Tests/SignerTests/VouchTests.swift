@@ -19,17 +19,11 @@ import Tron
     }
   }
 
-  @Test func `another journal, or another wallet's, under a known name is a lost journal`() async throws {
-    // "Another id under a known name is a lost journal": alarm, and nothing is signed.
+  @Test func `another wallet's journal under a known name is refused`() async throws {
     try await PayingScene.run { scene in
-      let journals = [
-        MemoryJournal(id: [UInt8](repeating: 0x4c, count: 16), wallet: scene.wallet),
-        MemoryJournal(id: scene.journal.id, wallet: PayingScene.recipient(1)),
-      ]
-      for journal in journals {
-        _ = try await scene.failure(of: scene.signer(journal: journal).vouch)
-        #expect(try await scene.ledger.conditions().isContinuous == false)
-      }
+      let journal = MemoryJournal(id: scene.journal.id, wallet: PayingScene.recipient(1))
+      _ = try await scene.failure(of: scene.signer(journal: journal).vouch)
+      #expect(try await scene.ledger.conditions().isContinuous == false)
       #expect(try await scene.alarms() == ["lost_journal"])
     }
   }
@@ -138,29 +132,65 @@ import Tron
     }
   }
 
+  @Test func `a Signer with another journal asks for a quarantine, and the right journal ends it`() async throws {
+    // "Another id under a known name is a lost journal": operators are called, nothing is signed, a wait begins.
+    try await PayingScene.run { scene in
+      try await scene.follow()
+      let other = MemoryJournal(id: [UInt8](repeating: 0x4c, count: 16), wallet: scene.wallet)
+      let lost = try scene.signer(journal: other)
+      for _ in 0..<3 { try await scene.run(lost.vouch) }
+      #expect(try await scene.alarms() == ["lost_journal", "quarantine"])
+      let open = try await scene.ledger.quarantines(atMost: 10)
+      #expect(open.map(\.cause) == [.journalLost] && open.map(\.isOfPresentLife) == [true])
+      #expect(try await scene.ledger.conditions().isContinuous == false)
+      #expect(try await scene.ledger.conditions().quarantine?.until == open[0].until)
+      try await scene.run(try scene.signer(run: 2).vouch)
+      #expect(try await scene.ledger.conditions().isContinuous)
+      #expect(try await scene.ledger.quarantines(atMost: 10).map(\.outcome) == [.vouched])
+    }
+  }
+
+  @Test func `no wait begins while the node's clock and ours differ`() async throws {
+    // "Own clock when it began (which must agree with the quorum's head)."
+    try await PayingScene.run { scene in
+      let other = MemoryJournal(id: [UInt8](repeating: 0x4c, count: 16), wallet: scene.wallet)
+      let lost = try scene.signer(journal: other)
+      try await scene.wait(milliseconds: 60_001)
+      try await scene.run(lost.vouch)
+      _ = try await scene.failure(of: lost.vouch)
+      #expect(try await scene.ledger.quarantines(atMost: 10).map(\.until) == [nil])
+      await scene.node.produce(at: scene.clock.now())
+      try await scene.wait(milliseconds: 1_000)
+      try await scene.run(lost.vouch)
+      #expect(try await scene.ledger.quarantines(atMost: 10).first?.until != nil)
+    }
+  }
+
   @Test(arguments: [false, true])
-  func `outside dev a Signer does not vouch where it and the server have both started since`(
+  func `outside dev a Signer waits where it and the server have both started since`(
     isDevelopment: Bool
   ) async throws {
-    // "One snapshot may have taken both back: outside dev, the same wait."
+    // "One snapshot may have taken both back: outside dev, the same wait with the configured expiration."
     let server = try await PrivatePostgres.start()
-    try await PayingScene.run(on: server, environment: isDevelopment ? "dev" : "staging") { scene in
+    try await PayingScene.run(on: server) { scene in
+      try await scene.follow()
       try await scene.run(scene.signer(run: 1, isDevelopment: isDevelopment).vouch)
       // One of the two alone is no reason.
       try await scene.run(scene.signer(run: 2, isDevelopment: isDevelopment).vouch)
       #expect(try await scene.ledger.conditions().isContinuous)
       try await server.restart(mode: .fast)
+      try await scene.wait(milliseconds: 0)
       let both = try scene.signer(run: 3, isDevelopment: isDevelopment)
-      if isDevelopment {
-        try await scene.run(both.vouch)
-      } else {
-        _ = try await scene.failure(of: both.vouch)
-        #expect(try await scene.alarms() == ["quarantine_needed"])
-        // The process that lived through it may.
-        #expect(try await scene.ledger.conditions().isContinuous == false)
+      try await scene.run(both.vouch)
+      #expect(try await scene.ledger.conditions().isContinuous == isDevelopment)
+      if !isDevelopment {
+        let wait = try #require(try await scene.ledger.quarantines(atMost: 1).first)
+        #expect(wait.cause == .bothStarted)
+        #expect(wait.until == wait.beganAt?.advanced(byMilliseconds: 2 * 60_000 + 120_000))
+        // The process that lived through it does not get past it either: its word is as good as the snapshot.
         try await scene.run(scene.signer(run: 2, isDevelopment: isDevelopment).vouch)
+        #expect(try await scene.ledger.conditions().isContinuous == false)
       }
-      #expect(try await scene.ledger.conditions().isContinuous)
     }
     try await server.stop()
   }

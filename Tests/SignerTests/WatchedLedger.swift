@@ -40,6 +40,13 @@ struct WatchedLedger: SignerLedger {
   func vouch(_ vouching: Vouching, journal: [JournalEntry]) async throws -> VouchingOutcome {
     try await ledger.vouch(vouching, journal: journal)
   }
+  func requestQuarantine(_ request: QuarantineRequest) async throws -> QuarantineAnswer {
+    try await ledger.requestQuarantine(request)
+  }
+  func beginQuarantines(head: BlockPlace, under life: ServerLife) async throws -> QuarantineBeginning {
+    try await ledger.beginQuarantines(head: head, under: life)
+  }
+  func holdUnproven(atMost count: Int) async throws -> Bool { try await ledger.holdUnproven(atMost: count) }
   func intentCheckpoint() async throws -> IntentCheckpoint { try await ledger.intentCheckpoint() }
   func lost(_ intents: [Intent]) async throws -> [Intent] { try await ledger.lost(intents) }
   func moveIntentCheckpoint(to lastID: String, under life: ServerLife) async throws -> Bool {

@@ -45,12 +45,20 @@ public struct PayingScene: Sendable {
   ///   - server: nil for the server that all tests share.
   ///   - environment: anything but dev has the real time.
   ///   - isDeclared: whether the Signer was declared.
+  ///   - sparePort: where another server listens that takes the first one's place once that is gone.
+  ///   - maximumExpirationMilliseconds: how long a transaction may live at most.
+  ///   - clockBoundMilliseconds: how far clocks may differ.
   public static func run(
     on server: PrivatePostgres? = nil, environment: String = "dev", isDeclared: Bool = true,
+    sparePort: Int? = nil, maximumExpirationMilliseconds: Int64 = 600_000, clockBoundMilliseconds: Int64 = 60_000,
     _ body: (PayingScene) async throws -> Void
   ) async throws {
     let shared = try await PrivatePostgres.shared()
-    let url = try await (server ?? shared).createDatabase()
+    var url = try await (server ?? shared).createDatabase()
+    if let sparePort, let server {
+      url = url.replacing(":\(server.port)/", with: ":\(server.port),127.0.0.1:\(sparePort)/")
+        + "?target_session_attrs=read-write"
+    }
     let pool = PostgresPool(
       configuration: PostgresConfiguration(
         url: url, applicationName: "scene", connectionLimit: 6, statementTimeoutMilliseconds: 180_000,
@@ -60,7 +68,8 @@ public struct PayingScene: Sendable {
     let result: Result<Void, any Error>
     do {
       let scene = try await PayingScene(
-        pool: pool, url: url, environment: environment, ledgerClock: ledgerClock, isDeclared: isDeclared)
+        pool: pool, url: url, environment: environment, ledgerClock: ledgerClock, isDeclared: isDeclared,
+        maximumExpirationMilliseconds: maximumExpirationMilliseconds, clockBoundMilliseconds: clockBoundMilliseconds)
       result = .success(try await body(scene))
     } catch {
       result = .failure(error)
@@ -71,7 +80,8 @@ public struct PayingScene: Sendable {
   }
 
   private init(
-    pool: PostgresPool, url: String, environment: String, ledgerClock: LedgerClock?, isDeclared: Bool
+    pool: PostgresPool, url: String, environment: String, ledgerClock: LedgerClock?, isDeclared: Bool,
+    maximumExpirationMilliseconds: Int64, clockBoundMilliseconds: Int64
   ) async throws {
     let row = try await pool.execute("SELECT clock_timestamp() AS now").rows[0]
     let real = Timestamp(microseconds: try row.timestampMicroseconds("now"))
@@ -88,8 +98,9 @@ public struct PayingScene: Sendable {
     sealer = try Sealer("k1:" + String(repeating: "5e", count: 32))
     try await ledger.prepare(
       Installation(
-        environment: environment, network: .devnet, genesis: node.genesis, maximumExpirationMilliseconds: 600_000,
-        clockBoundMilliseconds: 60_000))
+        environment: environment, network: .devnet, genesis: node.genesis,
+        maximumExpirationMilliseconds: maximumExpirationMilliseconds,
+        clockBoundMilliseconds: clockBoundMilliseconds))
     try await ledgerClock?.freeze(at: clock.now())
     if isDeclared { try await declare() }
   }

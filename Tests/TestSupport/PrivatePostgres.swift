@@ -171,6 +171,63 @@ public actor PrivatePostgres {
     try await startServer()
   }
 
+  /// Takes a base backup while the server runs, as `pg_basebackup` does.
+  public func takeBaseBackup() async throws {
+    try await programs.run(
+      "pg_basebackup",
+      ["--pgdata", "\(folder)/base", "--host", "127.0.0.1", "--port", "\(port)", "--username", Self.user, "--checkpoint=fast"])
+  }
+
+  /// Puts the base backup in the place of the server's files and starts it, without `recovery.signal`: what was committed
+  /// since is lost.
+  public func restoreBaseBackup() async throws {
+    try await stopServer(mode: .immediate)
+    try await programs.removeFolder("\(folder)/data")
+    try await programs.copyFolder("\(folder)/base", to: "\(folder)/data")
+    try await startServer()
+  }
+
+  /// Starts a standby of this server that streams its log, on a port that was chosen before.
+  public func startStandby(port: Int) async throws -> PrivatePostgres {
+    let other = try await programs.makeFolder()
+    try await programs.run(
+      "pg_basebackup",
+      [
+        "--pgdata", "\(other)/data", "--host", "127.0.0.1", "--port", "\(self.port)", "--username", Self.user,
+        "--checkpoint=fast", "--write-recovery-conf",
+      ])
+    try await programs.append(
+      ["port = \(port)", "unix_socket_directories = '\(other)'"], to: "\(other)/data/postgresql.conf")
+    let standby = PrivatePostgres(port: port, folder: other, programs: programs)
+    try await standby.startServer()
+    try await programs.watch(folder: other, ownerProcessID: getpid())
+    return standby
+  }
+
+  /// Lets a standby receive nothing more, while it runs on.
+  public func stopReceiving() async throws {
+    try await query("ALTER SYSTEM SET primary_conninfo = ''")
+    try await query("SELECT pg_reload_conf()")
+  }
+
+  /// Makes a standby the primary, without a restart.
+  public func promote() async throws {
+    try await programs.run("pg_ctl", ["promote", "--pgdata", "\(folder)/data", "--wait", "--timeout", "60", "--silent"])
+  }
+
+  /// Writes a database to a file, as `pg_dump` does.
+  public func dump(_ database: String) async throws {
+    try await programs.run(
+      "pg_dump", ["--format=custom", "--file", "\(folder)/dump", "--dbname", url(database: database)])
+  }
+
+  /// Loads the dump that another server, or this one, has written into a new database of this server.
+  public func load(dumpOf other: PrivatePostgres, as database: String) async throws {
+    try await query("CREATE DATABASE \(database)")
+    try await programs.run(
+      "pg_restore", ["--exit-on-error", "--dbname", url(database: database), "\(other.folder)/dump"])
+  }
+
   /// Stops the server and removes its folder. (Without it, that happens when this process ends.)
   public func stop() async throws {
     try await stopServer(mode: .immediate)

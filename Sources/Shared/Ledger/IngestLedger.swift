@@ -244,6 +244,8 @@ public struct PayingConditions: Sendable, Hashable {
   public let now: Timestamp
   /// Whether every Signer has vouched for this life of the server.
   public let isContinuous: Bool
+  /// The quarantine that payouts wait for; nil where none is open, or where other Signers go on meanwhile.
+  public let quarantine: QuarantineCondition?
   /// Findings of the fence that nobody has acknowledged.
   public let openFindings: Int
   /// Why an operator paused payments, where one did.
@@ -274,10 +276,11 @@ public struct PayingConditions: Sendable, Hashable {
     now: Timestamp, isContinuous: Bool, openFindings: Int, pauseReason: String?, pausedSince: Timestamp?,
     breakerCause: String?, breakerSince: Timestamp?, breakerTrialAt: Timestamp?, isBreakerTrialOut: Bool,
     standstill: Standstill?, standstillSince: Timestamp?, headNumber: Int64?, headMovedAt: Timestamp?,
-    solidNumber: Int64?
+    solidNumber: Int64?, quarantine: QuarantineCondition? = nil
   ) {
     self.now = now
     self.isContinuous = isContinuous
+    self.quarantine = quarantine
     self.openFindings = openFindings
     self.pauseReason = pauseReason
     self.pausedSince = pausedSince

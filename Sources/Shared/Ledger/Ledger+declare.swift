@@ -12,7 +12,7 @@ extension Ledger: OperatorLedger {
 
   /// See `OperatorLedger.declare`.
   public func declare(
-    wallet: Address, signer: String, journalID: [UInt8], begin: BlockPlace
+    wallet: Address, signer: String, journalID: [UInt8], begin: BlockPlace, waits: Bool
   ) async throws -> WalletDeclaration {
     try await transaction { connection in
       _ = try await connection.execute("LOCK TABLE wallets, journals IN SHARE ROW EXCLUSIVE MODE", [])
@@ -22,10 +22,7 @@ extension Ledger: OperatorLedger {
         let isSame = try row.bytes("journal_id") == journalID && row.bytes("wallet") == wallet.bytes
         return isSame ? .alreadyDeclared : .anotherJournal
       }
-      let past = try await connection.execute(
-        "SELECT EXISTS (SELECT FROM transactions WHERE wallet = $1) AS has_past", [.bytes(wallet.bytes)]
-      ).single()
-      if try past.bool("has_past") { return .walletHasPast }
+      if !waits, try await Ledger.hasPast(wallet, on: connection) { return .walletHasPast }
       _ = try await connection.pipeline([
         (
           """
@@ -39,7 +36,17 @@ extension Ledger: OperatorLedger {
           [.text(signer), .bytes(wallet.bytes), .bytes(journalID)]
         ),
       ])
+      if waits {
+        _ = try await Ledger.store(
+          QuarantineRequest(signer: signer, cause: .walletPast, reason: "the wallet had signed before"), on: connection)
+      }
       return .declared
     }
+  }
+
+  private static func hasPast(_ wallet: Address, on connection: PostgresConnection) async throws -> Bool {
+    try await connection.execute(
+      "SELECT EXISTS (SELECT FROM transactions WHERE wallet = $1) AS has_past", [.bytes(wallet.bytes)]
+    ).single().bool("has_past")
   }
 }

@@ -32,7 +32,7 @@ extension HeldRefusal: Error {}
 
 /// A held payout whose row is locked, with what counts of its attempts.
 private struct HeldPayout {
-  /// The attempt of its reference that is live or has paid: there is at most one.
+  /// The attempt of its reference that is live or has paid: there is at most one, and late ones.
   struct Attempt {
     let txid: TxID
     let status: TransactionStatus
@@ -74,7 +74,7 @@ private struct HeldPayout {
         (SELECT number FROM chain_cursors WHERE view = 'head') - t.block_number + 1 AS confirmations
       FROM payouts p JOIN attempts a ON a.reference = p.reference AND (a.outcome IS NULL OR a.outcome = 'paid')
         JOIN transactions t USING (txid)
-      WHERE p.id = $1
+      WHERE p.id = $1 ORDER BY a.late
       """, [.uuid(id.bytes)])
     let attempt = try attempts.rows.first.map { row in
       Attempt(

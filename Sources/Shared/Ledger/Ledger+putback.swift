@@ -14,8 +14,11 @@ extension Ledger {
   ///
   /// A later attempt in the journal says that the earlier one ended unpaid. Where that end was lost too, the earlier
   /// attempt is live again here, and the later one waits for its verdict: no reference ever has two live attempts.
+  ///
+  /// Where another attempt has paid, what the journal holds may still be sent and pay again: that is a contradiction, until
+  /// its time is over. Then it goes in beside the other as a late one, for the verdict of the chain.
   static func putBack(
-    _ entries: [JournalEntry], by vouching: Vouching, on connection: PostgresConnection
+    _ entries: [JournalEntry], from journal: JournalName, on connection: PostgresConnection
   ) async throws -> PutBackResult {
     var result = PutBackResult()
     let inOrder = entries.sorted {
@@ -25,16 +28,22 @@ extension Ledger {
     for entry in inOrder {
       let others = try await connection.execute(
         """
-        SELECT outcome IS NOT NULL AS paid FROM attempts
-        WHERE reference = ANY ($1::bytea[]) AND txid <> $2 AND (outcome IS NULL OR outcome = 'paid')
-        """, [.bytesArray(entry.payouts.map(\.reference.bytes)), .bytes(entry.txid.bytes)])
-      if try others.rows.contains(where: { try $0.bool("paid") }) {
-        try await reportContradiction(entry, by: vouching, on: connection)
-        result.contradicted.append(entry.txid)
-      } else if !others.rows.isEmpty {
+        SELECT a.outcome IS NOT NULL AS paid, coalesce($3 <= c.block_time_ms, false) AS is_over
+        FROM attempts a LEFT JOIN chain_cursors c ON c.view = 'solid'
+        WHERE a.reference = ANY ($1::bytea[]) AND a.txid <> $2 AND (a.outcome IS NULL OR a.outcome = 'paid')
+        """,
+        [
+          .bytesArray(entry.payouts.map(\.reference.bytes)), .bytes(entry.txid.bytes),
+          .int8(entry.expiration.milliseconds),
+        ])
+      let paid = try others.rows.filter { try $0.bool("paid") }
+      if paid.count < others.rows.count {
         result.deferred.append(entry.txid)
+      } else if try paid.contains(where: { try !$0.bool("is_over") }) {
+        try await reportContradiction(entry, by: journal, on: connection)
+        result.contradicted.append(entry.txid)
       } else {
-        _ = try await connection.pipeline(putBackCommands(entry, by: vouching))
+        _ = try await connection.pipeline(putBackCommands(entry, from: journal, isLate: !paid.isEmpty))
         result.putBack.append(entry.txid)
       }
     }
@@ -42,20 +51,20 @@ extension Ledger {
   }
 
   private static func reportContradiction(
-    _ entry: JournalEntry, by vouching: Vouching, on connection: PostgresConnection
+    _ entry: JournalEntry, by journal: JournalName, on connection: PostgresConnection
   ) async throws {
     _ = try await connection.execute(
       "SELECT open_breaker('contradicted_journal', $1, $2)",
       [
         .text("transaction \(entry.txid)"),
         .text(
-          "the journal of \(vouching.signer) holds transaction \(entry.txid) for a reference that another transaction "
+          "the journal of \(journal.signer) holds transaction \(entry.txid) for a reference that another transaction "
             + "has paid: read both on the chain before anything else is signed"),
       ])
   }
 
   private static func putBackCommands(
-    _ entry: JournalEntry, by vouching: Vouching
+    _ entry: JournalEntry, from journal: JournalName, isLate: Bool
   ) -> [(PostgresStatement, [PostgresParameter])] {
     let references = PostgresParameter.bytesArray(entry.payouts.map(\.reference.bytes))
     let payouts = PostgresParameter.uuidArray(entry.payouts.map(\.payout.bytes))
@@ -63,7 +72,7 @@ extension Ledger {
     return [
       (
         "INSERT INTO put_backs (txid, signer, journal_id) VALUES ($1, $2, $3)",
-        [txid, .text(vouching.signer), .bytes(vouching.journalID)]
+        [txid, .text(journal.signer), .bytes(journal.journalID)]
       ),
       (
         insertTransaction,
@@ -79,11 +88,11 @@ extension Ledger {
         [
           references, txid, payouts, .int4Array(entry.payouts.map { Int32(clamping: $0.attemptNumber) }),
           .bytesArray(entry.payouts.map(\.token.bytes)), .bytesArray(entry.payouts.map(\.recipient.bytes)),
-          .int8Array(entry.payouts.map(\.amount.microUSDT)),
+          .int8Array(entry.payouts.map(\.amount.microUSDT)), .bool(isLate),
         ]
       ),
       (endAttemptsAsTheirTransaction, [txid]),
-      (setSigned, [references, .text(vouching.signer)]),
+      (setSigned, [references, .text(journal.signer)]),
       (holdOthers, [references]),
     ]
   }
@@ -98,8 +107,8 @@ extension Ledger {
     SELECT * FROM unnest($1::bytea[], $2::uuid[]) ON CONFLICT DO NOTHING
     """
   private static let insertAttempts: PostgresStatement = """
-    INSERT INTO attempts (reference, payout_id, number, txid, token, recipient, amount)
-    SELECT n.reference, n.payout_id, n.number, $2, n.token, n.recipient, n.amount
+    INSERT INTO attempts (reference, payout_id, number, txid, token, recipient, amount, late)
+    SELECT n.reference, n.payout_id, n.number, $2, n.token, n.recipient, n.amount, $8
     FROM unnest($1::bytea[], $3::uuid[], $4::integer[], $5::bytea[], $6::bytea[], $7::bigint[])
       AS n (reference, payout_id, number, token, recipient, amount)
     ON CONFLICT (reference, txid) DO NOTHING
@@ -116,7 +125,7 @@ extension Ledger {
     UPDATE payouts p SET status = 'signed', not_before = NULL, held_from = NULL, hold_reason = NULL,
       note = 'put back from the journal of ' || $2
     FROM attempts a
-    WHERE p.reference = ANY ($1::bytea[]) AND a.reference = p.reference AND a.outcome IS NULL
+    WHERE p.reference = ANY ($1::bytea[]) AND a.reference = p.reference AND a.outcome IS NULL AND NOT a.late
       AND (p.token, p.recipient, p.amount) = (a.token, a.recipient, a.amount)
       AND p.status IN ('kyc_pending', 'compliance_pending', 'queued', 'scheduled', 'held')
     """
@@ -128,7 +137,7 @@ extension Ledger {
       UPDATE payouts p SET status = 'held', held_from = p.status, hold_reason = '\(HoldReason.referenceInUse.rawValue)',
         note = 'its reference was signed with another recipient or amount, txid ' || encode(a.txid, 'hex')
       FROM attempts a
-      WHERE p.reference = ANY ($1::bytea[]) AND a.reference = p.reference AND a.outcome IS NULL
+      WHERE p.reference = ANY ($1::bytea[]) AND a.reference = p.reference AND a.outcome IS NULL AND NOT a.late
         AND (p.token, p.recipient, p.amount) <> (a.token, a.recipient, a.amount)
         AND p.status IN ('kyc_pending', 'compliance_pending', 'queued', 'scheduled')
       RETURNING p.id, p.note

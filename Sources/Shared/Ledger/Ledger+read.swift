@@ -65,11 +65,12 @@ extension Ledger: IngestLedger {
         (SELECT count(*) FROM unclaimed_transfers WHERE explained_at IS NULL AND acknowledged_at IS NULL) AS findings,
         ledger_now() AS now, h.number AS head, h.moved_at AS head_moved_at,
         (SELECT number FROM chain_cursors WHERE view = 'solid') AS solid, s.reason AS standstill,
-        s.since AS standstill_since
+        s.since AS standstill_since, q.since AS quarantine_since, q.until_ms AS quarantine_until
       FROM pause p CROSS JOIN breaker b LEFT JOIN chain_cursors h ON h.view = 'head'
         LEFT JOIN LATERAL (
           SELECT reason, since FROM signer_standstills
           WHERE seen_at > ledger_now() - $1 * interval '1 second' ORDER BY since LIMIT 1) s ON true
+        LEFT JOIN LATERAL (\(Ledger.quarantineThatKeepsAll)) q ON true
       """, [.int8(Ledger.standstillSeconds)]
     ).single()
     let isPaused = try row.bool("paused")
@@ -84,8 +85,23 @@ extension Ledger: IngestLedger {
       standstill: try row.textOrNil("standstill").map { try PostgresRow.name($0, "standstill") },
       standstillSince: try row.timeOrNil("standstill_since"),
       headNumber: try row.int8OrNil("head"), headMovedAt: try row.timeOrNil("head_moved_at"),
-      solidNumber: try row.int8OrNil("solid"))
+      solidNumber: try row.int8OrNil("solid"),
+      quarantine: try row.timeOrNil("quarantine_since").map {
+        QuarantineCondition(
+          since: $0, until: try row.int8OrNil("quarantine_until").map { Timestamp(milliseconds: $0) })
+      })
   }
+
+  /// Where the history is vouched for, a quarantine keeps its own Signer from signing: all payouts, where that is true of
+  /// every Signer. The end is known once each wait has begun under the present life of the server.
+  private static let quarantineThatKeepsAll = """
+    SELECT min(declared_at) AS since,
+      CASE WHEN bool_and(is_of_present_life(quarantines)) THEN max(until_ms) END AS until_ms
+    FROM quarantines WHERE ended_at IS NULL
+    HAVING count(*) > 0 AND (NOT continuous() OR NOT EXISTS (
+      SELECT FROM journals j
+      WHERE NOT EXISTS (SELECT FROM quarantines o WHERE o.signer = j.signer AND o.ended_at IS NULL)))
+    """
 
   /// How long a Signer's word about its standstill counts, in seconds: it repeats it about twice a second.
   static let standstillSeconds: Int64 = 15

@@ -200,6 +200,18 @@ private struct EndedTransactions {
           AND p.status IN ('signed', 'broadcast')
         """, [.bytesArray(txids)]
       ),
+      // A late attempt frees nothing: another one of its reference has paid.
+      (
+        """
+        UPDATE payouts p SET status = 'held', held_from = p.status, hold_reason = $2, is_unproven = false,
+          note = 'txid ' || encode(a.txid, 'hex') || ' ended unpaid; it may have ended before, in a lost part of the history'
+        FROM attempts a
+        WHERE a.txid = ANY ($1::bytea[]) AND a.outcome IN ('dead', 'failed_on_chain') AND p.reference = a.reference
+          AND p.is_unproven AND p.status IN ('signed', 'broadcast', 'confirming')
+          AND NOT EXISTS (SELECT FROM attempts other WHERE other.reference = p.reference
+                          AND (other.outcome IS NULL OR other.outcome = 'paid'))
+        """, [.bytesArray(txids), .text(HoldReason.historyUnproven.rawValue)]
+      ),
       (
         """
         INSERT INTO settlement_batches (
@@ -208,6 +220,8 @@ private struct EndedTransactions {
         FROM attempts a JOIN payouts p ON p.reference = a.reference
         WHERE a.txid = ANY ($1::bytea[]) AND a.outcome IN ('dead', 'failed_on_chain')
           AND p.settlement_batch_id IS NULL AND p.status IN ('signed', 'broadcast', 'confirming')
+          AND NOT EXISTS (SELECT FROM attempts other WHERE other.reference = p.reference
+                          AND (other.outcome IS NULL OR other.outcome = 'paid'))
         ON CONFLICT DO NOTHING
         """, [.bytesArray(txids)]
       ),
@@ -222,6 +236,8 @@ private struct EndedTransactions {
         FROM attempts a JOIN transactions t USING (txid)
         WHERE a.txid = ANY ($1::bytea[]) AND a.outcome IN ('dead', 'failed_on_chain') AND p.reference = a.reference
           AND p.status IN ('signed', 'broadcast', 'confirming')
+          AND NOT EXISTS (SELECT FROM attempts other WHERE other.reference = p.reference
+                          AND (other.outcome IS NULL OR other.outcome = 'paid'))
         """,
         [.bytesArray(txids), .int8(retryDelayMilliseconds), .int8(Ledger.retryDelayMillisecondsMaximum)]
       ),

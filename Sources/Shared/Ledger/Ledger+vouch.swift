@@ -7,8 +7,13 @@ extension Ledger: SignerLedger {
   /// How many txids are compared in one statement.
   private static let comparedAtOnce = 10_000
 
+  static func lockVouching(on connection: PostgresConnection) async throws {
+    _ = try await connection.execute("SELECT pg_advisory_xact_lock($1)", [.int8(Ledger.vouchingLock)])
+  }
+
   /// See `SignerLedger.vouchingState`.
   public func vouchingState(signer: String) async throws -> VouchingState {
+    let quarantines = try await openQuarantines()
     let row = try await read(
       """
       SELECT s.*, continuous() AS continuous, j.wallet, j.journal_id, v.run_id, v.server_start AS vouched_start,
@@ -31,21 +36,24 @@ extension Ledger: SignerLedger {
       },
       lastVouching: try runID.map {
         LastVouching(runID: $0, serverStartMicroseconds: try row.timestampMicroseconds("vouched_start"))
-      })
+      }, quarantines: quarantines)
   }
 
   /// See `SignerLedger.vouch`.
   public func vouch(_ vouching: Vouching, journal: [JournalEntry]) async throws -> VouchingOutcome {
     try await transaction { connection in
-      _ = try await connection.execute("SELECT pg_advisory_xact_lock($1)", [.int8(Ledger.vouchingLock)])
+      try await Ledger.lockVouching(on: connection)
       let life = try await connection.execute("SELECT * FROM server_life()", []).single()
       guard try ServerLife(life) == vouching.life else { return .anotherLife }
+      try await Ledger.endQuarantines(by: vouching, on: connection)
       let known = try await connection.execute(
         "SELECT journal_id FROM journals WHERE signer = $1", [.text(vouching.signer)])
       guard try known.rows.first?.bytes("journal_id") == vouching.journalID else { return .anotherJournal }
+      if try await Ledger.mustWait(vouching.signer, on: connection) { return .waitsForQuarantine }
 
       let missing = try await Ledger.missing(of: journal, on: connection)
-      let result = try await Ledger.putBack(missing, by: vouching, on: connection)
+      let result = try await Ledger.putBack(
+        missing, from: JournalName(signer: vouching.signer, journalID: vouching.journalID), on: connection)
       guard result.contradicted.isEmpty else { return .contradicted(result.contradicted) }
       guard result.deferred.isEmpty else {
         return .waitsForVerdicts(putBack: result.putBack, deferred: result.deferred)
@@ -61,7 +69,18 @@ extension Ledger: SignerLedger {
     }
   }
 
-  private static func missing(
+  /// Whether a quarantine of its own name says that its word is not enough. It is where its journal was believed lost, or
+  /// where it was believed to be away.
+  private static func mustWait(_ signer: String, on connection: PostgresConnection) async throws -> Bool {
+    let open = try await connection.execute(
+      """
+      SELECT FROM quarantines
+      WHERE signer = $1 AND ended_at IS NULL AND cause IN ('both_started', 'wallet_past')
+      """, [.text(signer)])
+    return !open.rows.isEmpty
+  }
+
+  static func missing(
     of journal: [JournalEntry], on connection: PostgresConnection
   ) async throws -> [JournalEntry] {
     var missing: [JournalEntry] = []
@@ -92,10 +111,16 @@ extension Ledger: SignerLedger {
         .text(vouching.signer), .bytes(vouching.runID), .textArray(vouching.names), .bytes(vouching.journalID),
         .int4(Int32(clamping: putBack)),
       ])
+    _ = try await connection.execute(
+      """
+      UPDATE quarantines SET ended_at = ledger_now(), ended_by = $1, outcome = 'vouched'
+      WHERE signer = $1 AND ended_at IS NULL
+      """, [.text(vouching.signer)])
   }
 
   /// Every name in any list must vouch: the configured one, those that other Signers vouched with, and all journals
-  /// ever declared (the database may forget a name, a configuration may leave one out).
+  /// ever declared (the database may forget a name, a configuration may leave one out). A quarantine that was waited out
+  /// under this life stands for its name.
   private static func namesThatHaveNotVouched(
     _ vouching: Vouching, on connection: PostgresConnection
   ) async throws -> [String] {
@@ -110,7 +135,11 @@ extension Ledger: SignerLedger {
         SELECT unnest($1::text[]) AS name
         UNION SELECT unnest(signer_names) FROM here
         UNION SELECT signer FROM journals
-      ) names WHERE name NOT IN (SELECT signer FROM here) ORDER BY name
+      ) names
+      WHERE name NOT IN (SELECT signer FROM here)
+        AND NOT EXISTS (SELECT FROM quarantines q
+                        WHERE q.signer = name AND q.outcome = 'waited' AND is_of_present_life(q))
+      ORDER BY name
       """, [.textArray(vouching.names)])
     return try result.rows.map { try $0.text("name") }
   }

@@ -8,8 +8,21 @@ public protocol OperatorLedger: IntentLedger {
   func declaredJournal(of signer: String) async throws -> DeclaredJournal?
   /// Declares a wallet and the journal of one of its Signers (DESIGN.md §3 "Continuity", `payoutctl signer init`).
   ///
+  /// - Parameter waits: whether it waits one quarantine before it vouches, as a wallet with a past must.
   /// - Returns: what came of it; committed.
-  func declare(wallet: Address, signer: String, journalID: [UInt8], begin: BlockPlace) async throws -> WalletDeclaration
+  func declare(
+    wallet: Address, signer: String, journalID: [UInt8], begin: BlockPlace, waits: Bool
+  ) async throws -> WalletDeclaration
+
+  /// See `SignerLedger.requestQuarantine`.
+  func requestQuarantine(_ request: QuarantineRequest) async throws -> QuarantineAnswer
+  /// Quarantines, the open ones first, then the newest.
+  func quarantines(atMost count: Int) async throws -> [QuarantineRecord]
+  /// The time of the newest solid block that was read; nil before the first.
+  func solidTime() async throws -> Timestamp?
+  /// Puts back what a journal holds whose place another one has taken, for the verdict of the chain: nothing of it is ever
+  /// signed again because of that, and the findings that it explains are closed.
+  func bring(_ journal: [JournalEntry], of journalID: [UInt8]) async throws -> LateJournalOutcome
 
   /// A payout by its id.
   func payout(_ id: PayoutID) async throws -> PayoutRecord?
@@ -83,6 +96,15 @@ public enum WalletDeclaration: Sendable, Hashable {
   case alreadyDeclared
   /// Another journal stands under this name: the old one is lost, which takes a quarantine.
   case anotherJournal
-  /// The wallet has signed before, so that a new journal would not know all: that takes a quarantine.
+  /// The wallet has signed before, so that a new journal does not know all: declare it with a wait.
   case walletHasPast
+}
+
+extension OperatorLedger {
+  /// Declares a wallet without a past.
+  public func declare(
+    wallet: Address, signer: String, journalID: [UInt8], begin: BlockPlace
+  ) async throws -> WalletDeclaration {
+    try await declare(wallet: wallet, signer: signer, journalID: journalID, begin: begin, waits: false)
+  }
 }

@@ -9,7 +9,7 @@ public import Payouts
 /// | --- | --- |
 /// | kyc_pending, compliance_pending | `kyc`, `compliance_signature` |
 /// | queued | `window` until it has ended; then as scheduled, or else `batch` |
-/// | scheduled | the first that holds: `continuity`, `fence_finding`, `pause`, `breaker`, `breaker_trial`, `chain_watch`, `failure_cause`, `retry_delay`, `signer_limit`, `in_flight_limit`, `node`, `signing` |
+/// | scheduled | the first that holds: `quarantine`, `continuity`, `fence_finding`, `pause`, `breaker`, `breaker_trial`, `chain_watch`, `failure_cause`, `retry_delay`, `signer_limit`, `in_flight_limit`, `node`, `signing` |
 /// | signed | `broadcast` |
 /// | broadcast | `block` |
 /// | confirming | `confirmations`, then `solid_block` |
@@ -31,6 +31,8 @@ public struct PayoutWaiting: Sendable, Hashable {
     case window
     /// The Signers, to vouch for the database's history after a start of its server.
     case continuity
+    /// The chain, to have shown all that was signed in a part of the ledger's history that may be lost.
+    case quarantine
     /// An operator, to acknowledge a transfer that nobody here signed.
     case fenceFinding = "fence_finding"
     /// An operator, to resume payments.
@@ -148,6 +150,10 @@ public struct PayoutWaiting: Sendable, Hashable {
   /// What keeps every payout from being signed, in the order in which Signer looks.
   private static func blocked(_ record: PayoutRecord, _ conditions: PayingConditions) -> PayoutWaiting? {
     let since = record.statusSince
+    if let quarantine = conditions.quarantine {
+      let end = quarantine.until.map { "until a solid block of \($0) is read" } ?? "which a Signer is to begin"
+      return PayoutWaiting(.quarantine, max(since, quarantine.since), "the end of a quarantine, \(end)")
+    }
     if !conditions.isContinuous {
       return PayoutWaiting(
         .continuity, since, "every Signer to vouch for the ledger's history after the start of its database")

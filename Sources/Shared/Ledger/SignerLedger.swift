@@ -31,6 +31,20 @@ public protocol SignerLedger: IntentLedger {
   ///
   /// - Throws: `LedgerError`; nothing is vouched then.
   func vouch(_ vouching: Vouching, journal: [JournalEntry]) async throws -> VouchingOutcome
+  /// Asks for the wait that stands in for a vouching (DESIGN.md §3 "Continuity").
+  ///
+  /// - Returns: what came of it, committed. A quarantine of another cause that stands under this name is replaced.
+  func requestQuarantine(_ request: QuarantineRequest) async throws -> QuarantineAnswer
+  /// Begins, or begins anew, the waits that have not begun under the present life of the server, and calls operators.
+  ///
+  /// - Parameters:
+  ///   - head: the chain's head, whose time must agree with the database's clock within `CLOCK_BOUND_SECONDS`.
+  ///   - life: the life under which `head` was read.
+  func beginQuarantines(head: BlockPlace, under life: ServerLife) async throws -> QuarantineBeginning
+  /// Holds some of the payouts that a vouching would hold because a rollback was seen and the log of intents is gone.
+  ///
+  /// - Returns: whether there may be more.
+  func holdUnproven(atMost count: Int) async throws -> Bool
   /// Remembers that the log of intents, up to this entry, was compared with this database and nothing in it is lost.
   ///
   /// - Parameter life: the life of the server under which it was compared.
@@ -280,11 +294,13 @@ public struct VouchingState: Sendable, Hashable {
   public let declared: DeclaredJournal?
   /// The process that vouched last under this name, and the server's start then.
   public let lastVouching: LastVouching?
+  /// The quarantines that have not ended, of all Signers.
+  public let quarantines: [QuarantineRecord]
 
   /// Of its parts; for this package's own ledgers.
   package init(
     life: ServerLife, isContinuous: Bool, hasVouched: Bool, declaredNames: [String], declared: DeclaredJournal?,
-    lastVouching: LastVouching?
+    lastVouching: LastVouching?, quarantines: [QuarantineRecord]
   ) {
     self.life = life
     self.isContinuous = isContinuous
@@ -292,6 +308,7 @@ public struct VouchingState: Sendable, Hashable {
     self.declaredNames = declaredNames
     self.declared = declared
     self.lastVouching = lastVouching
+    self.quarantines = quarantines
   }
 }
 
@@ -369,4 +386,6 @@ public enum VouchingOutcome: Sendable, Hashable {
   case anotherLife
   /// Another journal stands under this name: this one is not the one that was declared.
   case anotherJournal
+  /// Not vouched: a quarantine of this name says that its journal's word is not enough.
+  case waitsForQuarantine
 }

@@ -95,8 +95,9 @@ extension LedgerTables {
       throw LedgerError(.refused, "the txid exists", constraint: "transactions_pkey")
     }
     let isPutBack = beingPutBack.contains(columns.txid)
-    guard columns.expiration.milliseconds(since: columns.headTime) <= 600_000,
-      columns.expiration.milliseconds <= now.milliseconds + 60_000 + 600_000
+    guard columns.expiration.milliseconds(since: columns.headTime) <= Self.maximumExpirationMilliseconds,
+      columns.expiration.milliseconds <= now.milliseconds + Self.clockBoundMilliseconds
+        + Self.maximumExpirationMilliseconds
     else { throw LedgerError(.livesTooLong, "the transaction would live longer than allowed") }
     guard isPutBack || isHistoryTrusted else {
       throw LedgerError(.historyNotTrusted, "nothing is signed while the history is not trusted")
@@ -106,7 +107,7 @@ extension LedgerTables {
 
   /// Stores an attempt: one live or paid attempt a reference (`attempts_one_in_use`), counted in the signed windows.
   mutating func insert(_ attempt: Attempt, signedAt: Timestamp) throws {
-    guard attemptInUse(of: attempt.reference) == nil else {
+    guard attempt.isLate || attemptInUse(of: attempt.reference) == nil else {
       throw LedgerError(.refused, "the reference has a live or paid attempt", constraint: "attempts_one_in_use")
     }
     attempts[attempt.reference, default: []].append(attempt)

@@ -29,20 +29,36 @@ extension LedgerTables {
     return !row.status.isFinal && (end.status != .expired || row.terms.expiresAt.map { $0 > now } ?? true)
   }
 
-  /// `Ledger.holdUnproven`.
+  /// `Ledger.holdUnproven(atMost:)`.
+  mutating func holdUnproven(atMost count: Int) throws -> Bool {
+    guard checkpoint?.life != life, wasRollbackSeen else { return false }
+    return try holdSome(atMost: count).contains(count)
+  }
+
+  /// `Ledger.holdUnproven(upTo:)`.
   mutating func holdUnproven(upTo lastID: String?) throws {
     guard checkpoint?.life != life, wasRollbackSeen else { return }
+    _ = try holdSome(atMost: .max)
+    checkpoint = (lastID ?? "0-0", life)
+    raiseAlarm(HoldReason.historyUnproven.rawValue, "database", "unsigned payouts are held")
+  }
+
+  /// - Returns: how many rows each of the three rules has changed.
+  private mutating func holdSome(atMost count: Int) throws -> [Int] {
     let waiting = payouts(in: [.kycPending, .compliancePending, .queued, .scheduled]).filter {
       attemptInUse(of: $0.terms.reference) == nil
-    }
+    }.prefix(count)
     for row in waiting {
       try hold(
         row.terms.id, .historyUnproven,
         "the database went back in time and the log of intents is gone: it may have ended")
     }
-    for row in payouts(in: [.held]) { payouts[row.terms.id]?.holdReason = HoldReason.historyUnproven.rawValue }
-    checkpoint = (lastID ?? "0-0", life)
-    raiseAlarm(HoldReason.historyUnproven.rawValue, "database", "\(waiting.count) unsigned payouts are held")
+    let reason = HoldReason.historyUnproven.rawValue
+    let held = payouts(in: [.held]).filter { $0.holdReason != reason }.prefix(count)
+    for row in held { payouts[row.terms.id]?.holdReason = reason }
+    let signed = payouts(in: [.signed, .broadcast, .confirming]).filter { !$0.isUnproven }.prefix(count)
+    for row in signed { payouts[row.terms.id]?.isUnproven = true }
+    return [waiting.count, held.count, signed.count]
   }
 
   /// Anything put back since the server started, or another server or table than at an earlier life's last vouching.

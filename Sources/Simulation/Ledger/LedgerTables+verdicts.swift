@@ -41,13 +41,21 @@ extension LedgerTables {
       guard let attempt = attempts[reference]?.first(where: { $0.txid == txid && $0.isLive }) else { continue }
       if case .paid(let place, _) = verdict {
         end(reference, txid, as: .paid, blame: nil)
+        if attempt.isLate { openBreaker("paid_twice", "payout \(attempt.payout)", "another attempt had paid") }
         if let row = payout(of: reference), row.status == .signed || row.status == .broadcast {
           try move(row.terms.id, to: .confirming, note: "in solid block \(place.number)")
         }
         continue
       }
       end(reference, txid, as: verdict == .dead ? .dead : .failedOnChain, blame: verdict.ownBlame)
-      guard let row = payout(of: reference), [.signed, .broadcast, .confirming].contains(row.status) else { continue }
+      guard let row = payout(of: reference), [.signed, .broadcast, .confirming].contains(row.status),
+        attemptInUse(of: reference) == nil
+      else { continue }
+      if row.isUnproven {
+        payouts[row.terms.id]?.isUnproven = false
+        try hold(row.terms.id, .historyUnproven, "txid \(txid) ended unpaid; it may have ended before")
+        continue
+      }
       try free(row, after: attempt, retryDelayMilliseconds: retryDelayMilliseconds)
     }
   }

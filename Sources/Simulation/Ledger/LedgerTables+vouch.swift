@@ -5,13 +5,16 @@ import Payouts
 extension LedgerTables {
   /// `Ledger.declare`.
   mutating func declare(
-    wallet: Address, signer: String, journalID: [UInt8], begin: BlockPlace
+    wallet: Address, signer: String, journalID: [UInt8], begin: BlockPlace, waits: Bool = false
   ) -> WalletDeclaration {
     let declared = DeclaredJournal(wallet: wallet, journalID: journalID)
     if let known = journals[signer] { return known == declared ? .alreadyDeclared : .anotherJournal }
-    if transactions.values.contains(where: { $0.entry.wallet == wallet }) { return .walletHasPast }
+    if !waits, transactions.values.contains(where: { $0.entry.wallet == wallet }) { return .walletHasPast }
     if wallets[wallet] == nil { wallets[wallet] = begin }
     journals[signer] = declared
+    if waits {
+      _ = store(QuarantineRequest(signer: signer, cause: .walletPast, reason: "the wallet had signed before"))
+    }
     return .declared
   }
 
@@ -23,15 +26,16 @@ extension LedgerTables {
       declared: journals[signer],
       lastVouching: last.map {
         LastVouching(runID: $0.runID, serverStartMicroseconds: $0.life.startMicroseconds)
-      })
+      }, quarantines: openQuarantines)
   }
 
   /// `Ledger.vouch`.
   mutating func vouch(_ vouching: Vouching, journal: [JournalEntry]) throws -> VouchingOutcome {
     guard life == vouching.life else { return .anotherLife }
+    endQuarantines(by: vouching)
     guard journals[vouching.signer]?.journalID == vouching.journalID else { return .anotherJournal }
-    let missing = journal.filter { transactions[$0.txid] == nil || references[$0.txid] == nil }
-    let result = try putBack(missing, by: vouching)
+    if mustWait(vouching.signer) { return .waitsForQuarantine }
+    let result = try putBack(missing(of: journal), signer: vouching.signer)
     guard result.contradicted.isEmpty else { return .contradicted(result.contradicted) }
     guard result.deferred.isEmpty else {
       return .waitsForVerdicts(putBack: result.putBack, deferred: result.deferred)
@@ -40,15 +44,21 @@ extension LedgerTables {
     closeExplainedFindings()
     vouchings.append(
       VouchingRow(signer: vouching.signer, runID: vouching.runID, names: vouching.names, life: life))
+    endQuarantine(ofVouched: vouching.signer)
     let here = vouchings.filter { $0.life == life }
     let wanted = Set(vouching.names).union(here.flatMap(\.names)).union(journals.keys)
-    let unvouched = wanted.subtracting(here.map(\.signer)).sorted()
+    let unvouched = wanted.subtracting(here.map(\.signer)).subtracting(waitedOut).sorted()
     if unvouched.isEmpty { vouchedLife = life }
     return .vouched(putBack: result.putBack, missing: unvouched)
   }
 
-  private mutating func putBack(
-    _ entries: [JournalEntry], by vouching: Vouching
+  /// Which entries of a journal these tables lack.
+  func missing(of journal: [JournalEntry]) -> [JournalEntry] {
+    journal.filter { transactions[$0.txid] == nil || references[$0.txid] == nil }
+  }
+
+  mutating func putBack(
+    _ entries: [JournalEntry], signer: String
   ) throws -> (putBack: [TxID], deferred: [TxID], contradicted: [TxID]) {
     var (done, deferred, contradicted): ([TxID], [TxID], [TxID]) = ([], [], [])
     let inOrder = entries.sorted {
@@ -57,21 +67,22 @@ extension LedgerTables {
     }
     for entry in inOrder {
       let others = entry.payouts.compactMap { attemptInUse(of: $0.reference) }.filter { $0.txid != entry.txid }
-      if others.contains(where: { !$0.isLive }) {
+      let isOver = cursors[.solid].map { entry.expiration <= $0.time } ?? false
+      if others.contains(where: \.isLive) {
+        deferred.append(entry.txid)
+      } else if !others.isEmpty, !isOver {
         openBreaker(
           "contradicted_journal", "transaction \(entry.txid)", "the journal holds another attempt of what is paid")
         contradicted.append(entry.txid)
-      } else if !others.isEmpty {
-        deferred.append(entry.txid)
       } else {
-        try putBack(entry, signer: vouching.signer)
+        try putBack(entry, signer: signer, isLate: !others.isEmpty)
         done.append(entry.txid)
       }
     }
     return (done, deferred, contradicted)
   }
 
-  private mutating func putBack(_ entry: JournalEntry, signer: String) throws {
+  private mutating func putBack(_ entry: JournalEntry, signer: String, isLate: Bool) throws {
     putBacks[entry.txid] = now
     beingPutBack.insert(entry.txid)
     defer { beingPutBack.remove(entry.txid) }
@@ -88,7 +99,8 @@ extension LedgerTables {
         try insert(
           Attempt(
             reference: part.reference, payout: part.payout, number: part.attemptNumber, txid: entry.txid,
-            token: part.token, recipient: part.recipient, amount: part.amount), signedAt: entry.signedAt)
+            token: part.token, recipient: part.recipient, amount: part.amount, isLate: isLate),
+          signedAt: entry.signedAt)
       }
       if let end = transactions[entry.txid]?.status.outcome {
         self.end(part.reference, entry.txid, as: end, blame: nil)
@@ -100,7 +112,7 @@ extension LedgerTables {
   /// `setSigned` and `holdOthers`.
   private mutating func setSigned(_ part: JournalPayout, signer: String, txid: TxID) throws {
     guard let row = payout(of: part.reference),
-      attempts[part.reference]?.contains(where: { $0.txid == txid && $0.isLive }) == true
+      attempts[part.reference]?.contains(where: { $0.txid == txid && $0.isLive && !$0.isLate }) == true
     else { return }
     let waits: Set<PayoutStatus> = [.kycPending, .compliancePending, .queued, .scheduled]
     let isSame = (row.terms.token, row.terms.recipient, row.terms.amount) == (part.token, part.recipient, part.amount)

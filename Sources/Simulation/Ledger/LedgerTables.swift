@@ -24,6 +24,8 @@ struct LedgerTables: Sendable {
     var settlementBatch: BatchID?
     var notBefore: Timestamp?
     var notBeforeReason: DelayReason?
+    /// Whether it is held where its attempt ends unpaid: it may have ended in a lost part of the history.
+    var isUnproven = false
   }
 
   /// A name that was claimed for ever.
@@ -70,6 +72,8 @@ struct LedgerTables: Sendable {
     let token: Address
     let recipient: Address
     let amount: Amount
+    /// Whether a journal brought it after another attempt of its reference had paid.
+    var isLate = false
     var outcome: AttemptOutcome?
     var endedAt: Timestamp?
     var blame: FailureBlame?
@@ -161,6 +165,10 @@ struct LedgerTables: Sendable {
   var wallets: [Address: BlockPlace] = [:]
   var journals: [String: DeclaredJournal] = [:]
   var vouchings: [VouchingRow] = []
+  /// In the order of their ids.
+  var quarantines: [Quarantine] = []
+  /// Whose they were.
+  var retiredJournals: [[UInt8]: String] = [:]
   /// Transactions that a Signer ever put back, and when.
   var putBacks: [TxID: Timestamp] = [:]
   /// Up to where the log of intents was compared, and under which life.
@@ -193,9 +201,10 @@ struct LedgerTables: Sendable {
   /// Whether anything may be signed or end unpaid.
   var isHistoryTrusted: Bool { isContinuous && !findings.contains(where: \.isOpen) }
 
-  /// The attempt of a reference that is live or has paid: there is at most one.
+  /// The attempt of a reference that is live or has paid: there is at most one, and late ones.
   func attemptInUse(of reference: Reference) -> Attempt? {
-    attempts[reference]?.first { $0.isLive || $0.outcome == .paid }
+    let inUse = (attempts[reference] ?? []).filter { $0.isLive || $0.outcome == .paid }
+    return inUse.first { !$0.isLate } ?? inUse.first
   }
 
   /// Payouts in a state, in the order of their ids.

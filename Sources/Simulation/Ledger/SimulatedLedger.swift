@@ -226,6 +226,18 @@ extension SimulatedLedger: SignerLedger {
     try await write("vouch") { try $0.vouch(vouching, journal: journal) }
   }
 
+  func requestQuarantine(_ request: QuarantineRequest) async throws -> QuarantineAnswer {
+    try await write("request quarantine") { $0.requestQuarantine(request) }
+  }
+
+  func beginQuarantines(head: BlockPlace, under life: ServerLife) async throws -> QuarantineBeginning {
+    try await write("begin quarantines") { $0.beginQuarantines(head: head, under: life) }
+  }
+
+  func holdUnproven(atMost count: Int) async throws -> Bool {
+    try await write("hold unproven") { try $0.holdUnproven(atMost: count) }
+  }
+
   func record(_ standstill: Standstill, of signer: String) async throws {
     try await write("record standstill") { _ in }
   }

@@ -55,12 +55,14 @@ public enum JournalError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What happened and what to do.
   public var description: String {
     switch self {
-    case .missing(let path): "there is no journal at \(path): run 'payoutctl signer init' once on a new installation"
+    case .missing(let path):
+      "there is no journal at \(path): run 'payoutctl signer init' once on a new installation; where it is lost for good, "
+        + "'payoutctl signer init --journal-lost', which takes a quarantine"
     case .exists(let path): "there is a journal at \(path) already"
     case .locked(let path): "the journal \(path) is held by another process: one Signer a journal"
     case .io(let operation, let path, let errno): "\(operation) of the journal \(path) failed with errno \(errno)"
     case .damaged(let path, let line):
-      "line \(line) of the journal \(path) is not what was written: treat the journal as lost"
+      "line \(line) of the journal \(path) is not what was written: treat the journal as lost ('payoutctl signer init --journal-lost')"
     case .unusable(let path):
       "an earlier write of the journal \(path) failed and could not be undone: mend the disk, then start Signer again"
     case .another(let path, let detail): "the journal \(path) is another one: \(detail)"

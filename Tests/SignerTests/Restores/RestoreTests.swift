@@ -1,0 +1,293 @@
+import Foundation
+import Ledger
+import Payouts
+import Postgres
+import TestSupport
+import Testing
+
+/// Databases and disks that go back in time (DESIGN.md §3 "Continuity"), each with payouts flowing, some signed and in no
+/// block, some accepted and some ended unpaid since the copy. Clients submit every key again before and after. Each time:
+/// one transfer a key, nothing signed and nothing ended unpaid while the history is not vouched for, findings listed,
+/// operation goes on.
+@Suite(.serialized, .timeLimit(.minutes(10))) struct RestoreTests {
+  private let story = RestoreStory()
+
+  private func withServer(_ body: (PrivatePostgres) async throws -> Void) async throws {
+    let server = try await PrivatePostgres.start()
+    let result: Result<Void, any Error>
+    do { result = .success(try await body(server)) } catch { result = .failure(error) }
+    try await server.stop()
+    try result.get()
+  }
+
+  @Test func `(i) a base backup is restored, without recovery signal`() async throws {
+    // "It is false after every start of the server": such a backup keeps identifier and timeline.
+    try await withServer { server in
+      try await RestoreScene.run(on: server) { restore in
+        try await story.beforeTheCopy(restore)
+        try await server.takeBaseBackup()
+        try await story.afterTheCopy(restore)
+        try await server.restoreBaseBackup()
+        try await restore.wakeUp()
+        try await story.recover(restore, "(i) base backup")
+      }
+    }
+  }
+
+  @Test func `(ii) a file copy is put back, and others write past the old end of the log before a Signer connects`() async throws {
+    // "One that compares the server's … start time": the log's position says nothing.
+    try await withServer { server in
+      try await RestoreScene.run(on: server) { restore in
+        try await story.beforeTheCopy(restore)
+        try await server.copyData()
+        try await restore.wakeUp()
+        await restore.vouch("signer-1")
+        let life = try await restore.scene.ledger.vouchingState(signer: "signer-1").life
+        try await story.afterTheCopy(restore)
+        let position = try await restore.logPosition()
+        try await server.putBackData()
+        try await restore.wakeUp()
+        try await restore.write(beyond: position)
+        let now = try await restore.scene.ledger.vouchingState(signer: "signer-1").life
+        #expect((now.systemIdentifier, now.timeline) == (life.systemIdentifier, life.timeline))
+        try await story.recover(restore, "(ii) file copy")
+      }
+    }
+  }
+
+  @Test func `(iii) a standby that lags by a hundred commits is promoted while Signers run`() async throws {
+    // "Or a standby promoted that lacked the last commits": it started before they were made; its timeline is another.
+    try await withServer { server in
+      let port = try FreePort.choose()
+      try await RestoreScene.run(sparePort: port, on: server) { restore in
+        let standby = try await server.startStandby(port: port)
+        try await story.beforeTheCopy(restore)
+        try await eventually("the standby has caught up") {
+          try await server.query(
+            "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()").hasPrefix("1")
+        }
+        try await standby.stopReceiving()
+        try await eventually("the standby receives no more") {
+          try await server.query("SELECT count(*) FROM pg_stat_replication").hasPrefix("0")
+        }
+        try await story.afterTheCopy(restore)
+        for _ in 0..<100 { try await restore.scene.pool.executeScript("SELECT raise_alarm('a', 'commit', 'more')") }
+        try await server.stopServer(mode: .immediate)
+        try await standby.promote()
+        try await restore.wakeUp()
+        try await story.recover(restore, "(iii) standby promoted")
+        try await standby.stop()
+      }
+      try await server.startServer()
+    }
+  }
+
+  @Test func `(iv) a dump is loaded into a new server`() async throws {
+    // Another identifier.
+    try await withServer { server in
+      try await withServer { spare in
+        try await RestoreScene.run(spare: spare, on: server) { restore in
+          try await story.beforeTheCopy(restore)
+          try await server.dump(restore.database)
+          try await story.afterTheCopy(restore)
+          try await server.stopServer(mode: .fast)
+          try await spare.load(dumpOf: server, as: restore.database)
+          try await restore.wakeUp()
+          try await story.recover(restore, "(iv) dump into a new server")
+        }
+        try await server.startServer()
+      }
+    }
+  }
+
+  @Test func `(vii) a dump is loaded into the running server`() async throws {
+    // "The oid and file node of transactions (a dump loaded into a running server changes these)."
+    try await withServer { server in
+      try await RestoreScene.run(on: server) { restore in
+        try await story.beforeTheCopy(restore)
+        try await server.dump(restore.database)
+        try await story.afterTheCopy(restore)
+        try await restore.loadDumpInPlace()
+        try await restore.wakeUp()
+        try await story.recover(restore, "(vii) dump into the running server")
+      }
+    }
+  }
+
+  @Test func `(v) a Signer's disk is lost together with the end of the history`() async throws {
+    // "Another id under a known name is a lost journal"; "by then all that was signed in the lost history is on the solid
+    // chain or dead"; the old disk reappears: "what a late journal still brings goes in with its verdict".
+    try await withServer { server in
+      try await RestoreScene.run(on: server) { restore in
+        try await story.beforeTheCopy(restore)
+        try await server.takeBaseBackup()
+        try await story.afterTheCopy(restore)
+        try await server.restoreBaseBackup()
+        try await restore.loseDisk(of: "signer-1")
+        try await restore.wakeUp()
+        try await restore.submit(901...901)
+        try await restore.replaceJournal(of: "signer-1")
+        try await restore.start("signer-1")
+        try await story.recover(restore, "(v) disk lost", findings: true)
+        try await restore.bringOldDisk(of: "signer-1")
+        try await restore.pass(40)
+        #expect(try await restore.scene.count("SELECT count(*) FROM unclaimed_transfers WHERE explained_at IS NULL") == 0)
+        #expect(await restore.payments(story.owed).values.allSatisfy { $0 == 1 })
+      }
+    }
+  }
+
+  @Test func `(v) a Signer's disk is lost and the database is whole`() async throws {
+    try await withServer { server in
+      try await RestoreScene.run(on: server) { restore in
+        try await story.beforeTheCopy(restore)
+        try await story.afterTheCopy(restore)
+        try await restore.loseDisk(of: "signer-1")
+        try await restore.replaceJournal(of: "signer-1")
+        try await restore.start("signer-1")
+        let lostAt = restore.scene.clock.now()
+        try await restore.pass(2)
+        #expect(try await restore.scene.ledger.conditions().quarantine?.until != nil)
+        try await restore.pass(until: "all is at rest") { try await $0.isAtRest() }
+        let waited = restore.scene.clock.now().milliseconds(since: lostAt)
+        print("restore (v) disk lost, database whole: all at rest after \(waited / 1_000) s of chain time")
+        #expect(await restore.payments(story.owed).values.allSatisfy { $0 == 1 })
+        #expect(try await restore.openFindings() == 0)
+      }
+    }
+  }
+
+  @Test(arguments: ["stays away", "has a new volume"])
+  func `(vi) of two Signers one`(what: String) async throws {
+    // "All names in any list must vouch"; "Quarantine replaces a vouching that cannot be had (a Signer away …)".
+    try await withServer { server in
+      try await RestoreScene.run(names: ["signer-1", "signer-2"], on: server) { restore in
+        try await story.beforeTheCopy(restore)
+        try await server.takeBaseBackup()
+        try await story.afterTheCopy(restore, signer: "signer-2")
+        try await server.restoreBaseBackup()
+        if what == "stays away" { await restore.stop("signer-2") } else { try await restore.loseDisk(of: "signer-2") }
+        try await restore.wakeUp()
+        try await story.recover(restore, "(vi) one Signer \(what)", findings: true) { restore in
+          // The other one alone is not enough.
+          try await restore.pass(10)
+          #expect(try await restore.isContinuous() == false)
+          if what == "stays away" {
+            let answer = try await restore.scene.ledger.requestQuarantine(
+              QuarantineRequest(signer: "signer-2", cause: .signerAway, reason: "its machine burnt"))
+            #expect(answer == .requested)
+          } else {
+            try await restore.replaceJournal(of: "signer-2")
+            try await restore.start("signer-2")
+          }
+        }
+        if what == "stays away" {
+          // It comes back: what it knew goes in, and none of it is paid again.
+          try await restore.start("signer-2")
+        } else {
+          try await restore.bringOldDisk(of: "signer-2")
+        }
+        try await restore.pass(40)
+        #expect(try await restore.scene.count("SELECT count(*) FROM unclaimed_transfers WHERE explained_at IS NULL") == 0)
+        #expect(await restore.payments(story.owed).values.allSatisfy { $0 == 1 })
+        #expect(try await restore.scene.count("SELECT count(*) FROM transactions WHERE status IN ('signed', 'sent')") == 0)
+        #expect(try await restore.scene.breaker() == nil)
+      }
+    }
+  }
+
+  @Test func `(viii) journal and database are taken back together`() async throws {
+    // "Where Signer and server have both started since the last vouching, one snapshot may have taken both back: outside dev,
+    // the same wait with the configured expiration."
+    try await withServer { server in
+      try await RestoreScene.run(isDevelopment: false, on: server) { restore in
+        try await story.beforeTheCopy(restore)
+        try await server.takeBaseBackup()
+        try await restore.copyJournal(of: "signer-1")
+        try await story.afterTheCopy(restore)
+        try await server.restoreBaseBackup()
+        try await restore.putBackJournal(of: "signer-1")
+        try await restore.start("signer-1")
+        try await restore.wakeUp()
+        try await story.recover(restore, "(viii) journal and database", findings: true)
+        #expect(
+          try await restore.scene.ledger.quarantines(atMost: 10).map { [$0.cause.rawValue, $0.outcome?.rawValue] }
+            == [["both_started", "waited"]])
+      }
+    }
+  }
+
+  @Test func `(ix) a second restore in the middle of a quarantine`() async throws {
+    // "Begun anew at every server start."
+    try await withServer { server in
+      try await RestoreScene.run(on: server) { restore in
+        try await story.beforeTheCopy(restore)
+        try await server.takeBaseBackup()
+        try await story.afterTheCopy(restore)
+        try await server.restoreBaseBackup()
+        try await restore.loseDisk(of: "signer-1")
+        try await restore.wakeUp()
+        try await restore.replaceJournal(of: "signer-1")
+        try await restore.start("signer-1")
+        try await restore.pass(until: "a wait has begun") {
+          try await $0.scene.ledger.quarantines(atMost: 1).first?.isOfPresentLife ?? false
+        }
+        let first = try await restore.scene.ledger.quarantines(atMost: 1).first?.until
+        try await restore.pass(20)
+        // The copy knows nothing of the quarantine: the Signer with the new journal asks for it again.
+        try await server.restoreBaseBackup()
+        try await restore.wakeUp()
+        try await restore.pass(2)
+        let second = try await restore.scene.ledger.quarantines(atMost: 1).first?.until
+        #expect(try #require(second) > #require(first))
+        try await story.recover(restore, "(ix) restored again in a quarantine", findings: true) { restore in
+          // And where the server merely starts again, the same one begins anew.
+          try await server.restart(mode: .immediate)
+          try await restore.wakeUp()
+          try await restore.pass(2)
+          let third = try await restore.scene.ledger.quarantines(atMost: 1).first?.until
+          #expect(try #require(third) > #require(second))
+        }
+      }
+    }
+  }
+
+  @Test(arguments: ["commit and journal", "journal and broadcast"])
+  func `(x) a Signer is killed, and the database goes back, between`(what: String) async throws {
+    // "Bytes read or committed under an earlier start and not yet journaled are thrown away": nobody has heard of them.
+    try await withServer { server in
+      try await RestoreScene.run(on: server) { restore in
+        try await story.beforeTheCopy(restore)
+        try await restore.submit(501...503)
+        try await server.takeBaseBackup()
+        try await story.afterTheCopy(restore)
+        let before = await restore.scene.node.broadcasts.count
+        if what == "commit and journal" {
+          try await restore.start("signer-1") { ledger in
+            WatchedLedger(
+              ledger: ledger,
+              afterSign: { outcome in if case .done(let signed, _, _) = outcome, signed > 0 { throw Crash() } })
+          }
+          await restore.vouch("signer-1")
+        }
+        try await restore.sign(501...503, by: "signer-1")
+        #expect(try await restore.scene.count("SELECT count(*) FROM transactions WHERE status = 'signed'") > 0)
+        await restore.stop("signer-1")
+        #expect(await restore.scene.node.broadcasts.count == before)
+        try await server.restoreBaseBackup()
+        try await restore.wakeUp()
+        try await restore.start("signer-1")
+        try await story.recover(restore, "(x) killed between \(what)")
+        #expect(await restore.payments(501...503) == [501: 1, 502: 1, 503: 1])
+      }
+    }
+  }
+
+  private func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
+    let deadline = ContinuousClock.now + .seconds(60)
+    while try await !condition() {
+      guard ContinuousClock.now < deadline else { throw SceneError("waited in vain until \(what)") }
+      try await Task.sleep(for: .milliseconds(20))
+    }
+  }
+}
