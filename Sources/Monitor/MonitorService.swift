@@ -39,7 +39,7 @@ public enum MonitorService {
       name: name, token: configuration.tron.usdtContract,
       requiredConfirmations: configuration.tron.requiredConfirmations,
       retryDelayMilliseconds: configuration.retryDelaySeconds * 1_000,
-      maximumOwnFailures: configuration.maximumOwnFailures)
+      maximumOwnFailures: configuration.maximumOwnFailures, routers: configuration.routers)
     let alarms = configuration.alarmURL.map { AlarmWebhook($0, proxy: configuration.nodes.proxy.server) }
     let steps = try MonitorSteps(
       MonitorParts(

@@ -45,6 +45,7 @@ public struct MonitorPolicy: Sendable {
   let requiredConfirmations: Int64
   let retryDelayMilliseconds: Int64
   let maximumOwnFailures: Int64
+  let routers: Set<Address>
 
   /// - Parameters:
   ///   - name: the instance, unique among Monitor's replicas.
@@ -52,15 +53,17 @@ public struct MonitorPolicy: Sendable {
   ///   - requiredConfirmations: 19.
   ///   - retryDelayMilliseconds: how long a freed payout waits for its second attempt.
   ///   - maximumOwnFailures: after so many failures of its own a payout is `failed`.
+  ///   - routers: contracts that the fence watches besides the wallets.
   public init(
     name: String, token: Address, requiredConfirmations: Int64, retryDelayMilliseconds: Int64,
-    maximumOwnFailures: Int64 = 5
+    maximumOwnFailures: Int64 = 5, routers: Set<Address> = []
   ) {
     self.name = name
     self.token = token
     self.requiredConfirmations = requiredConfirmations
     self.retryDelayMilliseconds = retryDelayMilliseconds
     self.maximumOwnFailures = maximumOwnFailures
+    self.routers = routers
   }
 }
 
@@ -100,7 +103,7 @@ public struct MonitorSteps: Sendable {
   /// - Throws: `StreamError` where the instance's name cannot name a consumer.
   public init(_ parts: MonitorParts, policy: MonitorPolicy, metrics: MonitorMetrics?, logger: Logger) throws {
     let head = FollowHead(
-      ledger: parts.ledger, node: parts.node, fence: Fence(token: policy.token), clock: parts.clock, metrics: metrics,
+      ledger: parts.ledger, node: parts.node, fence: Fence(token: policy.token, routers: policy.routers), clock: parts.clock, metrics: metrics,
       logger: logger)
     let solid = FollowSolid(
       ledger: parts.ledger, node: parts.node, retryDelayMilliseconds: policy.retryDelayMilliseconds,

@@ -30,6 +30,11 @@ extension ModelWalk {
         UNION ALL SELECT 'finding ' || concat_ws(' ', encode(txid, 'hex'), kind, log_index, judged_at IS NOT NULL,
             explained_at IS NOT NULL, acknowledged_at IS NOT NULL)
           FROM unclaimed_transfers
+        UNION ALL SELECT 'adoption ' || concat_ws(' ', encode(txid, 'hex'), payout_id, done_at IS NOT NULL,
+            refused_at IS NOT NULL)
+          FROM adoptions
+        UNION ALL SELECT 'treasury ' || concat_ws(' ', id, coalesce(encode(txid, 'hex'), '-'), refused_at IS NOT NULL)
+          FROM treasury_orders
         UNION ALL SELECT 'cursor ' || concat_ws(' ', view, number, encode(block_id, 'hex')) FROM chain_cursors
         UNION ALL SELECT 'block ' || concat_ws(' ', number, encode(block_id, 'hex')) FROM chain_blocks
         UNION ALL SELECT 'continuous ' || continuous()
@@ -60,6 +65,12 @@ extension ModelWalk {
     lines += model.findings.map { row in
       "finding \(row.what.txid) \(row.what.kind.rawValue) \(row.what.logIndex) \(Self.text(row.isJudged)) "
         + "\(Self.text(row.isExplained)) \(Self.text(row.isAcknowledged))"
+    }
+    lines += model.adoptions.map { row in
+      "adoption \(row.order.txid) \(row.order.payout) \(Self.text(row.state == .done)) \(Self.text(row.state == .refused))"
+    }
+    lines += model.treasury.map { row in
+      "treasury \(row.order.id) \(row.txid.map { "\($0)" } ?? "-") \(Self.text(row.isRefused))"
     }
     lines += model.cursors.map { "cursor \($0.key.rawValue) \($0.value.number) \($0.value.id)" }
     lines += model.blocks.map { "block \($0.number) \($0.id)" }

@@ -82,7 +82,7 @@ struct ModelWalk {
   /// Draws one operation and carries it out on both sides.
   mutating func step() async throws {
     if roll(3) == 0 { try await passTime() }
-    switch roll(22) {
+    switch roll(25) {
     case 0...3: try await accept()
     case 4...6: try await schedule()
     case 7...9: try await sign()
@@ -94,6 +94,7 @@ struct ModelWalk {
     case 18: try await decide()
     case 19: try await vouch()
     case 20: try await steer()
+    case 21...23: try await orders()
     default: try await look()
     }
   }
@@ -246,7 +247,9 @@ struct ModelWalk {
     let held = model.payouts(in: roll(6) == 0 ? [.queued, .held] : [.held])
     guard !held.isEmpty else { return try await look() }
     let id = held[roll(held.count)].terms.id
-    let decision: HeldDecision = [.release, .release, .reject, .settle(proof: "proof")][roll(4)]
+    let odd = model.transactions.values.first { $0.status == .anomalous }?.entry.txid
+    let adopt = HeldDecision.adopt(odd ?? Sample.txid(Sample.reference(1), attempt: 1))
+    let decision: HeldDecision = [.release, .release, .reject, .settle(proof: "proof"), adopt][roll(5)]
     try await compare("decide \(id) \(decision)") {
       "\(try await $0.decide(id, decision, reason: "reason", requiredConfirmations: 2))"
     } _: {
@@ -318,7 +321,12 @@ struct ModelWalk {
     }
   }
 
-  private mutating func look() async throws {
+  /// A Signer has journaled it.
+  mutating func remember(_ entry: JournalEntry) {
+    if !journal.contains(where: { $0.txid == entry.txid }) { journal.append(entry) }
+  }
+
+  mutating func look() async throws {
     try await compare("look") { ledger in
       let conditions = try await ledger.conditions()
       let batches = try await ledger.batchesToSign(waitingFor: 1_000, after: nil, atMost: 1_000)

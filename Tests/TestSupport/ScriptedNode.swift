@@ -67,9 +67,14 @@ public actor ScriptedNode: TronNode {
     let transaction: BlockTransaction
     let execution: Execution
 
-    /// - Parameter rawData: a serialized `raw_data`.
-    public init(rawData: [UInt8], _ execution: Execution = .success) throws(TransactionError) {
-      transaction = try BlockTransaction(rawData: rawData, contractResult: execution.inBlock)
+    /// - Parameters:
+    ///   - rawData: a serialized `raw_data`.
+    ///   - signatures: as the block holds them; who signed does not matter to this chain.
+    public init(
+      rawData: [UInt8], signatures: [[UInt8]] = [], _ execution: Execution = .success
+    ) throws(TransactionError) {
+      transaction = try BlockTransaction(
+        rawData: rawData, contractResult: execution.inBlock, signatures: signatures)
       self.execution = execution
     }
 
@@ -365,9 +370,10 @@ public actor ScriptedNode: TronNode {
     _ foreign: [Foreign]
   ) -> Produced {
     let executed = ours.compactMap { transaction, execution -> (BlockTransaction, Execution)? in
-      guard let inBlock = try? BlockTransaction(rawData: transaction.rawData, contractResult: execution.inBlock) else {
-        return nil
-      }
+      let inBlock = try? BlockTransaction(
+        rawData: transaction.rawData, contractResult: execution.inBlock,
+        signatures: [[UInt8](transaction.bytes.suffix(65))])
+      guard let inBlock else { return nil }
       return (inBlock, execution)
     }
     let all = executed + foreign.map { ($0.transaction, $0.execution) }

@@ -47,7 +47,7 @@ extension LedgerTables {
     return .vouched(putBack: result.putBack, missing: unvouched)
   }
 
-  private mutating func putBack(
+  mutating func putBack(
     _ entries: [JournalEntry], by vouching: Vouching
   ) throws -> (putBack: [TxID], deferred: [TxID], contradicted: [TxID]) {
     var (done, deferred, contradicted): ([TxID], [TxID], [TxID]) = ([], [], [])

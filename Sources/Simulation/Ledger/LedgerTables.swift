@@ -169,6 +169,11 @@ struct LedgerTables: Sendable {
   var headMovedAt: Timestamp?
   /// The part of the head's branch that may be undone, oldest first.
   var blocks: [BlockPlace] = []
+  /// In the order in which they were given.
+  var adoptions: [Adoption] = []
+  var treasury: [Treasury] = []
+  /// The treasury's transaction that is signed despite the breaker in the transaction that runs just now.
+  var emergencySweep: TxID?
   /// Transactions that a Signer puts back in the transaction that runs just now.
   var beingPutBack: Set<TxID> = []
   /// Who writes: stands in each event.

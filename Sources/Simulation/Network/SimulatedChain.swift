@@ -190,7 +190,8 @@ final class SimulatedChain: Sendable {
   ) -> Produced {
     let time = Timestamp(milliseconds: time)
     let transactions = ours.compactMap { transaction, result in
-      try? BlockTransaction(rawData: transaction.rawData, contractResult: result)
+      try? BlockTransaction(
+        rawData: transaction.rawData, contractResult: result, signatures: [[UInt8](transaction.bytes.suffix(65))])
     }
     let words = withUnsafeBytes(of: (number, time.milliseconds, branch)) { [UInt8]($0) }
     let root = BlockHashing.root(ofLeaves: transactions.map(\.txid.bytes))
