@@ -181,7 +181,7 @@ let package = Package(
     tests(
       "MonitorTests",
       of: [
-        "Monitor", "Signer", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres", logging,
+        "Monitor", "Signer", "DevnetMain", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres", logging,
         nioCore, nioPosix, nioHTTP1, nioSSL, lifecycle,
       ]),
     tests("DevnetTests", of: ["Devnet", httpClient, nioCore, lifecycle, logging], excluding: ["tronpy"]),

@@ -9,11 +9,15 @@ import Tron
 struct Fence: Sendable {
   /// The one contract whose logs count.
   let token: Address
+  /// Router contracts, where there are any: watched like the wallets. A contract owns no transactions; money can be moved
+  /// out of it.
+  var routers: Set<Address> = []
 
   /// Transactions owned by a watched account, and transfers of the token out of one.
   func suspects(in block: ReadBlock, wallets: Set<Address>) -> [ChainFinding] {
-    block.entries.flatMap { entry in
-      owned(entry, by: wallets) + transfers(in: entry, from: wallets)
+    let watched = wallets.union(routers)
+    return block.entries.flatMap { entry in
+      owned(entry, by: watched) + transfers(in: entry, from: watched)
     }
   }
 

@@ -1,3 +1,4 @@
+import Payouts
 public import Worker
 
 /// What Monitor reads besides what every worker reads.
@@ -7,6 +8,7 @@ public import Worker
 /// - `PAYOUT_RETRY_DELAY_SECONDS` (1 to 86400, default 60): how long a freed payout waits for its second attempt; doubles
 ///   with each further one, up to an hour.
 /// - `MAX_PAYOUT_RETRY_ATTEMPTS` (1 to 100, default 5): after so many failures of its own a payout is `failed`.
+/// - `PAYOUT_ROUTER_V0_ADDRESS`, `PAYOUT_ROUTER_KYC_ADDRESS` (addresses, optional): contracts that the fence watches too.
 /// - `ALARM_WEBHOOK_URL` (http or https URL, secret, optional): is told each alarm.
 /// - `WEBHOOK_ALLOWED_NETWORKS` (networks such as 10.1.0.0/16, comma-separated, default none): addresses that webhooks may
 ///   be sent to although they are not public.
@@ -18,6 +20,7 @@ public struct MonitorConfiguration: SettingsReadable, Sendable {
   let maximumOwnFailures: Int64
   let alarmURL: ServiceURL?
   let webhookAllowedNetworks: [IPNetwork]
+  let routers: Set<Address>
 
   /// Reads every key.
   public init(from settings: inout Settings) {
@@ -27,6 +30,8 @@ public struct MonitorConfiguration: SettingsReadable, Sendable {
     retryDelaySeconds = settings.integer("PAYOUT_RETRY_DELAY_SECONDS", default: 60, in: 1...86_400)
     maximumOwnFailures = settings.integer("MAX_PAYOUT_RETRY_ATTEMPTS", default: 5, in: 1...100)
     alarmURL = settings.optionalURL("ALARM_WEBHOOK_URL", .endpoint)
+    routers = Set(
+      ["PAYOUT_ROUTER_V0_ADDRESS", "PAYOUT_ROUTER_KYC_ADDRESS"].compactMap { settings.optionalAddress($0) })
     webhookAllowedNetworks = MonitorConfiguration.networks("WEBHOOK_ALLOWED_NETWORKS", from: &settings)
   }
 

@@ -40,7 +40,7 @@ public enum MonitorService {
       requiredConfirmations: configuration.tron.requiredConfirmations,
       retryDelayMilliseconds: configuration.retryDelaySeconds * 1_000,
       maximumOwnFailures: configuration.maximumOwnFailures,
-      knownProducers: configuration.tron.network.producers)
+      knownProducers: configuration.tron.network.producers, routers: configuration.routers)
     let alarms = configuration.alarmURL.map { AlarmWebhook($0, proxy: configuration.nodes.proxy.server) }
     let steps = try MonitorSteps(
       MonitorParts(

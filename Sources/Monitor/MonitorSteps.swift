@@ -47,6 +47,7 @@ public struct MonitorPolicy: Sendable {
   let maximumOwnFailures: Int64
   let webhookWorkers: Int
   let knownProducers: Int?
+  let routers: Set<Address>
 
   /// - Parameters:
   ///   - name: the instance, unique among Monitor's replicas.
@@ -56,9 +57,11 @@ public struct MonitorPolicy: Sendable {
   ///   - maximumOwnFailures: after so many failures of its own a payout is `failed`.
   ///   - webhookWorkers: how many servers are told webhooks at a time; nil for the usual number.
   ///   - knownProducers: how many producers the network has, for our own count of solidity; nil for as many as are seen.
+  ///   - routers: contracts that the fence watches besides the wallets.
   public init(
     name: String, token: Address, requiredConfirmations: Int64, retryDelayMilliseconds: Int64,
-    maximumOwnFailures: Int64 = 5, webhookWorkers: Int? = nil, knownProducers: Int? = nil
+    maximumOwnFailures: Int64 = 5, webhookWorkers: Int? = nil, knownProducers: Int? = nil,
+    routers: Set<Address> = []
   ) {
     self.name = name
     self.token = token
@@ -67,6 +70,7 @@ public struct MonitorPolicy: Sendable {
     self.maximumOwnFailures = maximumOwnFailures
     self.webhookWorkers = webhookWorkers ?? DeliverWebhooks.workers
     self.knownProducers = knownProducers
+    self.routers = routers
   }
 }
 
@@ -107,7 +111,7 @@ public struct MonitorSteps: Sendable {
 
   /// - Throws: `StreamError` where the instance's name cannot name a consumer.
   public init(_ parts: MonitorParts, policy: MonitorPolicy, metrics: MonitorMetrics?, logger: Logger) throws {
-    let fence = Fence(token: policy.token)
+    let fence = Fence(token: policy.token, routers: policy.routers)
     let producers = CountProducers(knownProducers: policy.knownProducers)
     let disagreements = TellDisagreements(
       ledger: parts.ledger, clock: parts.clock, metrics: metrics, logger: logger)

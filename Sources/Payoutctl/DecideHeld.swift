@@ -65,6 +65,7 @@ struct DecideHeld {
     case .release, .releaseAlthoughEnded: "released"
     case .reject: "rejected"
     case .settle: "settled"
+    case .adopt: "confirmed by adoption"
     }
   }
 
@@ -75,12 +76,18 @@ struct DecideHeld {
     case .notHeld(let status): "\(cannot): it is \(status.rawValue), not held; nothing was changed"
     case .attemptIsLive(let txid, .anomalous):
       "\(cannot): its attempt, transaction \(txid), is anomalous, which proves neither payment nor failure; Monitor "
-        + "reads it again until it is clear, try again then; nothing was changed"
+        + "reads it again until it is clear; once you have seen on the solid chain what it did, 'payoutctl adopt' takes it "
+        + "for the payment, or 'payoutctl settle' ends the payout; nothing was changed"
     case .attemptIsLive(let txid, let status):
       "\(cannot): its attempt, transaction \(txid), is live (\(status.rawValue)) and may still pay it; wait until it "
         + "has ended; nothing was changed"
     case .attemptHasPaid(let txid):
-      "\(cannot): transaction \(txid) has paid its reference; look at 'payoutctl show \(payout)'; nothing was changed"
+      "\(cannot): transaction \(txid) has paid its reference; look at 'payoutctl show \(payout)'; where that paid another "
+        + "recipient or amount, reject or settle this payout; nothing was changed"
+    case .notItsAnomaly(let txid):
+      "\(cannot): transaction \(txid) is not an anomalous attempt of it that pays it; nothing was changed"
+    case .notSolid(let txid):
+      "\(cannot) yet: the block of transaction \(txid) is not solid; nothing was changed"
     case .confirmationsAreMissing(let txid, let confirmations):
       "\(cannot) yet: transaction \(txid) has paid it and has \(confirmations) confirmations of "
         + "\(requiredConfirmations); try again when it has them; nothing was changed"

@@ -9,7 +9,10 @@ import ArgumentParser
 struct SettlePayout: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "settle", abstract: "Ends a held payout that was paid another way.",
-    discussion: "Only without an attempt that may still pay it or has paid it. There is no way back.")
+    discussion: """
+      Only without an attempt that may still pay it or has paid it; an anomalous attempt does not count, and stays as it is. \
+      There is no way back.
+      """)
 
   @OptionGroup var target: PayoutArgument
   @OptionGroup var why: ReasonOption

@@ -66,7 +66,8 @@ struct DecideOnPayouts<Signer: TransactionSigner>: Sendable {
           .hold(candidate.payout.id, .signerLimit, note: "it exceeds Signer's own limit", opensBreaker: false))
       } else if try earlierAttempts.areProvenUnpaid(
         journal.attempts(of: candidate.payout.terms.reference), of: candidate.payout.terms.reference),
-        let expiration = expiration(of: candidate.payout.terms, outlook: outlook)
+        let expiration = expiration(
+          of: candidate.payout.terms.reference, notAfter: candidate.payout.terms.expiresAt, outlook: outlook)
       {
         if let full = try limits.reserve(candidate.payout.terms.amount) {
           decisions.append(
@@ -74,10 +75,11 @@ struct DecideOnPayouts<Signer: TransactionSigner>: Sendable {
               candidate.payout.id, milliseconds: Self.limitPauseMilliseconds, note: "\(full) has no room for it"))
           continue
         }
-        let second = now.milliseconds / 1_000 + batch.secondsLater
-        let timestamp = Timestamp(milliseconds: second * 1_000 + candidate.payout.terms.reference.milliseconds)
+        let transfer = WantedTransfer(candidate)
         decisions.append(
-          .sign(try sign(candidate, expiration: expiration, timestamp: timestamp, outlook: outlook)))
+          .sign(
+            try sign(
+              transfer, expiration: expiration, now: now, secondsLater: batch.secondsLater, outlook: outlook)))
         room -= 1
       }
     }
@@ -109,10 +111,12 @@ struct DecideOnPayouts<Signer: TransactionSigner>: Sendable {
 
   /// The largest time at or below head time + `TRANSACTION_EXPIRATION_SECONDS` and the payout's own end whose low ten
   /// bits are the reference's top ten (DESIGN.md §7); nil where too little life is left.
-  private func expiration(of terms: PayoutTerms, outlook: ChainOutlook.Outlook) -> Timestamp? {
+  func expiration(
+    of reference: Reference, notAfter end: Timestamp?, outlook: ChainOutlook.Outlook
+  ) -> Timestamp? {
     var limit = outlook.head.time.milliseconds + expirationMilliseconds
-    if let end = terms.expiresAt { limit = min(limit, end.milliseconds) }
-    var expiration = limit & ~0x3ff | terms.reference.topTenBits
+    if let end { limit = min(limit, end.milliseconds) }
+    var expiration = limit & ~0x3ff | reference.topTenBits
     if expiration > limit { expiration -= 0x400 }
     guard expiration - outlook.head.time.milliseconds >= Self.shortestLifeMilliseconds else { return nil }
     return Timestamp(milliseconds: expiration)
@@ -128,20 +132,48 @@ struct DecideOnPayouts<Signer: TransactionSigner>: Sendable {
     return Sun(price.count * energy)
   }
 
-  private func sign(
-    _ candidate: SigningCandidate, expiration: Timestamp, timestamp: Timestamp, outlook: ChainOutlook.Outlook
+  /// Builds and signs a transfer whose times carry its reference (DESIGN.md §3 point 1).
+  ///
+  /// - Parameter secondsLater: how many seconds later than `now` its timestamp is, to get out of a collision.
+  func sign(
+    _ wanted: WantedTransfer, expiration: Timestamp, now: Timestamp, secondsLater: Int64 = 0,
+    outlook: ChainOutlook.Outlook
   ) throws -> SignedPayout {
-    let terms = candidate.payout.terms
+    let second = now.milliseconds / 1_000 + secondsLater
+    let timestamp = Timestamp(milliseconds: second * 1_000 + wanted.reference.milliseconds)
     let feeLimit = try feeLimit(at: outlook.energyPrice)
     let unsigned = try UnsignedTransaction.tokenTransfer(
-      owner: signer.address, token: token, to: terms.recipient, amount: terms.amount,
+      owner: signer.address, token: token, to: wanted.recipient, amount: wanted.amount,
       referenceBlock: outlook.solid.id, expiration: expiration, timestamp: timestamp, feeLimit: feeLimit)
     let signed = try unsigned.signed(by: signer)
     return SignedPayout(
-      payout: terms.id, reference: terms.reference, attemptNumber: candidate.attemptNumber, txid: signed.txid,
+      payout: wanted.id, reference: wanted.reference, attemptNumber: wanted.attemptNumber, txid: signed.txid,
       signedBytes: signed.bytes, referenceBlockNumber: outlook.solid.number, headTime: outlook.head.time,
       expiration: expiration, feeLimit: feeLimit,
-      transfer: ExpectedTransfer(token: token, from: signer.address, to: terms.recipient, amount: terms.amount))
+      transfer: ExpectedTransfer(token: token, from: signer.address, to: wanted.recipient, amount: wanted.amount))
+  }
+}
+
+/// A transfer that is to be signed: a payout's, or a treasury order's.
+struct WantedTransfer {
+  let id: PayoutID
+  let reference: Reference
+  let attemptNumber: Int
+  let recipient: Address
+  let amount: Amount
+}
+
+extension WantedTransfer {
+  init(_ candidate: SigningCandidate) {
+    let terms = candidate.payout.terms
+    self.init(
+      id: terms.id, reference: terms.reference, attemptNumber: candidate.attemptNumber, recipient: terms.recipient,
+      amount: terms.amount)
+  }
+
+  /// An order is signed once.
+  init(_ order: TreasuryOrder) {
+    self.init(id: order.id, reference: order.reference, attemptNumber: 1, recipient: order.recipient, amount: order.amount)
   }
 }
 

@@ -50,7 +50,7 @@ struct SignBatches<Signer: TransactionSigner>: Sendable {
   }
 
   /// A look at the chain whose time agrees with our own clock and whose price is possible: each one is judged anew.
-  private func trustedLook() async throws -> ChainOutlook.Outlook {
+  func trustedLook() async throws -> ChainOutlook.Outlook {
     let look = try await outlook.look()
     let difference = abs(look.head.time.milliseconds(since: look.askedAt))
     guard difference <= clockBoundMilliseconds else {
@@ -143,16 +143,21 @@ extension SignBatches {
     var seen: Set<TxID> = []
     return made.decisions.compactMap { decision -> JournalEntry? in
       guard case .sign(let signed) = decision, seen.insert(signed.txid).inserted else { return nil }
-      return JournalEntry(
-        txid: signed.txid, wallet: decide.signer.address, signer: signerName, signedBytes: signed.signedBytes,
-        referenceBlockNumber: signed.referenceBlockNumber, headTime: signed.headTime, expiration: signed.expiration,
-        feeLimit: signed.feeLimit, signedAt: made.at,
-        payouts: [
-          JournalPayout(
-            payout: signed.payout, reference: signed.reference, attemptNumber: signed.attemptNumber,
-            token: signed.transfer.token, recipient: signed.transfer.to, amount: signed.transfer.amount)
-        ])
+      return entry(of: signed, at: made.at, for: .payouts)
     }
+  }
+
+  /// What the journal is to hold of a transaction.
+  func entry(of signed: SignedPayout, at moment: Timestamp, for purpose: JournalEntry.Purpose) -> JournalEntry {
+    JournalEntry(
+      txid: signed.txid, wallet: decide.signer.address, signer: signerName, signedBytes: signed.signedBytes,
+      referenceBlockNumber: signed.referenceBlockNumber, headTime: signed.headTime, expiration: signed.expiration,
+      feeLimit: signed.feeLimit, signedAt: moment,
+      payouts: [
+        JournalPayout(
+          payout: signed.payout, reference: signed.reference, attemptNumber: signed.attemptNumber,
+          token: signed.transfer.token, recipient: signed.transfer.to, amount: signed.transfer.amount)
+      ], purpose: purpose)
   }
 
   /// Journals at once what is committed: who reads the ledger could send it, keep it from ever being taken for broadcast, and
@@ -160,7 +165,7 @@ extension SignBatches {
   ///
   /// Broadcasting journals it, too, and first of all, so that a failure here costs nothing but that protection: it is told
   /// there. Another life than the one vouched for throws it away.
-  private func write(_ entries: [JournalEntry], under life: ServerLife?) async {
+  func write(_ entries: [JournalEntry], under life: ServerLife?) async {
     guard let life, !entries.isEmpty else { return }
     do {
       try await decide.journal.append(entries, under: life)
@@ -186,7 +191,7 @@ extension SignBatches {
   }
 
   /// Keeps in mind what was signed until the journal holds it (see `EarlierAttempts`).
-  private func remember(_ entries: [JournalEntry]) {
+  func remember(_ entries: [JournalEntry]) {
     decide.earlierAttempts.remember(entries.filter { !decide.journal.holds($0.txid) })
   }
 }

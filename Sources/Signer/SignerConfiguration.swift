@@ -15,6 +15,7 @@ public import Worker
 /// - `SIGNER_HOURLY_LIMIT_USDT`, `SIGNER_DAILY_LIMIT_USDT` (amounts, required outside of dev): what Signer signs at most.
 /// - `TRANSACTION_EXPIRATION_SECONDS` (30 to `MAX_EXPIRATION_SECONDS`, default 120).
 /// - `MAX_IN_FLIGHT_TRANSACTIONS` (1 to 100000, default 1000).
+/// - `TREASURY_ADDRESSES` (addresses, comma-separated, default none): the only ones that treasury orders may send to.
 public struct SignerConfiguration: SettingsReadable, Sendable {
   let stores: StoreConfiguration
   let tron: TronConfiguration
@@ -29,6 +30,7 @@ public struct SignerConfiguration: SettingsReadable, Sendable {
   let expirationSeconds: Int64
   let maximumInFlight: Int
   let isDevelopment: Bool
+  let treasury: Set<Address>
 
   /// Reads every key.
   public init(from settings: inout Settings) {
@@ -55,6 +57,15 @@ public struct SignerConfiguration: SettingsReadable, Sendable {
     expirationSeconds = settings.integer(
       "TRANSACTION_EXPIRATION_SECONDS", default: 120, in: 30...max(30, tron.maxExpirationSeconds))
     maximumInFlight = Int(settings.integer("MAX_IN_FLIGHT_TRANSACTIONS", default: 1_000, in: 1...100_000))
+    treasury = SignerConfiguration.addresses("TREASURY_ADDRESSES", from: &settings)
+  }
+
+  private static func addresses(_ key: String, from settings: inout Settings) -> Set<Address> {
+    var addresses: Set<Address> = []
+    for text in settings.list(key) {
+      do { addresses.insert(try Address(text)) } catch { settings.note(key, "\(text): \(error.reason)") }
+    }
+    return addresses
   }
 
   private static func limit(_ key: String, isRequired: Bool, _ settings: inout Settings) -> Amount? {

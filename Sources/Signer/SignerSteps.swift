@@ -49,6 +49,7 @@ public struct SignerPolicy: Sendable {
   let clockBoundMilliseconds: Int64
   let maximumInFlight: Int
   let isDevelopment: Bool
+  let treasury: Set<Address>
 
   /// The rules as configured.
   public init(_ configuration: SignerConfiguration) throws(MalformedValue) {
@@ -58,14 +59,15 @@ public struct SignerPolicy: Sendable {
       hourlyLimit: configuration.hourlyLimit, dailyLimit: configuration.dailyLimit,
       expirationMilliseconds: configuration.expirationSeconds * 1_000,
       clockBoundMilliseconds: configuration.tron.clockBoundSeconds * 1_000,
-      maximumInFlight: configuration.maximumInFlight, isDevelopment: configuration.isDevelopment)
+      maximumInFlight: configuration.maximumInFlight, isDevelopment: configuration.isDevelopment,
+      treasury: configuration.treasury)
   }
 
   /// The rules one by one; units in the names.
   public init(
     name: String, names: [String], network: Network, token: Address, seals: SealVerifier, hourlyLimit: Amount?,
     dailyLimit: Amount?, expirationMilliseconds: Int64 = 120_000, clockBoundMilliseconds: Int64 = 60_000,
-    maximumInFlight: Int = 1_000, isDevelopment: Bool = true
+    maximumInFlight: Int = 1_000, isDevelopment: Bool = true, treasury: Set<Address> = []
   ) {
     self.name = name
     self.names = names
@@ -78,6 +80,7 @@ public struct SignerPolicy: Sendable {
     self.clockBoundMilliseconds = clockBoundMilliseconds
     self.maximumInFlight = maximumInFlight
     self.isDevelopment = isDevelopment
+    self.treasury = treasury
   }
 }
 
@@ -95,9 +98,11 @@ public struct SignerSteps: Sendable {
   public let sweep: Step
   /// See `CheckpointIntents`.
   public let checkpoint: Step
+  /// See `CarryOutOrders`.
+  public let carryOutOrders: Step
 
   /// All of them.
-  public var all: [Step] { [vouch, sign, broadcast, prove, sweep, checkpoint] }
+  public var all: [Step] { [vouch, sign, broadcast, prove, sweep, checkpoint, carryOutOrders] }
 
   /// - Throws: `StreamError` where the Signer's name cannot name a consumer.
   public init<Key: TransactionSigner>(
@@ -131,12 +136,19 @@ public struct SignerSteps: Sendable {
     let consumer = try signing.consumer(parts.streams, name: ConsumerName(policy.name))
     let broadcasting = BroadcastTransactions(
       ledger: parts.ledger, journal: parts.journal, node: parts.node, outlook: outlook, streams: parts.streams,
-      state: state, signerName: policy.name, earlierAttempts: earlierAttempts, metrics: metrics, logger: logger)
+      state: state, signerName: policy.name, earlierAttempts: earlierAttempts, treasury: policy.treasury,
+      metrics: metrics, logger: logger)
     let proving = ProveEarlierAttempts(
       node: parts.node, ledger: parts.ledger, earlierAttempts: earlierAttempts, clock: parts.clock,
       log: disagreements, logger: logger)
     let sweeping = SweepBatches(
       ledger: parts.ledger, streams: parts.streams, clock: parts.clock, state: state)
+    let orders = CarryOutOrders(
+      ledger: parts.ledger,
+      adopt: AdoptTransactions(
+        ledger: parts.ledger, journal: parts.journal, state: state, signerName: policy.name,
+        earlierAttempts: earlierAttempts, logger: logger),
+      sweep: SignTreasuryOrders(batches: signing, allowed: policy.treasury))
 
     vouch = Step("vouch", stateWhenFailing: .failed) { try await vouching.step() }
     sign = Step("sign", backOff: .asking) {
@@ -149,5 +161,6 @@ public struct SignerSteps: Sendable {
     prove = Step("prove", backOff: .asking) { try await proving.step() }
     sweep = Step("sweep") { try await sweeping.step() }
     checkpoint = Step("checkpoint_intents") { try await checkpointing.step() }
+    carryOutOrders = Step("carry_out_orders", backOff: .asking) { try await orders.step() }
   }
 }

@@ -125,7 +125,7 @@ import Testing
     try await withLedger { test async throws in
       try await test.signed(1)
       try await test.solid(101, [test.txid(1): .anomalous(test.place(101), finding: "another log")])
-      for decision in [HeldDecision.release, .reject, .settle(proof: "p")] {
+      for decision in [HeldDecision.release, .reject] {
         #expect(try await decide(1, decision, test) == .refused(.attemptIsLive(test.txid(1), .anomalous)))
       }
       try await test.ledger.settle(
@@ -187,6 +187,71 @@ import Testing
       try await test.head(101, [test.txid(1)])
       try await test.solid(101, [test.txid(1): .paid(test.place(101), Sample.cost)])
       #expect(try await decide(1, .release, test, required: 1) == .refused(.attemptHasPaid(test.txid(1))))
+    }
+  }
+
+  // "An anomalous transaction is read again until it is clear, or adopted or settled by an operator, and never signed again":
+  // only with its block solid, deep enough, and by its name.
+  @Test func `a person adopts an anomalous attempt once its solid block is deep enough`() async throws {
+    try await withLedger { test async throws in
+      try await test.signed(2)
+      try await test.solid(101, [test.txid(1): .anomalous(test.place(101), finding: "another log")])
+      let confirm = HeldDecision.adopt(test.txid(1))
+      #expect(try await decide(1, .adopt(test.txid(2)), test) == .refused(.notItsAnomaly(test.txid(2))))
+      try await test.force("UPDATE chain_cursors SET number = 100 WHERE view = 'solid'")
+      #expect(try await decide(1, confirm, test, required: 1) == .refused(.notSolid(test.txid(1))))
+      try await test.force("UPDATE chain_cursors SET number = 101 WHERE view = 'solid'")
+      try await test.head(101, [])
+      #expect(
+        try await decide(1, confirm, test, required: 2)
+          == .refused(.confirmationsAreMissing(test.txid(1), confirmations: 1)))
+      #expect(try await test.status(Sample.payoutID(1)) == .held)
+      #expect(try await decide(1, confirm, test, required: 1) == .done(.confirmed))
+      #expect(try await test.status(test.txid(1)) == "solid")
+      #expect(try await test.ledger.attempts(of: Sample.payoutID(1)).map(\.outcome) == [.paid])
+      #expect(try await lastEvent(1, test)?.note == "adopted txid \(test.txid(1)): looked at it")
+      #expect(try await decide(2, .adopt(test.txid(2)), test) == .refused(.notHeld(.signed)))
+    }
+  }
+
+  @Test func `a person settles a payout whose attempt is anomalous, and nothing of its reference is signed again`()
+    async throws
+  {
+    try await withLedger { test async throws in
+      try await test.signed(1)
+      try await test.solid(101, [test.txid(1): .anomalous(test.place(101), finding: "another log")])
+      #expect(try await decide(1, .reject, test) == .refused(.attemptIsLive(test.txid(1), .anomalous)))
+      #expect(try await decide(1, .settle(proof: "SEPA 7"), test) == .done(.settledExternally))
+      #expect(try await test.used("accepted") == ["hour": 0, "day": 0])
+      // Read again until it is clear; what it then turns out to be changes no end.
+      #expect(try await test.status(test.txid(1)) == "anomalous")
+      try await test.ledger.settle(
+        [test.txid(1): .failedOnChain(test.place(101), Sample.cost, result: "REVERT")], retryDelayMilliseconds: 0)
+      #expect(try await test.status(Sample.payoutID(1)) == .settledExternally)
+      #expect(try await test.sign() == .done(signed: 0, held: 0, waiting: 0))
+    }
+  }
+
+  // A payout whose reference paid another recipient or amount was never paid, and never will be: a person may end it, not
+  // confirm it.
+  @Test(arguments: [PayoutStatus.rejected, .settledExternally])
+  func `a payout whose reference has paid somebody else ends unpaid by a person's word`(end: PayoutStatus) async throws {
+    try await withLedger { test async throws in
+      try await test.signed(1)
+      try await test.force(
+        """
+        UPDATE payouts SET status = 'held', held_from = 'queued', hold_reason = 'reference_in_use', amount = 5
+        WHERE id = \(Sample.sql(Sample.payoutID(1)));
+        UPDATE limit_windows SET used = 5 WHERE scope LIKE 'accepted%'
+        """)
+      let decision: HeldDecision = end == .rejected ? .reject : .settle(proof: "p")
+      #expect(try await decide(1, decision, test) == .refused(.attemptIsLive(test.txid(1), .signed)))
+      try await test.head(101, [test.txid(1)])
+      try await test.solid(101, [test.txid(1): .paid(test.place(101), Sample.cost)])
+      let confirmation = "UPDATE payouts SET status = 'confirmed', held_from = NULL, hold_reason = NULL"
+      #expect(try await test.refusal(confirmation) == "TP004")
+      #expect(try await decide(1, decision, test) == .done(end))
+      #expect(try await test.used("accepted") == ["hour": 0, "day": 0])
     }
   }
 

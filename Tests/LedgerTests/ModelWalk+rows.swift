@@ -37,6 +37,11 @@ extension ModelWalk {
         UNION ALL SELECT 'server ' || concat_ws(' ', origin, claims, failures,
             CASE WHEN isfinite(closed_until) THEN unix_ms(closed_until)::text ELSE '-' END)
           FROM webhook_origins
+        UNION ALL SELECT 'adoption ' || concat_ws(' ', encode(txid, 'hex'), payout_id, done_at IS NOT NULL,
+            refused_at IS NOT NULL)
+          FROM adoptions
+        UNION ALL SELECT 'treasury ' || concat_ws(' ', id, coalesce(encode(txid, 'hex'), '-'), refused_at IS NOT NULL)
+          FROM treasury_orders
         UNION ALL SELECT 'cursor ' || concat_ws(' ', view, number, encode(block_id, 'hex')) FROM chain_cursors
         UNION ALL SELECT 'block ' || concat_ws(' ', number, encode(block_id, 'hex')) FROM chain_blocks
         UNION ALL SELECT 'quarantine ' || concat_ws(' ', id, signer, cause, coalesce(encode(journal_id, 'hex'), '-'),
@@ -83,6 +88,12 @@ extension ModelWalk {
     }
     lines += model.servers.map { origin, row in
       "server \(origin) \(row.claims) \(row.failures) \(Self.text(row.closedUntil))"
+    }
+    lines += model.adoptions.map { row in
+      "adoption \(row.order.txid) \(row.order.payout) \(Self.text(row.state == .done)) \(Self.text(row.state == .refused))"
+    }
+    lines += model.treasury.map { row in
+      "treasury \(row.order.id) \(row.txid.map { "\($0)" } ?? "-") \(Self.text(row.isRefused))"
     }
     lines += model.cursors.map { "cursor \($0.key.rawValue) \($0.value.number) \($0.value.id)" }
     lines += model.blocks.map { "block \($0.number) \($0.id)" }

@@ -125,7 +125,7 @@ struct ModelWalk {
   }
 
   mutating func draw() async throws {
-    switch roll(26) {
+    switch roll(28) {
     case 0...3: try await accept()
     case 4...6: try await schedule()
     case 7...9: try await sign()
@@ -139,6 +139,7 @@ struct ModelWalk {
     case 20: try await steer()
     case 21...22: try await tell()
     case 23...24: try await quarantine()
+    case 25...26: try await orders()
     default: try await look()
     }
   }
@@ -293,7 +294,9 @@ struct ModelWalk {
     let held = model.payouts(in: roll(6) == 0 ? [.queued, .held] : [.held])
     guard !held.isEmpty else { return try await look() }
     let id = held[roll(held.count)].terms.id
-    let decision: HeldDecision = [.release, .release, .reject, .settle(proof: "proof")][roll(4)]
+    let odd = model.transactions.values.first { $0.status == .anomalous }?.entry.txid
+    let adopt = HeldDecision.adopt(odd ?? Sample.txid(Sample.reference(1), attempt: 1))
+    let decision: HeldDecision = [.release, .release, .reject, .settle(proof: "proof"), adopt][roll(5)]
     try await compare("decide \(id) \(decision)") {
       "\(try await $0.decide(id, decision, reason: "reason", requiredConfirmations: 2))"
     } _: {
@@ -365,7 +368,12 @@ struct ModelWalk {
     }
   }
 
-  private mutating func look() async throws {
+  /// A Signer has journaled it.
+  mutating func remember(_ entry: JournalEntry) {
+    if !journal.contains(where: { $0.txid == entry.txid }) { journal.append(entry) }
+  }
+
+  mutating func look() async throws {
     try await compare("look") { ledger in
       let conditions = try await ledger.conditions()
       let batches = try await ledger.batchesToSign(waitingFor: 1_000, after: nil, atMost: 1_000)

@@ -6,8 +6,8 @@ import Testing
 @Suite struct StatePairTests {
   /// Everything a change can depend on.
   struct Case: Hashable {
-    /// What the payout's reference has.
-    enum Attempt: String, CaseIterable { case none, live, paid, dead }
+    /// What the payout's reference has; `elsewhere` is one that paid another amount.
+    enum Attempt: String, CaseIterable { case none, live, anomalous, paid, elsewhere, dead }
     /// Whether anything may be signed or end unpaid.
     enum History: String, CaseIterable { case trusted, discontinuous, finding }
 
@@ -56,13 +56,17 @@ import Testing
         guard isExit else { return false }
       }
       let isUnpaid = attempt == .none || attempt == .dead
+      let isLive = attempt == .live || attempt == .anomalous
+      // A person's exits, where the attempt keeps nothing else from being said.
+      let isOver = from == .held && (attempt == .elsewhere || attempt == .anomalous && to == .settledExternally)
       return switch to {
-      case .signed: attempt == .live && (isPutBack || history == .trusted && [.scheduled, .held].contains(from))
-      case .broadcast: attempt == .live
-      case .confirming: attempt == .live || attempt == .paid
+      case .signed: isLive && (isPutBack || history == .trusted && [.scheduled, .held].contains(from))
+      case .broadcast: isLive
+      case .confirming: isLive || attempt == .paid || attempt == .elsewhere
       case .confirmed: attempt == .paid
       case .scheduled: isUnpaid
-      case .failed, .rejected, .expired, .cancelled, .settledExternally: isUnpaid && history == .trusted
+      case .rejected, .settledExternally: (isUnpaid || isOver) && history == .trusted
+      case .failed, .expired, .cancelled: isUnpaid && history == .trusted
       case .queued, .kycPending, .compliancePending, .held: true
       }
     }
@@ -98,10 +102,14 @@ import Testing
         INSERT INTO transactions (txid, wallet, signer, signed_bytes, reference_block_number, head_time_ms,
           expiration_ms, fee_limit_sun, signed_at, status, block_number)
         VALUES (reference, decode('41', 'hex') || substr(reference, 1, 20), 's', decode(repeat('ab', 100), 'hex'), 1, 1, 2, 0, ledger_now(),
-          (CASE attempt WHEN 'live' THEN 'signed' WHEN 'paid' THEN 'solid' ELSE attempt END)::transaction_status, 1);
+          (CASE attempt WHEN 'live' THEN 'signed' WHEN 'paid' THEN 'solid' WHEN 'elsewhere' THEN 'solid'
+           ELSE attempt END)::transaction_status, 1);
         INSERT INTO attempts (reference, payout_id, number, txid, token, recipient, amount, outcome, ended_at)
-        VALUES (reference, target, 1, reference, decode('41', 'hex') || substr(reference, 1, 20), decode('41', 'hex') || substr(reference, 1, 20), 5,
-          nullif(attempt, 'live')::attempt_outcome, CASE WHEN attempt <> 'live' THEN now() END);
+        VALUES (reference, target, 1, reference, decode('41', 'hex') || substr(reference, 1, 20), decode('41', 'hex') || substr(reference, 1, 20),
+          CASE attempt WHEN 'elsewhere' THEN 6 ELSE 5 END,
+          (CASE attempt WHEN 'live' THEN NULL WHEN 'anomalous' THEN NULL WHEN 'elsewhere' THEN 'paid'
+           ELSE attempt END)::attempt_outcome,
+          CASE WHEN attempt NOT IN ('live', 'anomalous') THEN now() END);
       END IF;
       IF put_back THEN
         INSERT INTO put_backs (txid, signer, journal_id) VALUES (reference, 's', 'j');

@@ -14,13 +14,14 @@ extension PayingScene {
     name: String = PayingScene.signerName, names: [String] = [PayingScene.signerName], run: UInt8 = 1,
     ledger: (any SignerLedger)? = nil, journal: (any Journal)? = nil, hourlyLimit: Int64? = nil,
     dailyLimit: Int64? = nil, expirationMilliseconds: Int64 = 120_000, maximumInFlight: Int = 1_000,
-    isDevelopment: Bool = true, node: (any TronNode)? = nil, intents: (any IntentLog)? = nil
+    isDevelopment: Bool = true, node: (any TronNode)? = nil, intents: (any IntentLog)? = nil,
+    treasury: Set<Address> = []
   ) throws -> SignerSteps {
     let policy = SignerPolicy(
       name: name, names: names, network: .devnet, token: PayingScene.token,
       seals: try SealVerifier(sealer.publicKeyText), hourlyLimit: try hourlyLimit.map { try Amount(microUSDT: $0) },
       dailyLimit: try dailyLimit.map { try Amount(microUSDT: $0) }, expirationMilliseconds: expirationMilliseconds,
-      maximumInFlight: maximumInFlight, isDevelopment: isDevelopment)
+      maximumInFlight: maximumInFlight, isDevelopment: isDevelopment, treasury: treasury)
     let parts = SignerParts(
       ledger: ledger ?? self.ledger, streams: streams, intents: intents ?? streams,
       node: node ?? CheckedNode(self.node, genesis: self.node.genesis), key: key, journal: journal ?? self.journal,

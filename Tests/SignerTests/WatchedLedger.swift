@@ -52,6 +52,21 @@ struct WatchedLedger: SignerLedger {
   func moveIntentCheckpoint(to lastID: String, under life: ServerLife) async throws -> Bool {
     try await ledger.moveIntentCheckpoint(to: lastID, under: life)
   }
+  func waitingOrders() async throws -> WaitingOrders { try await ledger.waitingOrders() }
+  func adoptionsToCarryOut(wallet: Address, signer: String, atMost count: Int) async throws -> BroadcastLot {
+    try await ledger.adoptionsToCarryOut(wallet: wallet, signer: signer, atMost: count)
+  }
+  func adopt(_ entry: JournalEntry, signer: String, journalID: [UInt8], life: ServerLife) async throws -> Bool {
+    try await ledger.adopt(entry, signer: signer, journalID: journalID, life: life)
+  }
+  func refuseAdoption(of txid: TxID, _ why: String) async throws {
+    try await ledger.refuseAdoption(of: txid, why)
+  }
+  func signTreasuryOrder(
+    _ signing: TreasurySigning, decide: @escaping @Sendable (TreasuryOrder) throws -> TreasuryDecision
+  ) async throws -> SigningOutcome {
+    try await ledger.signTreasuryOrder(signing, decide: decide)
+  }
   func conditions() async throws -> PayingConditions { try await ledger.conditions() }
   func holdScheduled(batch: BatchID, note: String) async throws -> [PayoutID] {
     try await ledger.holdScheduled(batch: batch, note: note)

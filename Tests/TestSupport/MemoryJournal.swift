@@ -75,8 +75,9 @@ public final class MemoryJournal: Journal {
 
   /// See `Journal`.
   public func amountSigned(since time: Timestamp, except unpaid: Set<TxID>) -> Amount {
-    let sum = held.filter { $0.signedAt >= time && !unpaid.contains($0.txid) }.flatMap(\.payouts).reduce(Int64(0)) {
-      sum, payout in
+    let sum = held.filter {
+      $0.purpose == .payouts && $0.signedAt >= time && !unpaid.contains($0.txid)
+    }.flatMap(\.payouts).reduce(Int64(0)) { sum, payout in
       let (total, overflow) = sum.addingReportingOverflow(payout.amount.microUSDT)
       return overflow ? .max : total
     }

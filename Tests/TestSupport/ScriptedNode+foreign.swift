@@ -7,9 +7,14 @@ extension ScriptedNode {
     let transaction: BlockTransaction
     let execution: Execution
 
-    /// - Parameter rawData: a serialized `raw_data`.
-    public init(rawData: [UInt8], _ execution: Execution = .success) throws(TransactionError) {
-      transaction = try BlockTransaction(rawData: rawData, contractResult: execution.inBlock)
+    /// - Parameters:
+    ///   - rawData: a serialized `raw_data`.
+    ///   - signatures: as the block holds them; who signed does not matter to this chain.
+    public init(
+      rawData: [UInt8], signatures: [[UInt8]] = [], _ execution: Execution = .success
+    ) throws(TransactionError) {
+      transaction = try BlockTransaction(
+        rawData: rawData, contractResult: execution.inBlock, signatures: signatures)
       self.execution = execution
     }
 

@@ -362,9 +362,10 @@ public actor ScriptedNode: TronNode {
     _ foreign: [Foreign], by witness: Address = producer(0)
   ) -> Produced {
     let executed = ours.compactMap { transaction, execution -> (BlockTransaction, Execution)? in
-      guard let inBlock = try? BlockTransaction(rawData: transaction.rawData, contractResult: execution.inBlock) else {
-        return nil
-      }
+      let inBlock = try? BlockTransaction(
+        rawData: transaction.rawData, contractResult: execution.inBlock,
+        signatures: [[UInt8](transaction.bytes.suffix(65))])
+      guard let inBlock else { return nil }
       return (inBlock, execution)
     }
     let all = executed + foreign.map { ($0.transaction, $0.execution) }

@@ -143,10 +143,11 @@ extension Ledger {
 }
 
 extension FindingRecord {
-  fileprivate static let columns =
-    "id, kind, txid, wallet, recipient, amount::text AS amount, block_number, found_at, judged_at IS NOT NULL AS is_judged"
+  static let columns =
+    "id, kind, txid, wallet, recipient, amount::text AS amount, block_number, found_at, judged_at IS NOT NULL AS is_judged, "
+    + "acknowledged_at IS NOT NULL AS is_acknowledged"
 
-  fileprivate init(_ row: PostgresRow) throws {
+  init(_ row: PostgresRow) throws {
     kind = try row.text("kind")
     txid = try TxID(row.bytes("txid"))
     wallet = try Address(bytes: row.bytes("wallet"))
@@ -155,6 +156,7 @@ extension FindingRecord {
     blockNumber = try row.int8("block_number")
     foundAt = try row.time("found_at")
     isJudged = try row.bool("is_judged")
+    isAcknowledged = try row.bool("is_acknowledged")
   }
 }
 

@@ -38,7 +38,8 @@ extension Ledger {
     let result = try await connection.execute(
       """
       SELECT t.txid, t.wallet, t.signer, t.signed_bytes, t.reference_block_number, t.head_time_ms, t.expiration_ms,
-        t.fee_limit_sun, t.signed_at, a.payout_id, a.reference, a.number, a.token, a.recipient, a.amount
+        t.fee_limit_sun, t.signed_at, a.payout_id, a.reference, a.number, a.token, a.recipient, a.amount,
+        EXISTS (SELECT FROM treasury_orders o WHERE o.id = a.payout_id) AS is_treasury
       FROM transactions t JOIN attempts a USING (txid) WHERE t.txid = ANY ($1::bytea[])
       ORDER BY t.signed_at, t.txid, a.reference
       """, [.bytesArray(txids.map(\.bytes))])
@@ -62,7 +63,8 @@ extension Ledger {
         headTime: Timestamp(milliseconds: try row.int8("head_time_ms")),
         expiration: Timestamp(milliseconds: try row.int8("expiration_ms")),
         feeLimit: Sun(try row.int8("fee_limit_sun")),
-        signedAt: try row.time("signed_at"), payouts: paid)
+        signedAt: try row.time("signed_at"), payouts: paid,
+        purpose: try row.bool("is_treasury") ? .treasury : .payouts)
     }
   }
 

@@ -3,7 +3,8 @@ import Postgres
 
 extension Ledger {
   /// Stores what nobody of ours signed. Known is what stands in `transactions` now, after the block arrived: a Signer
-  /// stores before it broadcasts, so that nothing of ours can be in a block and not in the table.
+  /// stores before it broadcasts, so that nothing of ours can be in a block and not in the table. One that a fork moved to
+  /// another block is the same finding, there.
   static func store(
     _ suspects: [ChainFinding], in place: BlockPlace, on connection: PostgresConnection
   ) async throws {
@@ -17,7 +18,8 @@ extension Ledger {
           $8::bigint[])
         AS n (txid, kind, log_index, wallet, recipient, amount, bits, timestamp_ms)
       WHERE NOT EXISTS (SELECT FROM transactions t WHERE t.txid = n.txid)
-      ON CONFLICT DO NOTHING
+      ON CONFLICT (txid, kind, log_index)
+        DO UPDATE SET block_number = excluded.block_number, block_id = excluded.block_id
       """,
       [
         .bytesArray(suspects.map(\.txid.bytes)), .textArray(suspects.map(\.kind.rawValue)),

@@ -43,6 +43,8 @@ private struct HeldPayout {
     let isOfSameID: Bool
     /// How deep its block lies; nil where it is in none.
     let confirmations: Int64?
+    /// Whether Monitor has read its block as solid.
+    let isInSolidBlock: Bool
   }
 
   let id: PayoutID
@@ -71,7 +73,8 @@ private struct HeldPayout {
       SELECT a.txid, t.status, a.outcome IS NOT NULL AS has_paid,
         (p.token, p.recipient, p.amount) = (a.token, a.recipient, a.amount) AS is_of_same_terms,
         a.payout_id = p.id AS is_of_same_id,
-        (SELECT number FROM chain_cursors WHERE view = 'head') - t.block_number + 1 AS confirmations
+        (SELECT number FROM chain_cursors WHERE view = 'head') - t.block_number + 1 AS confirmations,
+        coalesce((SELECT number FROM chain_cursors WHERE view = 'solid') >= t.block_number, false) AS is_solid
       FROM payouts p JOIN attempts a ON a.reference = p.reference AND (a.outcome IS NULL OR a.outcome = 'paid')
         JOIN transactions t USING (txid)
       WHERE p.id = $1 ORDER BY a.late
@@ -80,7 +83,7 @@ private struct HeldPayout {
       Attempt(
         txid: try TxID(row.bytes("txid")), status: try row.named("status"), hasPaid: try row.bool("has_paid"),
         isOfSameTerms: try row.bool("is_of_same_terms"), isOfSameID: try row.bool("is_of_same_id"),
-        confirmations: try row.int8OrNil("confirmations"))
+        confirmations: try row.int8OrNil("confirmations"), isInSolidBlock: try row.bool("is_solid"))
     }
     let lostEnds = try await connection.execute(
       """
@@ -105,6 +108,8 @@ private struct HeldPayout {
     case .reject: return try await end(as: .rejected, note: reason, on: connection)
     case .settle(let proof):
       return try await end(as: .settledExternally, note: "\(reason) (proof: \(proof))", on: connection)
+    case .adopt(let txid):
+      return try await adopt(txid, reason, requiredConfirmations: requiredConfirmations, on: connection)
     }
   }
 
@@ -119,13 +124,37 @@ private struct HeldPayout {
   }
 
   /// Ends it unpaid; the limits it took go back by the database's own rule.
+  ///
+  /// What paid another request under its reference does not keep it: it was never paid, and never will be. Nor does an
+  /// anomalous attempt keep a person from settling it: that stays live, and nothing of the reference is signed any more.
   func end(as end: PayoutStatus, note: String, on connection: PostgresConnection) async throws -> HeldOutcome {
-    if let attempt {
+    if let attempt, !(attempt.hasPaid && !attempt.isOfSameTerms),
+      !(attempt.status == .anomalous && !attempt.hasPaid && end == .settledExternally)
+    {
       return .refused(
         attempt.hasPaid ? .attemptHasPaid(attempt.txid) : .attemptIsLive(attempt.txid, attempt.status))
     }
     guard try await isHistoryTrusted(on: connection) else { return .refused(.historyNotTrusted) }
     return try await leave(to: end, note, on: connection)
+  }
+
+  /// Takes its anomalous attempt for its payment, by a person's word; only what is in a solid block, and deep enough.
+  func adopt(
+    _ txid: TxID, _ reason: String, requiredConfirmations: Int64, on connection: PostgresConnection
+  ) async throws -> HeldOutcome {
+    guard let attempt, attempt.txid == txid, attempt.isOfSameTerms, attempt.status == .anomalous else {
+      return .refused(.notItsAnomaly(txid))
+    }
+    guard attempt.isInSolidBlock else { return .refused(.notSolid(txid)) }
+    let confirmations = attempt.confirmations ?? 0
+    guard confirmations >= requiredConfirmations else {
+      return .refused(.confirmationsAreMissing(txid, confirmations: confirmations))
+    }
+    _ = try await connection.pipeline([
+      ("UPDATE transactions SET status = 'solid' WHERE txid = $1 AND status = 'anomalous'", [.bytes(txid.bytes)]),
+      ("UPDATE attempts SET outcome = 'paid' WHERE txid = $1 AND outcome IS NULL", [.bytes(txid.bytes)]),
+    ])
+    return try await leave(to: .confirmed, "adopted txid \(txid): \(reason)", on: connection)
   }
 
   /// Lets it go on. Signer holds it again by itself where its own rules forbid it.

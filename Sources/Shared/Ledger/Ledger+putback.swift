@@ -123,7 +123,8 @@ extension Ledger {
     """
   private static let setSigned: PostgresStatement = """
     UPDATE payouts p SET status = 'signed', not_before = NULL, held_from = NULL, hold_reason = NULL,
-      note = 'put back from the journal of ' || $2
+      note = coalesce((SELECT 'adopted txid ' || encode(d.txid, 'hex') || ': ' || d.reason FROM adoptions d
+        WHERE d.txid = a.txid AND d.refused_at IS NULL), 'put back from the journal of ' || $2)
     FROM attempts a
     WHERE p.reference = ANY ($1::bytea[]) AND a.reference = p.reference AND a.outcome IS NULL AND NOT a.late
       AND (p.token, p.recipient, p.amount) = (a.token, a.recipient, a.amount)

@@ -103,7 +103,7 @@ extension Ledger {
     WHERE scope = 'signed' AND starts_at = window_start(span, ledger_now()) ORDER BY span FOR UPDATE
     """
 
-  private static func lockSignedWindows(on connection: PostgresConnection) async throws -> SignedWindows {
+  static func lockSignedWindows(on connection: PostgresConnection) async throws -> SignedWindows {
     let results = try await connection.pipeline([(openSignedWindows, []), (selectSignedWindows, [])])
     var used: [LimitSpan: Amount] = [:]
     var now: Timestamp?
@@ -142,7 +142,26 @@ extension Ledger {
     _ signed: [SignedPayout], order: SigningOrder, on connection: PostgresConnection
   ) async throws {
     guard !signed.isEmpty else { return }
-    let results = try await connection.pipeline([
+    let results = try await connection.pipeline(
+      storeTransactions(signed, order: order) + [
+        (
+          """
+          UPDATE payouts p SET status = 'signed', not_before = NULL, note = 'txid ' || encode(n.txid, 'hex')
+          FROM unnest($1::uuid[], $2::bytea[]) AS n (id, txid) WHERE p.id = n.id AND p.status = 'scheduled'
+          """,
+          [.uuidArray(signed.map(\.payout.bytes)), .bytesArray(signed.map(\.txid.bytes))]
+        )
+      ])
+    guard results.last?.affectedRows == signed.count else {
+      throw LedgerError(.corrupt, "signed other payouts than were locked; nothing was committed")
+    }
+  }
+
+  /// Transactions with their attempts.
+  static func storeTransactions(
+    _ signed: [SignedPayout], order: SigningOrder
+  ) -> [(PostgresStatement, [PostgresParameter])] {
+    [
       (
         """
         INSERT INTO transactions (txid, signed_bytes, reference_block_number, head_time_ms, expiration_ms,
@@ -171,17 +190,7 @@ extension Ledger {
           .int8Array(signed.map(\.transfer.amount.microUSDT)),
         ]
       ),
-      (
-        """
-        UPDATE payouts p SET status = 'signed', not_before = NULL, note = 'txid ' || encode(n.txid, 'hex')
-        FROM unnest($1::uuid[], $2::bytea[]) AS n (id, txid) WHERE p.id = n.id AND p.status = 'scheduled'
-        """,
-        [.uuidArray(signed.map(\.payout.bytes)), .bytesArray(signed.map(\.txid.bytes))]
-      ),
-    ])
-    guard results.last?.affectedRows == signed.count else {
-      throw LedgerError(.corrupt, "signed other payouts than were locked; nothing was committed")
-    }
+    ]
   }
 
   private static func hold(_ decisions: [SigningDecision], on connection: PostgresConnection) async throws {
@@ -258,19 +267,23 @@ extension Ledger {
 }
 
 /// What Signer signed in the present windows, under their lock.
-private struct SignedWindows {
+struct SignedWindows {
   let hour: Amount
   let day: Amount
   let now: Timestamp
 }
 
 /// Everything that may forbid signing, read in the signing transaction (DESIGN.md §3 point 1).
-private struct SigningGate {
+struct SigningGate {
   let block: SigningBlock?
+  /// What forbids even what a person orders while the breaker is open: money may be moved to safety then.
+  let blockInEmergency: SigningBlock?
   /// How many may be signed now: no more than may be out, one where it is the breaker's trial.
   let capacity: Int
   /// Whether the one that may be signed is the breaker's trial.
   let isTrial: Bool
+  /// The same where what is to be signed cannot be the breaker's trial.
+  var blockBesidesTrial: SigningBlock? { isTrial ? .breakerOpen : block }
 
   /// Reads it with the breaker's row locked: what opens it waits or comes first, and of several Signers one begins its
   /// trial. Whoever holds this lock takes no payout's any more: others lock payouts first.
@@ -300,8 +313,10 @@ private struct SigningGate {
     let inFlight = Int(try row.int8("in_flight"))
     isTrial = try row.bool("trial_due")
     capacity = min(max(0, order.maximumInFlight - inFlight), order.maximumSigned, isTrial ? 1 : .max)
+    let isContinuous = try row.bool("continuous")
+    blockInEmergency = isContinuous ? nil : .notContinuous
     block =
-      if try !row.bool("continuous") {
+      if !isContinuous {
         .notContinuous
       } else if try row.bool("findings") {
         .openFinding

@@ -24,6 +24,7 @@ struct Migrator {
     Migration(number: 8, name: "intents", sql: M008Intents.sql),
     Migration(number: 9, name: "depths", sql: M009Depths.sql),
     Migration(number: 10, name: "quarantine", sql: M010Quarantine.sql),
+    Migration(number: 11, name: "orders", sql: M011Orders.sql),
   ]
 
   /// The number of the newest one.

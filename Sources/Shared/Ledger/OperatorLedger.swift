@@ -26,6 +26,8 @@ public protocol OperatorLedger: IntentLedger {
 
   /// A payout by its id.
   func payout(_ id: PayoutID) async throws -> PayoutRecord?
+  /// The attempts of a payout's reference that pay what it is to be paid, oldest first.
+  func attempts(of id: PayoutID) async throws -> [AttemptRecord]
   /// Puts back acceptances that this database has lost, exactly as they were, counted in their windows, in one transaction;
   /// a payout under whose reference another request was accepted meanwhile is held. Doing it twice changes nothing more.
   ///
@@ -46,6 +48,19 @@ public protocol OperatorLedger: IntentLedger {
   func decide(
     _ payout: PayoutID, _ decision: HeldDecision, reason: String, requiredConfirmations: Int64
   ) async throws -> HeldOutcome
+
+  /// What the fence found and nothing has explained, acknowledged or not, the oldest first, with the order about it.
+  func unexplainedFindings(atMost count: Int) async throws -> [UnexplainedFinding]
+  /// Payouts that pay this, wait, and have no attempt that is live or has paid their reference; and those that ended unpaid.
+  func payouts(paying recipient: Address, _ amount: Amount) async throws -> [PayoutRecord]
+  /// Orders a Signer to adopt a transaction that the fence found for a payout (DESIGN.md §3 "The fence").
+  ///
+  /// - Returns: why it was not ordered; nil where it stands, committed.
+  func order(_ adoption: AdoptionOrder) async throws -> AdoptionRefusal?
+  /// Orders a Signer to move money of the wallet to an address of its own configuration. The same order twice is one.
+  func order(_ sweep: TreasuryOrder) async throws
+  /// Treasury orders, the newest first, and what came of them.
+  func treasuryOrders(atMost count: Int) async throws -> [TreasuryOrderRecord]
 
   /// The breaker, and what the fence has found and nobody explained or acknowledged.
   func breaker() async throws -> BreakerReport

@@ -8,8 +8,10 @@ public enum HeldDecision: Sendable, Hashable {
   case releaseAlthoughEnded
   /// It is never paid.
   case reject
-  /// It was paid another way; the proof says how.
+  /// It was paid another way; the proof says how. Also where its attempt is anomalous, which then stays so for ever.
   case settle(proof: String)
+  /// Its anomalous attempt has paid it: a person has looked at the solid chain.
+  case adopt(TxID)
 }
 
 /// What came of a decision about a held payout.
@@ -30,6 +32,10 @@ public enum HeldRefusal: Sendable, Hashable {
   case attemptIsLive(TxID, TransactionStatus)
   /// This transaction has paid its reference.
   case attemptHasPaid(TxID)
+  /// It has no live attempt that is anomalous, pays exactly it, and is this transaction.
+  case notItsAnomaly(TxID)
+  /// The block of this transaction is not solid yet.
+  case notSolid(TxID)
   /// This transaction has paid it and lies so many blocks deep; that is not enough yet.
   case confirmationsAreMissing(TxID, confirmations: Int64)
   /// It ended like this in a part of the history that a restore took, by the log of intents; nobody has said what holds.
@@ -79,6 +85,8 @@ public struct FindingRecord: Sendable, Hashable {
   public let foundAt: Timestamp
   /// Whether it was found to be nobody's after the Signers had vouched; only such a finding can be acknowledged.
   public let isJudged: Bool
+  /// Whether an operator has acknowledged it. It stays unexplained, and no payout that equals it is signed.
+  public let isAcknowledged: Bool
 }
 
 /// A breaker that was closed.

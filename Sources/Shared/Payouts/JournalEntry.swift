@@ -1,5 +1,13 @@
 /// What Signer's own journal keeps of a transaction (DESIGN.md §3 point 2): enough to put it back.
 public struct JournalEntry: Sendable, Hashable {
+  /// What a transaction is for.
+  public enum Purpose: String, Sendable, Hashable {
+    /// It pays payouts, and counts in Signer's own limits.
+    case payouts
+    /// It moves the wallet's own money to an address of Signer's configuration, so that no limit counts it.
+    case treasury
+  }
+
   /// Its identity.
   public let txid: TxID
   /// The wallet that signed.
@@ -18,13 +26,16 @@ public struct JournalEntry: Sendable, Hashable {
   public let feeLimit: Sun
   /// When it was signed, by the database's clock.
   public let signedAt: Timestamp
-  /// The payouts it pays.
+  /// The payouts it pays; for a treasury order, the order.
   public let payouts: [JournalPayout]
+  /// What it is for.
+  public let purpose: Purpose
 
   /// An entry.
   public init(
     txid: TxID, wallet: Address, signer: String, signedBytes: [UInt8], referenceBlockNumber: Int64,
-    headTime: Timestamp, expiration: Timestamp, feeLimit: Sun, signedAt: Timestamp, payouts: [JournalPayout]
+    headTime: Timestamp, expiration: Timestamp, feeLimit: Sun, signedAt: Timestamp, payouts: [JournalPayout],
+    purpose: Purpose = .payouts
   ) {
     self.txid = txid
     self.wallet = wallet
@@ -36,6 +47,15 @@ public struct JournalEntry: Sendable, Hashable {
     self.feeLimit = feeLimit
     self.signedAt = signedAt
     self.payouts = payouts
+    self.purpose = purpose
+  }
+
+  /// The same for another purpose.
+  public func with(_ purpose: Purpose) -> JournalEntry {
+    JournalEntry(
+      txid: txid, wallet: wallet, signer: signer, signedBytes: signedBytes, referenceBlockNumber: referenceBlockNumber,
+      headTime: headTime, expiration: expiration, feeLimit: feeLimit, signedAt: signedAt, payouts: payouts,
+      purpose: purpose)
   }
 }
 

@@ -59,6 +59,8 @@ public struct BlockTransaction: Sendable, Hashable {
   public let txid: TxID
   /// The serialized `raw_data`.
   public let rawData: [UInt8]
+  /// Its signatures as the block holds them; outside of the txid.
+  public let signatures: [[UInt8]]
   /// `ret[0].contractRet`; nil when the node left it out.
   public let contractResult: ContractResult?
   /// The account that owns the transaction, whatever its type, read from `rawData`; nil where its contract has none.
@@ -68,11 +70,14 @@ public struct BlockTransaction: Sendable, Hashable {
 
   /// Reads owner and type out of `rawData` and computes the txid.
   /// - Throws: `TransactionError.malformed` where the bytes are no `raw_data`.
-  public init(rawData: [UInt8], contractResult: ContractResult?) throws(TransactionError) {
+  public init(
+    rawData: [UInt8], contractResult: ContractResult?, signatures: [[UInt8]] = []
+  ) throws(TransactionError) {
     let envelope = try ContractEnvelope(rawData: rawData)
     self.txid = TxID(hashing: rawData)
     self.rawData = rawData
     self.contractResult = contractResult
+    self.signatures = signatures
     self.owner = envelope.owner
     self.contractType = envelope.contractType
   }

@@ -112,7 +112,11 @@ extension BlockAnswer.Transaction {
     let claimed = try call.checked { () throws(MalformedValue) in try TxID(hex: txID) }
     let result = ret?.first?.contractRet.map(ContractResult.init(name:))
     let body: BlockTransaction
-    do { body = try BlockTransaction(rawData: rawData, contractResult: result) } catch {
+    // One that is no hexadecimal text spoils the leaf, and with it the proof of the body; here it is left out.
+    let signatures = (signature ?? []).compactMap { Hex.bytes($0) }
+    do {
+      body = try BlockTransaction(rawData: rawData, contractResult: result, signatures: signatures)
+    } catch {
       throw call.malformed("\(claimed): \(error)")
     }
     guard body.txid == claimed else {

@@ -47,6 +47,16 @@ public struct SignedTransaction: Sendable, Hashable {
     contents = try TransactionContents(rawData: rawData)
   }
 
+  /// Puts together again what a block holds of a transaction with one signature.
+  ///
+  /// - Throws: `TransactionError` as for stored bytes: another number of signatures, another kind of transaction.
+  public init(_ transaction: BlockTransaction) throws(TransactionError) {
+    guard transaction.signatures.count == 1, let signature = transaction.signatures.first,
+      signature.count == Secp256k1.signatureSize
+    else { throw .unsupported("\(transaction.signatures.count) signatures, expected exactly one of 65 bytes") }
+    try self.init(bytes: SignedTransaction.encoding(rawData: transaction.rawData, signature: signature))
+  }
+
   /// Field 1 and field 2 of Transaction, each a length and its bytes (reference §1.2).
   private static func encoding(rawData: [UInt8], signature: [UInt8]) -> [UInt8] {
     var bytes: [UInt8] = [0x0a]

@@ -63,6 +63,12 @@ public struct TransactionContents: Sendable, Hashable {
     }
   }
 
+  /// Whether its times carry what a Signer writes of a reference into them: the top ten bits in the expiration, the
+  /// milliseconds in the timestamp (DESIGN.md §3 point 1).
+  public func carries(_ reference: Reference) -> Bool {
+    expiration.milliseconds & 0x3ff == reference.topTenBits && timestamp.milliseconds % 1_000 == reference.milliseconds
+  }
+
   /// Whether the transaction stands on this block.
   public func refers(to block: BlockID) -> Bool {
     referenceBlockBytes == [UInt8](block.bytes[6..<8]) && referenceBlockHash == [UInt8](block.bytes[8..<16])

@@ -36,6 +36,10 @@ extension LedgerTables {
     let all = attempts[after.terms.reference] ?? []
     let hasLive = all.contains(where: \.isLive)
     let hasPaid = all.contains { $0.outcome == .paid }
+    let hasPaidThis = all.contains {
+      $0.outcome == .paid
+        && ($0.token, $0.recipient, $0.amount) == (after.terms.token, after.terms.recipient, after.terms.amount)
+    }
     let isPutBack = all.contains { $0.isLive && beingPutBack.contains($0.txid) }
     let id = after.terms.id
     if before.status == .held, ![.rejected, .settledExternally, .confirmed].contains(after.status),
@@ -54,8 +58,14 @@ extension LedgerTables {
       switch after.status {
       case .signed, .broadcast: !hasLive
       case .confirming: !(hasLive || hasPaid)
-      case .confirmed: !hasPaid
-      case .scheduled, .failed, .rejected, .expired, .cancelled, .settledExternally: hasLive || hasPaid
+      case .confirmed: !hasPaidThis
+      case .rejected where before.status == .held, .settledExternally:
+        hasPaidThis
+          || all.contains { attempt in
+            attempt.isLive
+              && !(after.status == .settledExternally && transactions[attempt.txid]?.status == .anomalous)
+          }
+      case .scheduled, .failed, .rejected, .expired, .cancelled: hasLive || hasPaid
       case .kycPending, .compliancePending, .queued, .held: false
       }
     if lacks { throw LedgerError(.illegalChange, "payout \(id): \(after.status) does not fit its attempts") }
@@ -82,7 +92,7 @@ extension LedgerTables {
     attempt.endedAt = now
     attempt.blame = outcome == .paid ? nil : blame
     attempts[reference]?[index] = attempt
-    guard outcome != .paid else { return }
+    guard outcome != .paid, !isTreasury(attempt.payout) else { return }
     for span in LimitSpan.allCases {
       let start = LedgerTables.windowStart(span, transaction.entry.signedAt)
       give(attempt.amount, back: Window(scope: .signed, span: span, startsAt: start))
@@ -99,7 +109,7 @@ extension LedgerTables {
       columns.expiration.milliseconds <= now.milliseconds + Self.clockBoundMilliseconds
         + Self.maximumExpirationMilliseconds
     else { throw LedgerError(.livesTooLong, "the transaction would live longer than allowed") }
-    guard isPutBack || isHistoryTrusted else {
+    guard isPutBack || isHistoryTrusted || isContinuous && emergencySweep == columns.txid else {
       throw LedgerError(.historyNotTrusted, "nothing is signed while the history is not trusted")
     }
     transactions[columns.txid] = Transaction(entry: columns, nextBroadcastAt: now)
@@ -113,6 +123,7 @@ extension LedgerTables {
     attempts[attempt.reference, default: []].append(attempt)
     attempts[attempt.reference]?.sort { $0.number < $1.number }
     references[attempt.txid, default: []].append(attempt.reference)
+    guard !isTreasury(attempt.payout) else { return }
     for span in LimitSpan.allCases {
       let window = Window(
         scope: .signed, span: span, startsAt: LedgerTables.windowStart(span, signedAt))

@@ -17,15 +17,43 @@ extension LedgerTables {
     case .reject: return try end(row, attempt, as: .rejected, note: reason)
     case .settle(let proof):
       return try end(row, attempt, as: .settledExternally, note: "\(reason) (proof: \(proof))")
+    case .adopt(let txid):
+      return try adopt(row, attempt, txid, reason, requiredConfirmations: requiredConfirmations)
     }
   }
 
   private mutating func end(
     _ row: Payout, _ attempt: Attempt?, as end: PayoutStatus, note: String
   ) throws -> HeldOutcome {
-    if let attempt { return .refused(refusal(attempt)) }
+    if let attempt {
+      let isOthers = !attempt.isLive && !pays(attempt, row)
+      let isOdd = attempt.isLive && transactions[attempt.txid]?.status == .anomalous && end == .settledExternally
+      guard isOthers || isOdd else { return .refused(refusal(attempt)) }
+    }
     guard isHistoryTrusted else { return .refused(.historyNotTrusted) }
     return try leave(row.terms.id, to: end, note)
+  }
+
+  private func pays(_ attempt: Attempt, _ row: Payout) -> Bool {
+    (row.terms.token, row.terms.recipient, row.terms.amount) == (attempt.token, attempt.recipient, attempt.amount)
+  }
+
+  private mutating func adopt(
+    _ row: Payout, _ attempt: Attempt?, _ txid: TxID, _ reason: String, requiredConfirmations: Int64
+  ) throws -> HeldOutcome {
+    guard let attempt, attempt.txid == txid, pays(attempt, row), let transaction = transactions[txid],
+      transaction.status == .anomalous
+    else { return .refused(.notItsAnomaly(txid)) }
+    guard let block = transaction.block, let solid = cursors[.solid], solid.number >= block.number else {
+      return .refused(.notSolid(txid))
+    }
+    let confirmations = cursors[.head].map { $0.number - block.number + 1 } ?? 0
+    guard confirmations >= requiredConfirmations else {
+      return .refused(.confirmationsAreMissing(txid, confirmations: confirmations))
+    }
+    transactions[txid]?.status = .solid
+    for reference in references(of: txid) { end(reference, txid, as: .paid, blame: nil) }
+    return try leave(row.terms.id, to: .confirmed, reason)
   }
 
   private func refusal(_ attempt: Attempt) -> HeldRefusal {
@@ -47,9 +75,7 @@ extension LedgerTables {
       }
       return try leave(id, to: .scheduled, reason)
     }
-    let isOfSameTerms =
-      (row.terms.token, row.terms.recipient, row.terms.amount) == (attempt.token, attempt.recipient, attempt.amount)
-    guard wasSigned || !attempt.isLive && attempt.payout == id, isOfSameTerms,
+    guard wasSigned || !attempt.isLive && attempt.payout == id, pays(attempt, row),
       let transaction = transactions[attempt.txid]
     else {
       return .refused(refusal(attempt))

@@ -22,13 +22,7 @@ extension LedgerTables {
     _ order: SigningOrder, secondsLater: Int64, decide: (SigningBatch) throws -> [SigningDecision]
   ) throws -> SigningOutcome {
     let locked = candidates(order)
-    let inFlight = transactions.values.filter {
-      ($0.status == .signed || $0.status == .sent) && $0.entry.wallet == order.wallet
-        && $0.entry.expiration > order.head.time
-    }.count
-    let isTrial =
-      breaker.state == .open && breaker.exit == .trial && breaker.trialAt.map { $0 <= now } ?? false
-    let capacity = min(max(0, order.maximumInFlight - inFlight), order.maximumSigned, isTrial ? 1 : .max)
+    let (isTrial, capacity) = room(order)
     if let block = gate(order, isTrial: isTrial, capacity: capacity) { return .blocked(block) }
     let decisions =
       locked.isEmpty ? [] : try decide(describe(locked, capacity: capacity, secondsLater: secondsLater))
@@ -52,6 +46,17 @@ extension LedgerTables {
     return .done(signed: signed.count, held: held, waiting: locked.count - signed.count - held - postponed)
   }
 
+  /// Whether what is signed now is the breaker's trial, and how many may be signed.
+  func room(_ order: SigningOrder) -> (isTrial: Bool, capacity: Int) {
+    let inFlight = transactions.values.filter {
+      ($0.status == .signed || $0.status == .sent) && $0.entry.wallet == order.wallet
+        && $0.entry.expiration > order.head.time
+    }.count
+    let isTrial =
+      breaker.state == .open && breaker.exit == .trial && breaker.trialAt.map { $0 <= now } ?? false
+    return (isTrial, min(max(0, order.maximumInFlight - inFlight), order.maximumSigned, isTrial ? 1 : .max))
+  }
+
   private func candidates(_ order: SigningOrder) -> [Payout] {
     guard batches[order.batch] != nil else { return [] }
     return Array(
@@ -66,7 +71,7 @@ extension LedgerTables {
       && !(attempts[row.terms.reference] ?? []).contains(where: \.isUnblamed)
   }
 
-  private func gate(_ order: SigningOrder, isTrial: Bool, capacity: Int) -> SigningBlock? {
+  func gate(_ order: SigningOrder, isTrial: Bool, capacity: Int) -> SigningBlock? {
     if !isContinuous { return .notContinuous }
     if findings.contains(where: \.isOpen) { return .openFinding }
     if pauseReason != nil { return .paused }
@@ -98,6 +103,12 @@ extension LedgerTables {
   }
 
   private mutating func store(_ signed: SignedPayout, _ order: SigningOrder) throws {
+    try storeTransaction(signed, order)
+    try move(signed.payout, to: .signed, note: "txid \(signed.txid)") { $0.notBefore = nil }
+  }
+
+  /// A transaction with its attempt.
+  mutating func storeTransaction(_ signed: SignedPayout, _ order: SigningOrder) throws {
     try insert(
       SignedColumns(
         txid: signed.txid, wallet: order.wallet, signer: order.signer, signedBytes: signed.signedBytes,
@@ -107,7 +118,6 @@ extension LedgerTables {
       Attempt(
         reference: signed.reference, payout: signed.payout, number: signed.attemptNumber, txid: signed.txid,
         token: signed.transfer.token, recipient: signed.transfer.to, amount: signed.transfer.amount), signedAt: now)
-    try move(signed.payout, to: .signed, note: "txid \(signed.txid)") { $0.notBefore = nil }
   }
 
   /// - Returns: how many were held and postponed.
@@ -186,7 +196,8 @@ extension LedgerTables {
     return JournalEntry(
       txid: columns.txid, wallet: columns.wallet, signer: columns.signer, signedBytes: columns.signedBytes,
       referenceBlockNumber: columns.referenceBlockNumber, headTime: columns.headTime, expiration: columns.expiration,
-      feeLimit: columns.feeLimit, signedAt: columns.signedAt, payouts: payouts)
+      feeLimit: columns.feeLimit, signedAt: columns.signedAt, payouts: payouts,
+      purpose: payouts.contains { isTreasury($0.payout) } ? .treasury : .payouts)
   }
 
   /// `Ledger.record` of what nodes answered.

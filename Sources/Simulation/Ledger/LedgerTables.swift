@@ -181,6 +181,11 @@ struct LedgerTables: Sendable {
   var webhooks: [Webhook] = []
   var servers: [String: WebhookServer] = [:]
   var webhookSecrets: [String: [WebhookSecret]] = [:]
+  /// In the order in which they were given.
+  var adoptions: [Adoption] = []
+  var treasury: [Treasury] = []
+  /// The treasury's transaction that is signed despite the breaker in the transaction that runs just now.
+  var emergencySweep: TxID?
   /// Transactions that a Signer puts back in the transaction that runs just now.
   var beingPutBack: Set<TxID> = []
   /// Who writes: stands in each event.

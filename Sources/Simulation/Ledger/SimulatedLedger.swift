@@ -238,6 +238,26 @@ extension SimulatedLedger: SignerLedger {
     try await write("hold unproven") { try $0.holdUnproven(atMost: count) }
   }
 
+  func waitingOrders() async throws -> WaitingOrders { try await read("waiting orders") { $0.waitingOrders() } }
+
+  func adoptionsToCarryOut(wallet: Address, signer: String, atMost count: Int) async throws -> BroadcastLot {
+    try await write("adoptions") { $0.adoptionsToCarryOut(wallet: wallet, signer: signer, atMost: count) }
+  }
+
+  func adopt(_ entry: JournalEntry, signer: String, journalID: [UInt8], life: ServerLife) async throws -> Bool {
+    try await write("adopt") { try $0.adopt(entry, signer: signer, journalID: journalID, life: life) }
+  }
+
+  func refuseAdoption(of txid: TxID, _ why: String) async throws {
+    try await write("refuse adoption") { $0.refuseAdoption(of: txid) }
+  }
+
+  func signTreasuryOrder(
+    _ signing: TreasurySigning, decide: @escaping @Sendable (TreasuryOrder) throws -> TreasuryDecision
+  ) async throws -> SigningOutcome {
+    try await write("sign treasury order") { try $0.signTreasuryOrder(signing, decide: decide) }
+  }
+
   func record(_ standstill: Standstill, of signer: String) async throws {
     try await write("record standstill") { _ in }
   }

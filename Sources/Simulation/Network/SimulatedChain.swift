@@ -206,7 +206,8 @@ final class SimulatedChain: Sendable {
     let witness = Address(account: [UInt8](repeating: 0xb0, count: 19) + [turn])
     let time = Timestamp(milliseconds: time)
     let transactions = ours.compactMap { transaction, result in
-      try? BlockTransaction(rawData: transaction.rawData, contractResult: result)
+      try? BlockTransaction(
+        rawData: transaction.rawData, contractResult: result, signatures: [[UInt8](transaction.bytes.suffix(65))])
     }
     let words = withUnsafeBytes(of: (number, time.milliseconds, branch)) { [UInt8]($0) }
     let root = BlockHashing.root(ofLeaves: transactions.map(\.txid.bytes))

@@ -79,8 +79,8 @@ final class SimulatedJournal: Journal {
   }
 
   func amountSigned(since time: Timestamp, except unpaid: Set<TxID>) -> Amount {
-    let sum = disk.held.filter { $0.signedAt >= time && !unpaid.contains($0.txid) }.flatMap(\.payouts)
-      .reduce(Int64(0)) { $0 + $1.amount.microUSDT }
+    let sum = disk.held.filter { $0.purpose == .payouts && $0.signedAt >= time && !unpaid.contains($0.txid) }
+      .flatMap(\.payouts).reduce(Int64(0)) { $0 + $1.amount.microUSDT }
     return (try? Amount(microUSDT: sum)) ?? .zero
   }
 }

@@ -60,7 +60,9 @@ struct JournalIndex: Sendable {
     for payout in entry.payouts {
       let key = Bytes32(payout.reference).key
       let previous = byReference.updateValue(Int32(payments.count), forKey: key) ?? Self.none
-      payments.append(Payment(amount: payout.amount, transaction: number, previous: previous))
+      // A treasury order moves the wallet's own money: no limit counts it.
+      let counted = entry.purpose == .treasury ? Amount.zero : payout.amount
+      payments.append(Payment(amount: counted, transaction: number, previous: previous))
     }
     hours[Self.hour(of: entry.signedAt), default: Hour()].sum += sum(of: transactions[Int(number)])
     hours[Self.hour(of: entry.signedAt), default: Hour()].transactions.append(number)

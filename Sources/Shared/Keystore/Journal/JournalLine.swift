@@ -81,6 +81,8 @@ private struct EntryRecord: Codable {
   let feeLimitSun: Int64
   let signedAtMs: Int64
   let payouts: [Payout]
+  /// Left out where it pays payouts.
+  let purpose: String?
 
   init(_ entry: JournalEntry) {
     txid = "\(entry.txid)"
@@ -97,10 +99,14 @@ private struct EntryRecord: Codable {
         payout: "\($0.payout)", reference: "\($0.reference)", attempt: $0.attemptNumber, token: "\($0.token)",
         recipient: "\($0.recipient)", amount: "\($0.amount)")
     }
+    purpose = entry.purpose == .payouts ? nil : entry.purpose.rawValue
   }
 
   func entry() throws -> JournalEntry {
     guard let signedBytes = Hex.bytes(bytes) else { throw MalformedValue("journal entry", "bytes are no hex") }
+    guard let purpose = JournalEntry.Purpose(rawValue: purpose ?? JournalEntry.Purpose.payouts.rawValue) else {
+      throw MalformedValue("journal entry", "its purpose is none that this program knows")
+    }
     return JournalEntry(
       txid: try TxID(hex: txid), wallet: try Address(wallet), signer: signer, signedBytes: signedBytes,
       referenceBlockNumber: referenceBlock, headTime: Timestamp(milliseconds: headTimeMs),
@@ -111,6 +117,6 @@ private struct EntryRecord: Codable {
           payout: try PayoutID($0.payout), reference: try Reference(hex: $0.reference), attemptNumber: $0.attempt,
           token: try Address($0.token), recipient: try Address($0.recipient),
           amount: try Amount(decimal: $0.amount))
-      })
+      }, purpose: purpose)
   }
 }

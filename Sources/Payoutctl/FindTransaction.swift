@@ -1,0 +1,95 @@
+import Ledger
+import Payouts
+import Tron
+
+/// What the solid chain holds of a transaction that the fence found: read from a node, never from the database.
+enum SolidReading: Sendable {
+  /// The chain is solid only up to a block before it: read again later.
+  case notSolid
+  /// The solid block at that place does not hold it: a fork moved or dropped it.
+  case notThere
+  /// It is no transfer of the token by the wallet's own key alone, so that no Signer of ours signed it.
+  case foreign(String)
+  /// A transfer as Signers sign them.
+  case transfer(SolidTransfer)
+}
+
+/// A transfer of the token by a wallet, in a solid block.
+struct SolidTransfer: Sendable {
+  let signed: SignedTransaction
+  let transfer: ExpectedTransfer
+  /// The block it refers to.
+  let referenceBlockNumber: Int64
+  let block: BlockPlace
+  /// What point 5 of DESIGN.md §3 makes of it; Monitor judges it anew once it is adopted.
+  let verdict: TransactionVerdict
+
+  /// Whether nothing moved.
+  var hasFailed: Bool { if case .failedOnChain = verdict { true } else { false } }
+}
+
+/// Reads transactions in solid blocks.
+struct FindTransaction: Sendable {
+  let node: any TronNode
+  let token: Address
+
+  /// Reads a transaction of a wallet where it was last seen.
+  func read(_ txid: TxID, of wallet: Address, inBlock number: Int64) async throws -> SolidReading {
+    try await node.round(of: .solid) { round in
+      guard round.latest.header.number >= number else { return .notSolid }
+      guard let block = try await round.node.readBlock(number, .solid, known: round.latest),
+        let entry = block.entries.first(where: { $0.transaction.txid == txid })
+      else { return .notThere }
+      return try await reading(of: entry, in: block, by: wallet, round.node)
+    }
+  }
+
+  /// How much of the token a transaction in a solid block moved from one account to another, by its receipt; nil where it
+  /// did not succeed, or is not there.
+  func moved(
+    by txid: TxID, from wallet: Address, to recipient: Address, inBlock number: Int64
+  ) async throws -> String? {
+    try await node.round(of: .solid) { round in
+      guard round.latest.header.number >= number,
+        let block = try await round.node.readBlock(number, .solid, known: round.latest),
+        let entry = block.entries.first(where: { $0.transaction.txid == txid }), entry.receipt.result == .success,
+        !entry.receipt.isFailed
+      else { return nil }
+      let transfers = entry.receipt.logs.filter { $0.address == token }.compactMap(\.transfer)
+      return transfers.first { $0.sender == wallet && $0.recipient == recipient && !$0.isZero }
+        .map { $0.amount?.description ?? "more than any amount" }
+    }
+  }
+
+  private func reading(
+    of entry: ReadBlock.Entry, in block: ReadBlock, by wallet: Address, _ node: any TronNode
+  ) async throws -> SolidReading {
+    let signed: SignedTransaction
+    do { signed = try SignedTransaction(entry.transaction) } catch { return .foreign("\(error)") }
+    guard signed.owner == wallet, signed.signer == wallet else { return .foreign("another key than the wallet's signed it") }
+    guard case .token(token, let recipient, let amount) = signed.payment else {
+      return .foreign("it is no transfer of the token that is paid")
+    }
+    guard let reference = try await referenceBlock(of: signed, below: block.place.number, node) else {
+      return .foreign("it refers to no block of this chain")
+    }
+    let transfer = ExpectedTransfer(token: token, from: wallet, to: recipient, amount: amount)
+    return .transfer(
+      SolidTransfer(
+        signed: signed, transfer: transfer, referenceBlockNumber: reference, block: block.place,
+        verdict: .judge(entry, at: block.place, expected: [transfer])))
+  }
+
+  /// The bytes carry the last sixteen bits of its number, and eight bytes of its id (reference §2.1).
+  private func referenceBlock(
+    of signed: SignedTransaction, below number: Int64, _ node: any TronNode
+  ) async throws -> Int64? {
+    let low = signed.contents.referenceBlockBytes.reduce(Int64(0)) { $0 << 8 | Int64($1) }
+    var candidate = number & ~0xffff | low
+    if candidate >= number { candidate -= 0x10000 }
+    guard candidate >= 0, let block = try await node.block(candidate, .solid),
+      signed.contents.refers(to: block.header.id)
+    else { return nil }
+    return candidate
+  }
+}

@@ -1,0 +1,140 @@
+import Ledger
+import Payouts
+import Tron
+
+/// Lists what the fence found and nothing has explained, matches each transaction to the payout that it pays, and orders
+/// Signers to adopt those that fit (DESIGN.md §3 "The fence").
+///
+/// | a transaction | what comes of it |
+/// | --- | --- |
+/// | fits one payout that waits, and no other fits that one | adopted |
+/// | fits several payouts, or others fit its payout too | `choose`: a person names the payout |
+/// | fits none, or one that has ended | `no_payout` |
+/// | is no transfer of the token by the wallet's key | `not_a_payout` |
+/// | lies in a block that is not solid yet | `not_solid` |
+struct ReconcileFindings {
+  /// How many findings are looked at.
+  static let findingsMax = 1_000
+
+  let ledger: any OperatorLedger
+  let find: FindTransaction
+  /// Only these; all where it is empty.
+  let wanted: Set<TxID>
+  /// What a person chose.
+  let chosen: [TxID: PayoutID]
+  /// Why, in the person's words; nil only looks.
+  let reason: String?
+
+  /// - Throws: `LedgerError`, and what reading from the nodes throws.
+  func run() async throws -> ReconcileReport {
+    let findings = try await ledger.unexplainedFindings(atMost: Self.findingsMax)
+    var order: [TxID] = []
+    var byTransaction: [TxID: [UnexplainedFinding]] = [:]
+    for found in findings {
+      if byTransaction[found.finding.txid] == nil { order.append(found.finding.txid) }
+      byTransaction[found.finding.txid, default: []].append(found)
+    }
+    var readings: [TxID: SolidReading] = [:]
+    for txid in order {
+      guard let found = byTransaction[txid]?.last?.finding else { continue }
+      readings[txid] = try await find.read(txid, of: found.wallet, inBlock: found.blockNumber)
+    }
+    let transfers = order.compactMap { txid -> SolidTransfer? in
+      if case .transfer(let transfer)? = readings[txid] { transfer } else { nil }
+    }
+    let matches = MatchFindings(chosen: chosen).match(transfers, with: try await payouts(for: transfers))
+    var report = ReconcileReport(isApplied: reason != nil)
+    for txid in order where wanted.isEmpty || wanted.contains(txid) {
+      guard let found = byTransaction[txid], let first = found.first, let reading = readings[txid] else { continue }
+      var entry = ReconcileReport.Entry(found.map(\.finding), adoption: first.adoption)
+      try await describe(&entry, reading, matches[txid], state: first.adoption)
+      report.transactions.append(entry)
+    }
+    return report
+  }
+
+  /// Each pair of recipient and amount is asked for once.
+  private func payouts(for transfers: [SolidTransfer]) async throws -> [PayoutRecord] {
+    var payouts: [PayoutRecord] = []
+    for pair in Set(transfers.map { Paid(recipient: $0.transfer.to, amount: $0.transfer.amount) }) {
+      payouts += try await ledger.payouts(paying: pair.recipient, pair.amount)
+    }
+    return payouts.sorted { $0.id < $1.id }
+  }
+
+  private struct Paid: Hashable {
+    let recipient: Address
+    let amount: Amount
+  }
+
+  private func describe(
+    _ entry: inout ReconcileReport.Entry, _ reading: SolidReading, _ match: MatchFindings.Match?,
+    state: AdoptionState?
+  ) async throws {
+    if case .ordered(let payout)? = state {
+      return entry.tell(.ordered, payout: payout, "a Signer has not carried out the order yet: is one running?")
+    }
+    switch reading {
+    case .notSolid: entry.tell(.notSolid, "its block is not solid yet: call again in a minute")
+    case .notThere: entry.tell(.notSolid, "the solid block does not hold it: a fork moved or dropped it; call again")
+    case .foreign(let why): entry.tell(.notAPayout, "no Signer of ours signs such: \(why)")
+    case .transfer(let transfer):
+      entry.chain = transfer.verdict.words
+      switch match {
+      case .payout(let payout)?: try await adopt(transfer, for: payout, &entry)
+      case .choice(let payouts, let rivals)?:
+        entry.choices = payouts.map(\.id.description)
+        let others = rivals.isEmpty ? "" : "; so do \(rivals.map(\.description).joined(separator: ", "))"
+        entry.tell(
+          .choose, "fits \(entry.choices.joined(separator: ", "))\(others): name one with --payout TXID=PAYOUT")
+      case .nobody(let ended)?:
+        let why =
+          ended.isEmpty
+          ? "no waiting payout has its recipient, amount and reference bits: where a restore lost the row, its client "
+            + "submits it again under its key, and it fits then"
+          : "its payout \(ended.map { "\($0.id) is \($0.status.rawValue)" }.joined(separator: ", ")), which is final"
+        entry.tell(.noPayout, why)
+      case nil: break
+      }
+    }
+  }
+
+  private func adopt(
+    _ transfer: SolidTransfer, for payout: PayoutRecord, _ entry: inout ReconcileReport.Entry
+  ) async throws {
+    guard let reason else { return entry.tell(.matches, payout: payout.id, "it would be adopted with --apply") }
+    let order = transfer.adoption(for: payout.id, reason: reason)
+    guard let refusal = try await ledger.order(order) else {
+      return entry.tell(
+        .ordered, payout: payout.id, "a Signer puts it back, and Monitor judges it, within seconds: see 'payoutctl show'")
+    }
+    entry.tell(.refused, payout: payout.id, refusal.words)
+  }
+}
+
+extension AdoptionRefusal {
+  /// For people.
+  fileprivate var words: String {
+    switch self {
+    case .unknownPayout: "the payout is gone"
+    case .doesNotWait(let status): "the payout is \(status.rawValue) by now"
+    case .otherTerms: "the payout has another recipient, amount or token"
+    case .referenceInUse(let txid): "the payout's reference has the attempt \(txid), which is live or has paid"
+    case .noFinding: "it is explained by now"
+    case .notSolid: "Monitor has not read its block as solid yet: call again in a minute"
+    case .alreadyOrdered: "an order about it, or about its payout, stands already: call again when that is carried out"
+    }
+  }
+}
+
+extension TransactionVerdict {
+  /// For people.
+  fileprivate var words: String {
+    switch self {
+    case .paid: "paid"
+    case .failedOnChain(_, _, let result): "failed on chain: \(result)"
+    case .dead: "dead"
+    case .anomalous(_, let finding): "anomalous: \(finding)"
+    }
+  }
+}

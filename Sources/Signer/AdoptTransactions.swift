@@ -1,0 +1,50 @@
+import Keystore
+import Ledger
+import Logging
+import Payouts
+import Worker
+
+/// Takes transactions on the chain for attempts of payouts, as operators have ordered: journals each, then puts it back as
+/// if this Signer had signed it. Monitor judges it as any other.
+///
+/// **Journal first.** From then on this Signer signs the payout again only after it has itself proven that the adopted
+/// transaction moved nothing; and a database that goes back in time once more, before the adoption, gets it back at the
+/// next vouching. Without it, the proof of earlier attempts would rest on the database alone.
+struct AdoptTransactions: Sendable {
+  /// How many at once.
+  static let atOnce = 100
+
+  let ledger: any SignerLedger
+  let journal: any Journal
+  let state: SignerState
+  let signerName: String
+  let earlierAttempts: EarlierAttempts
+  let logger: Logger
+
+  /// Carries out what stands.
+  func run() async throws {
+    guard let life = state.vouchedLife else { return }
+    let lot = try await ledger.adoptionsToCarryOut(wallet: journal.wallet, signer: signerName, atMost: Self.atOnce)
+    // Another life: this Signer must vouch first.
+    guard lot.life == life else { return }
+    var intact: [JournalEntry] = []
+    for entry in lot.transactions {
+      if entry.isIntact(of: journal.wallet) {
+        intact.append(entry)
+      } else {
+        // Whoever wrote that order, the journal must not learn from it what no key of ours signed.
+        try await ledger.refuseAdoption(
+          of: entry.txid, "its bytes are not a transfer by the wallet of exactly what the payout is to be paid")
+      }
+    }
+    guard !intact.isEmpty else { return }
+    try await journal.append(intact, under: life)
+    earlierAttempts.journaled(intact)
+    for entry in intact
+    where try await ledger.adopt(entry, signer: signerName, journalID: journal.id, life: life) {
+      logger.warning(
+        "Adopted a transaction by an operator's order",
+        metadata: [LogKey.txID: "\(entry.txid)", LogKey.payoutID: "\(entry.payouts.first?.payout.description ?? "")"])
+    }
+  }
+}

@@ -1,0 +1,149 @@
+import Ledger
+import Payouts
+
+/// What operators order and a Signer carries out: adoptions, and the treasury's transfers.
+extension LedgerTables {
+  /// An adoption's row.
+  struct Adoption: Sendable {
+    enum State: Sendable { case open, done, refused }
+
+    let order: AdoptionOrder
+    let reference: Reference
+    let headTime: Timestamp
+    let orderedBy: String
+    var state = State.open
+  }
+
+  /// A treasury order's row.
+  struct Treasury: Sendable {
+    let order: TreasuryOrder
+    let orderedAt: Timestamp
+    var txid: TxID?
+    var isRefused = false
+
+    var waits: Bool { txid == nil && !isRefused }
+  }
+
+  // MARK: Adoptions
+
+  /// `Ledger.order` of an adoption.
+  mutating func order(_ adoption: AdoptionOrder) -> AdoptionRefusal? {
+    guard let row = payouts[adoption.payout] else { return .unknownPayout }
+    guard row.status.waitsForAttempt else { return .doesNotWait(row.status) }
+    let transfer = adoption.transfer
+    guard (row.terms.token, row.terms.recipient, row.terms.amount) == (transfer.token, transfer.to, transfer.amount)
+    else { return .otherTerms }
+    if let inUse = attemptInUse(of: row.terms.reference) { return .referenceInUse(inUse.txid) }
+    guard findings.contains(where: { $0.what.txid == adoption.txid && !$0.isExplained }) else { return .noFinding }
+    guard let solid = cursors[.solid], solid.number >= adoption.block.number else { return .notSolid }
+    let stands = adoptions.contains {
+      $0.order.txid == adoption.txid && $0.state != .refused
+        || $0.reference == row.terms.reference && $0.state == .open
+    }
+    guard !stands else { return .alreadyOrdered }
+    let earliest = adoption.expiration.advanced(byMilliseconds: -600_000)
+    adoptions.append(
+      Adoption(
+        order: adoption, reference: row.terms.reference, headTime: max(adoption.timestamp, earliest), orderedBy: actor))
+    return nil
+  }
+
+  /// `Ledger.waitingOrders`.
+  func waitingOrders() -> WaitingOrders {
+    WaitingOrders(
+      hasAdoptions: adoptions.contains { $0.state == .open }, hasTreasury: treasury.contains(where: \.waits))
+  }
+
+  /// `Ledger.adoptionsToCarryOut`.
+  mutating func adoptionsToCarryOut(wallet: Address, signer: String, atMost count: Int) -> BroadcastLot {
+    for index in adoptions.indices where adoptions[index].state == .open && adoptions[index].order.wallet == wallet {
+      let other = attemptInUse(of: adoptions[index].reference)
+      if let other, other.txid != adoptions[index].order.txid { refuseAdoption(of: adoptions[index].order.txid) }
+    }
+    let open = adoptions.filter { $0.state == .open && $0.order.wallet == wallet }.prefix(count)
+    let entries = open.map { row in
+      let order = row.order
+      return JournalEntry(
+        txid: order.txid, wallet: wallet, signer: signer, signedBytes: order.signedBytes,
+        referenceBlockNumber: order.referenceBlockNumber, headTime: row.headTime, expiration: order.expiration,
+        feeLimit: order.feeLimit, signedAt: order.timestamp,
+        payouts: [
+          JournalPayout(
+            payout: order.payout, reference: row.reference,
+            attemptNumber: ((attempts[row.reference] ?? []).map(\.number).max() ?? 0) + 1, token: order.transfer.token,
+            recipient: order.transfer.to, amount: order.transfer.amount)
+        ])
+    }
+    return BroadcastLot(life: life, isContinuous: isContinuous, transactions: entries)
+  }
+
+  /// `Ledger.adopt`.
+  mutating func adopt(_ entry: JournalEntry, signer: String, journalID: [UInt8], life: ServerLife) throws -> Bool {
+    guard let index = adoptions.firstIndex(where: { $0.order.txid == entry.txid && $0.state == .open }) else {
+      return false
+    }
+    guard self.life == life else { return false }
+    actor = adoptions[index].orderedBy
+    let result = try putBack([entry], signer: signer)
+    guard result.putBack == [entry.txid] else {
+      refuseAdoption(of: entry.txid)
+      return false
+    }
+    adoptions[index].state = .done
+    closeExplainedFindings()
+    return true
+  }
+
+  /// `Ledger.refuseAdoption`.
+  mutating func refuseAdoption(of txid: TxID) {
+    guard let index = adoptions.firstIndex(where: { $0.order.txid == txid && $0.state == .open }) else { return }
+    adoptions[index].state = .refused
+    raiseAlarm("adoption_refused", "transaction \(txid)", "it cannot be carried out")
+  }
+
+  // MARK: The treasury
+
+  /// `Ledger.order` of a treasury order.
+  mutating func order(_ sweep: TreasuryOrder) {
+    guard !treasury.contains(where: { $0.order.id == sweep.id }) else { return }
+    claims[sweep.reference] = Claim(payout: sweep.id, fingerprint: nil)
+    treasury.append(Treasury(order: sweep, orderedAt: now))
+  }
+
+  /// Whether an attempt is the treasury's, which no limit counts.
+  func isTreasury(_ id: PayoutID) -> Bool { treasury.contains { $0.order.id == id } }
+
+  /// `Ledger.signTreasuryOrder`.
+  mutating func signTreasuryOrder(
+    _ signing: TreasurySigning, decide: (TreasuryOrder) throws -> TreasuryDecision
+  ) throws -> SigningOutcome {
+    for index in treasury.indices where treasury[index].waits {
+      treasury[index].txid = attempts[treasury[index].order.reference]?.first?.txid
+    }
+    let isOneOut = treasury.contains { (attempts[$0.order.reference] ?? []).contains(where: \.isLive) }
+    let waiting = treasury.indices.filter { treasury[$0].waits }
+    guard !isOneOut,
+      let index = waiting.min(by: {
+        (treasury[$0].orderedAt, treasury[$0].order.id) < (treasury[$1].orderedAt, treasury[$1].order.id)
+      })
+    else { return .done(signed: 0, held: 0, waiting: 0) }
+    let order = treasury[index].order
+    let asked = signing.order(named: order.id)
+    let (isTrial, capacity) = room(asked)
+    let usual = isTrial ? .breakerOpen : gate(asked, isTrial: isTrial, capacity: capacity)
+    if let block = order.isDespiteBreaker ? (isContinuous ? nil : .notContinuous) : usual { return .blocked(block) }
+    switch try decide(order) {
+    case .wait: return .done(signed: 0, held: 0, waiting: 1)
+    case .refuse(let why):
+      treasury[index].isRefused = true
+      raiseAlarm("treasury_refused", "treasury order \(order.id)", why)
+      return .done(signed: 0, held: 1, waiting: 0)
+    case .sign(let signed):
+      treasury[index].txid = signed.txid
+      emergencySweep = order.isDespiteBreaker ? signed.txid : nil
+      defer { emergencySweep = nil }
+      try storeTransaction(signed, asked)
+      return .done(signed: 1, held: 0, waiting: 0)
+    }
+  }
+}
