@@ -24,7 +24,8 @@ struct ChaosEvidence {
     let deadline = ContinuousClock.now + .seconds(300)
     while ContinuousClock.now < deadline {
       let told = ToldByWebhook(receiver.output).events
-      if payouts.allSatisfy({ told[$0.key]?.contains("payout.\($0.value.status)") ?? false }) { break }
+      let ended = payouts.filter { ChaosReport.ends.contains($0.value.status) }
+      if ended.allSatisfy({ told[$0.key]?.contains("payout.\($0.value.status)") ?? false }) { break }
       try await Task.sleep(for: .seconds(1))
     }
     return PaidWorld(

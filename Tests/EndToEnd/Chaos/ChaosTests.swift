@@ -46,7 +46,7 @@ extension EndToEndTests {
         ChaosPlan(stack, network: isOfNetwork, disk: disk, clocks: clocks, seed: seed, lies: lies)
       }
       let keeper = ChaosKeeper(stack)
-      let operators = ChaosOperators(stack)
+      let (operators, atRest) = (ChaosOperators(stack), Switch())
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await keeper.run() }
         group.addTask {
@@ -57,15 +57,24 @@ extension EndToEndTests {
           }
           // From here on nothing fails any more, and nobody but the service manager helps.
           let ended = ContinuousClock.now
-          try await come(toRest: stack, clients, operators)
-          print("chaos: at rest \((ContinuousClock.now - ended).formatted()) after the last fault")
+          if let trouble = try await come(toRest: stack, clients, operators) {
+            Issue.record("it does not come to rest: \(trouble)")
+          } else {
+            print("chaos: at rest \((ContinuousClock.now - ended).formatted()) after the last fault")
+            await atRest.turnOn()
+          }
           await keeper.end()
         }
         try await group.waitForAll()
       }
       let minutes = (ContinuousClock.now - began) / .seconds(60)
-      let day = try await ChaosLimit.fill(stack, clients)
-      try await come(toRest: stack, clients, operators)
+      // A run that has not come to rest is judged all the same: what is wrong with it says why.
+      var day: PaidWorld.Limit?
+      if await atRest.isOn {
+        day = try await ChaosLimit.fill(stack, clients)
+        let trouble = try await come(toRest: stack, clients, operators)
+        #expect(trouble == nil)
+      }
 
       let world = try await ChaosEvidence(stack, clients, receiver).world(limit: day)
       let violations = JudgePaidWorld(world: world).violations()
@@ -83,26 +92,24 @@ extension EndToEndTests {
       receiver.signal(SIGKILL)
     }
 
-    /// Waits until each acknowledged payout has ended and was told, by the API and the webhooks.
+    /// Waits until each acknowledged payout has ended, by the API.
+    ///
+    /// - Returns: why that is not to be; nil where it is so.
     private static func come(
       toRest stack: Stack, _ clients: ChaosClients, _ operators: ChaosOperators
-    ) async throws {
+    ) async throws -> String? {
       let client = PayoutClient(urls: await stack.apiURLs)
       var open = Set(await clients.acknowledged)
       let deadline = ContinuousClock.now + rest
-      while !open.isEmpty {
+      while ContinuousClock.now < deadline {
         for id in open.sorted() {
-          let status = try await client.status(of: id)
-          if let status, ChaosReport.ends.contains(status) { open.remove(id) }
+          if let status = try await client.status(of: id), ChaosReport.ends.contains(status) { open.remove(id) }
         }
-        if open.isEmpty { break }
-        guard ContinuousClock.now < deadline else {
-          for id in open.sorted().prefix(20) { print("chaos: open: \(try await client.payout(id) ?? [:])") }
-          throw Stack.Failure("\(open.count) payouts come to no end")
-        }
-        try await operators.decide()
+        if open.isEmpty { return nil }
+        if let trouble = try await operators.decide() { return trouble }
         try await Task.sleep(for: .milliseconds(500))
       }
+      return "\(open.count) payouts come to no end, such as \(open.sorted().prefix(3))"
     }
   }
 }
