@@ -38,7 +38,8 @@ struct AdoptPayout: AsyncParsableCommand {
         }
       }
       throw Refusal(
-        text: "the solid receipt of \(txid) does not show that the token moved from the wallet to \(record.terms.recipient); "
+        text:
+          "the solid receipt of \(txid) does not show that the token moved from the wallet to \(record.terms.recipient); "
           + "nothing was changed")
     }
     print("on the solid chain \(txid) moved \(moved) USDT to the recipient")

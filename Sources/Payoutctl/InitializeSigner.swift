@@ -84,7 +84,8 @@ struct InitializeSigner {
       throw Refusal(text: "somebody else declared a journal under the name \(signer) at this moment; call again")
     case .retiredJournal:
       throw Refusal(
-        text: "the journal in \(path) is retired or another Signer's: move it away, and once another has taken its place, "
+        text:
+          "the journal in \(path) is retired or another Signer's: move it away, and once another has taken its place, "
           + "'payoutctl signer bring-journal' puts back what it holds")
     }
     return InitializedSigner(

@@ -235,7 +235,8 @@ import Testing
   // A payout whose reference paid another recipient or amount was never paid, and never will be: a person may end it, not
   // confirm it.
   @Test(arguments: [PayoutStatus.rejected, .settledExternally])
-  func `a payout whose reference has paid somebody else ends unpaid by a person's word`(end: PayoutStatus) async throws {
+  func `a payout whose reference has paid somebody else ends unpaid by a person's word`(end: PayoutStatus) async throws
+  {
     try await withLedger { test async throws in
       try await test.signed(1)
       try await test.force(

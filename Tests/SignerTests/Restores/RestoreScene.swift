@@ -185,7 +185,9 @@ actor RestoreScene {
       await carryOut(signer.vouch)
       try await look()
       try await schedule()
-      for step in [signer.sweep, signer.sign, signer.prove, signer.broadcast, signer.checkpoint] { await carryOut(step) }
+      for step in [signer.sweep, signer.sign, signer.prove, signer.broadcast, signer.checkpoint] {
+        await carryOut(step)
+      }
     }
     try await look()
   }
