@@ -41,17 +41,18 @@ extension ModelWalk {
   }
 
   private mutating func carryOutAdoptions() async throws {
-    var lot: [JournalEntry] = []
+    let taken = Taken<[JournalEntry]>()
     let life = model.life
     try await compare("adoptions to carry out") { ledger in
-      lot = try await ledger.adoptionsToCarryOut(wallet: Sample.wallet, signer: TestLedger.signer, atMost: 10)
+      let lot = try await ledger.adoptionsToCarryOut(wallet: Sample.wallet, signer: TestLedger.signer, atMost: 10)
         .transactions
+      taken.put(lot)
       return "\(lot.map { "\($0.txid) \($0.headTime) \($0.signedAt) \($0.payouts)" })"
     } _: {
       let lot = $0.adoptionsToCarryOut(wallet: Sample.wallet, signer: TestLedger.signer, atMost: 10).transactions
       return "\(lot.map { "\($0.txid) \($0.headTime) \($0.signedAt) \($0.payouts)" })"
     }
-    for entry in lot {
+    for entry in taken.value ?? [] {
       if roll(6) == 0 {
         try await compare("refuse adoption \(entry.txid)") {
           try await $0.refuseAdoption(of: entry.txid, "why")
