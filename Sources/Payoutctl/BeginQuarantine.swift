@@ -25,7 +25,8 @@ struct BeginQuarantine: AsyncParsableCommand {
   func run() async throws {
     let request = QuarantineRequest(signer: signer, cause: .signerAway, reason: why.reason)
     switch try await Payoutctl.ledger().requestQuarantine(request) {
-    case .requested: print("a quarantine stands in for \(signer); a running Signer begins it: see 'payoutctl quarantine'")
+    case .requested:
+      print("a quarantine stands in for \(signer); a running Signer begins it: see 'payoutctl quarantine'")
     case .standing: print("a quarantine stands in for \(signer) already")
     case .notNeeded:
       throw Refusal(text: "every Signer has vouched: nothing waits for \(signer); nothing was changed")

@@ -88,7 +88,8 @@ struct KeystoreCommands: AsyncParsableCommand {
 /// Commands about a Signer.
 struct SignerCommands: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "signer", abstract: "A Signer, its journal and its wallet.", subcommands: [InitSigner.self, BringJournal.self])
+    commandName: "signer", abstract: "A Signer, its journal and its wallet.",
+    subcommands: [InitSigner.self, BringJournal.self])
 }
 
 /// Commands about the breaker.

@@ -161,7 +161,10 @@ public actor PrivatePostgres {
   public func takeBaseBackup() async throws {
     try await programs.run(
       "pg_basebackup",
-      ["--pgdata", "\(folder)/base", "--host", "127.0.0.1", "--port", "\(port)", "--username", Self.user, "--checkpoint=fast"])
+      [
+        "--pgdata", "\(folder)/base", "--host", "127.0.0.1", "--port", "\(port)", "--username", Self.user,
+        "--checkpoint=fast",
+      ])
   }
 
   /// Puts the base backup in the place of the server's files and starts it, without `recovery.signal`: what was committed
@@ -198,7 +201,8 @@ public actor PrivatePostgres {
 
   /// Makes a standby the primary, without a restart.
   public func promote() async throws {
-    try await programs.run("pg_ctl", ["promote", "--pgdata", "\(folder)/data", "--wait", "--timeout", "60", "--silent"])
+    try await programs.run(
+      "pg_ctl", ["promote", "--pgdata", "\(folder)/data", "--wait", "--timeout", "60", "--silent"])
   }
 
   /// Writes a database to a file, as `pg_dump` does.

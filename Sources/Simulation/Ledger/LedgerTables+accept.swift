@@ -95,6 +95,7 @@ extension LedgerTables {
       pausedSince: nil, breakerCause: isOpen ? breaker.cause : nil, breakerSince: isOpen ? breaker.since : nil,
       breakerTrialAt: breaker.state == .open && breaker.exit == .trial ? breaker.trialAt : nil,
       isBreakerTrialOut: breaker.state == .halfOpen, standstill: nil, standstillSince: nil,
-      headNumber: cursors[.head]?.number, headMovedAt: headMovedAt, solidNumber: cursors[.solid]?.number, quarantine: quarantineThatKeepsAll)
+      headNumber: cursors[.head]?.number, headMovedAt: headMovedAt, solidNumber: cursors[.solid]?.number,
+      quarantine: quarantineThatKeepsAll)
   }
 }
