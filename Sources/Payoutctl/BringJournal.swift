@@ -33,14 +33,13 @@ struct BringJournal: AsyncParsableCommand {
       let later = deferred.count + contradicted.count
       if later > 0 {
         throw Refusal(
-          text:
-            "\(later) more belong to payouts with another transaction whose end must be known first: call again later")
+          text: "\(later) more belong to payouts with another transaction, whose end must be known first: call again "
+            + "later")
       }
     case .notRetired:
       throw Refusal(
-        text:
-          "the journal \(Hex.text(journal.id)) is not one whose place another took: the declared one vouches when its "
-          + "Signer is started with it, and a foreign one brings nothing")
+        text: "the journal \(Hex.text(journal.id)) is not one whose place another took: the declared one vouches when "
+          + "its Signer is started with it, and a foreign one brings nothing")
     }
   }
 }

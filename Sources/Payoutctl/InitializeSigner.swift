@@ -84,9 +84,8 @@ struct InitializeSigner {
       throw Refusal(text: "somebody else declared a journal under the name \(signer) at this moment; call again")
     case .retiredJournal:
       throw Refusal(
-        text:
-          "the journal in \(path) is retired or another Signer's: move it away, and once another has taken its place, "
-          + "'payoutctl signer bring-journal' puts back what it holds")
+        text: "the journal in \(path) is retired or another Signer's: move it away, and once another has taken its "
+          + "place, 'payoutctl signer bring-journal' puts back what it holds")
     }
     return InitializedSigner(
       signer: signer, wallet: wallet, journalPath: path, begin: nil, waitsForQuarantine: true)
@@ -121,8 +120,8 @@ struct InitializeSigner {
       found.map { "the one in \(path) is \(Hex.text($0.id)) of the wallet \($0.wallet)" } ?? "there is none in \(path)"
     return Refusal(
       text: "the ledger knows the Signer \(signer) with the journal \(Hex.text(declared.journalID)) of the wallet "
-        + "\(declared.wallet), and \(there): check SIGNER_NAME, SIGNER_STATE_DIR and the key. Where the journal is "
-        + "lost for good, call this with --journal-lost: another one takes its place after a quarantine")
+        + "\(declared.wallet), and \(there): check SIGNER_NAME, SIGNER_STATE_DIR and the key. Where the journal "
+        + "is lost for good, call this with --journal-lost: another one takes its place after a quarantine")
   }
 }
 

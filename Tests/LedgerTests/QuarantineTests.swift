@@ -130,8 +130,8 @@ import Testing
       try await test.pool.executeScript("VACUUM FULL transactions")
       #expect(try await test.vouch() == .vouched(putBack: [], missing: [Self.second]))
       #expect(try await test.ledger.quarantines(atMost: 1).map(\.isOfPresentLife) == [false])
-      #expect(
-        try await test.ledger.beginQuarantines(head: Sample.place(100, at: test.now), under: first) == .anotherLife)
+      let head = Sample.place(100, at: test.now)
+      #expect(try await test.ledger.beginQuarantines(head: head, under: first) == .anotherLife)
       try await test.freeze(afterSeconds: 700)
       let later = test.now.advanced(byMilliseconds: 700_000)
       #expect(
@@ -247,11 +247,12 @@ import Testing
   @Test func `a quarantine is refused where nothing waits for it`() async throws {
     try await withLedger { test async throws in
       #expect(try await ask(test, .signerAway, signer: TestLedger.signer) == .notNeeded)
-      #expect(
-        try await ask(test, .journalLost, signer: TestLedger.signer, journalID: TestLedger.journalID) == .notNeeded)
+      let own = TestLedger.journalID
+      #expect(try await ask(test, .journalLost, signer: TestLedger.signer, journalID: own) == .notNeeded)
       #expect(try await ask(test, .signerAway, signer: "nobody") == .unknownSigner)
       try await declareSecond(test)
-      #expect(try await ask(test, .journalLost, signer: TestLedger.signer, journalID: Self.secondID) == .retiredJournal)
+      let others = Self.secondID
+      #expect(try await ask(test, .journalLost, signer: TestLedger.signer, journalID: others) == .retiredJournal)
       #expect(try await test.ledger.quarantines(atMost: 10).isEmpty)
       // A name that the database has lost, and another Signer still lists.
       try await test.loseContinuity()
@@ -262,9 +263,7 @@ import Testing
   }
 
   // "While it is false … nothing is signed, and no final state but confirmed is entered."
-  @Test func `while a quarantine lasts nothing is signed and nothing ends unpaid, and what is paid is confirmed`()
-    async throws
-  {
+  @Test func `in a quarantine nothing is signed and nothing ends unpaid, and what is paid is confirmed`() async throws {
     try await withLedger { test async throws in
       try await declareSecond(test)
       try await test.signed(1)
@@ -277,11 +276,14 @@ import Testing
       #expect(try await ask(test, .signerAway) == .requested)
       try await begin(test)
       _ = try await test.vouch()
-      for (number, end) in [
+      let ends = [
         (2, "expired"), (2, "cancelled"), (2, "rejected"), (3, "rejected"), (3, "settled_externally"),
-      ] {
-        let change =
-          "UPDATE payouts SET status = '\(end)', held_from = NULL, hold_reason = NULL WHERE id = \(Sample.sql(Sample.payoutID(number)))"
+      ]
+      for (number, end) in ends {
+        let change = """
+          UPDATE payouts SET status = '\(end)', held_from = NULL, hold_reason = NULL
+          WHERE id = \(Sample.sql(Sample.payoutID(number)))
+          """
         #expect(try await test.refusal(change) == "TP003", "\(end)")
       }
       #expect(try await test.ledger.expire(atMost: 10).isEmpty)
@@ -326,9 +328,7 @@ import Testing
 
   // Where the log of intents is gone, many payouts are held a part at a time before the vouching, and what was signed is
   // held once its transaction has ended unpaid: it may have ended before, in the lost part.
-  @Test func `where a rollback was seen and the log is gone, signed payouts are held when they would be freed`()
-    async throws
-  {
+  @Test func `where the log is gone after a rollback, signed payouts are held when they would be freed`() async throws {
     try await withLedger { test async throws in
       try await test.signed(2)
       _ = try await test.broadcast()

@@ -56,9 +56,8 @@ public struct PayingScene: Sendable {
     let shared = try await PrivatePostgres.shared()
     var url = try await (server ?? shared).createDatabase()
     if let sparePort, let server {
-      url =
-        url.replacing(":\(server.port)/", with: ":\(server.port),127.0.0.1:\(sparePort)/")
-        + "?target_session_attrs=read-write"
+      url.replace(":\(server.port)/", with: ":\(server.port),127.0.0.1:\(sparePort)/")
+      url += "?target_session_attrs=read-write"
     }
     let pool = PostgresPool(
       configuration: PostgresConfiguration(

@@ -37,8 +37,8 @@ extension RestoreScene {
   func sign(_ numbers: ClosedRange<Int>, by name: String) async throws {
     var ids: [PayoutID] = []
     for number in numbers { ids.append(try await record(number).id) }
-    let id = BatchID(
-      at: scene.clock.now(), randomness: [UInt8](repeating: UInt8(truncatingIfNeeded: numbers.lowerBound), count: 10))
+    let randomness = [UInt8](repeating: UInt8(truncatingIfNeeded: numbers.lowerBound), count: 10)
+    let id = BatchID(at: scene.clock.now(), randomness: randomness)
     for batch in try await scene.ledger.schedule(ids, maximumPerBatch: 100, newBatchID: { id }) {
       try await scene.announce(batch.id)
     }

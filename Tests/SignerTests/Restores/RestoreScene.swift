@@ -43,6 +43,8 @@ actor RestoreScene {
   var submissions: [Int: Int] = [:]
   /// What the last look found, while the history was not vouched for.
   private var untrusted: (signed: Int64, ended: Int64)?
+  /// What is pending and comes into no block before a moment: a producer takes it late, and just in time.
+  private var heldBack: (txids: Set<TxID>, until: Timestamp)?
   /// Why steps did not go on lately.
   private(set) var refusals: [String] = []
 
@@ -155,9 +157,22 @@ actor RestoreScene {
   /// Slots pass, each with a block of all that is pending, and every process goes round after each.
   func pass(_ slots: Int) async throws {
     for _ in 0..<slots {
-      try await scene.produce()
+      try await produce()
       try await goRound()
     }
+  }
+
+  /// A slot passes with its block.
+  private func produce() async throws {
+    try await scene.wait(milliseconds: ScriptedNode.slotMilliseconds)
+    let pending = await scene.node.pending
+    let held = heldBack.flatMap { scene.clock.now() < $0.until ? $0.txids : nil } ?? []
+    await scene.node.produce(pending.filter { !held.contains($0) })
+  }
+
+  /// Keeps what is pending out of all blocks until shortly before it expires.
+  func holdBackWhatIsPending() async {
+    heldBack = (Set(await scene.node.pending), scene.clock.now().advanced(byMilliseconds: Self.expiration - 9_000))
   }
 
   /// Slots pass until the condition holds.

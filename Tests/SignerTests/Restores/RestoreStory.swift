@@ -15,7 +15,8 @@ struct RestoreStory: Sendable {
   let paid = 1...count
   /// Accepted before the copy, ended unpaid after it.
   let ended = 101...100 + count
-  /// Accepted before the copy, signed after it, in no block when disaster comes; every second one is pending at the node.
+  /// Accepted before the copy, signed after it, in no block when disaster comes; every second one is pending at the node,
+  /// and comes into a block only shortly before it expires.
   let signed = 201...200 + count
   /// Accepted after the copy, signed, and in a block when disaster comes.
   let included = 301...300 + count
@@ -60,6 +61,8 @@ struct RestoreStory: Sendable {
     await restore.scene.node.setBroadcast(nil)
     let pending = await restore.scene.node.pending.count
     #expect(pending == (Self.count + 1) / 2)
+    // The worst that can happen: it is paid long after the disaster, and just in time.
+    await restore.holdBackWhatIsPending()
     try await restore.submit(accepted)
   }
 

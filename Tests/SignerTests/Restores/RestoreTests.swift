@@ -34,9 +34,7 @@ import Testing
     }
   }
 
-  @Test func `(ii) a file copy is put back, and others write past the old end of the log before a Signer connects`()
-    async throws
-  {
+  @Test func `(ii) a file copy is put back, and others write past the old end of the log`() async throws {
     // "One that compares the server's … start time": the log's position says nothing.
     try await withServer { server in
       try await RestoreScene.run(on: server) { restore in
@@ -134,8 +132,7 @@ import Testing
         try await story.recover(restore, "(v) disk lost", findings: true)
         try await restore.bringOldDisk(of: "signer-1")
         try await restore.pass(40)
-        #expect(
-          try await restore.scene.count("SELECT count(*) FROM unclaimed_transfers WHERE explained_at IS NULL") == 0)
+        #expect(try await unexplained(restore) == 0)
         #expect(await restore.payments(story.owed).values.allSatisfy { $0 == 1 })
       }
     }
@@ -192,8 +189,7 @@ import Testing
           try await restore.bringOldDisk(of: "signer-2")
         }
         try await restore.pass(40)
-        #expect(
-          try await restore.scene.count("SELECT count(*) FROM unclaimed_transfers WHERE explained_at IS NULL") == 0)
+        #expect(try await unexplained(restore) == 0)
         #expect(await restore.payments(story.owed).values.allSatisfy { $0 == 1 })
         #expect(
           try await restore.scene.count("SELECT count(*) FROM transactions WHERE status IN ('signed', 'sent')") == 0)
@@ -287,6 +283,10 @@ import Testing
         #expect(await restore.payments(501...503) == [501: 1, 502: 1, 503: 1])
       }
     }
+  }
+
+  private func unexplained(_ restore: RestoreScene) async throws -> Int64 {
+    try await restore.scene.count("SELECT count(*) FROM unclaimed_transfers WHERE explained_at IS NULL")
   }
 
   private func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
