@@ -103,8 +103,8 @@ public struct MonitorSteps: Sendable {
   /// - Throws: `StreamError` where the instance's name cannot name a consumer.
   public init(_ parts: MonitorParts, policy: MonitorPolicy, metrics: MonitorMetrics?, logger: Logger) throws {
     let head = FollowHead(
-      ledger: parts.ledger, node: parts.node, fence: Fence(token: policy.token, routers: policy.routers), clock: parts.clock, metrics: metrics,
-      logger: logger)
+      ledger: parts.ledger, node: parts.node, fence: Fence(token: policy.token, routers: policy.routers),
+      clock: parts.clock, metrics: metrics, logger: logger)
     let solid = FollowSolid(
       ledger: parts.ledger, node: parts.node, retryDelayMilliseconds: policy.retryDelayMilliseconds,
       metrics: metrics, logger: logger)

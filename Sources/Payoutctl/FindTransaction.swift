@@ -66,7 +66,9 @@ struct FindTransaction: Sendable {
   ) async throws -> SolidReading {
     let signed: SignedTransaction
     do { signed = try SignedTransaction(entry.transaction) } catch { return .foreign("\(error)") }
-    guard signed.owner == wallet, signed.signer == wallet else { return .foreign("another key than the wallet's signed it") }
+    guard signed.owner == wallet, signed.signer == wallet else {
+      return .foreign("another key than the wallet's signed it")
+    }
     guard case .token(token, let recipient, let amount) = signed.payment else {
       return .foreign("it is no transfer of the token that is paid")
     }

@@ -42,7 +42,8 @@ struct Payoutctl: AsyncParsableCommand {
     discussion: "Settings come from the environment, as for the workers; each KEY also as KEY_FILE.",
     subcommands: [
       KeystoreCommands.self, SignerCommands.self, ShowPayout.self, ListHeld.self, ReleasePayout.self, RejectPayout.self,
-      SettlePayout.self, AdoptPayout.self, Reconcile.self, TreasuryCommands.self, BreakerCommands.self, PausePayments.self, ResumePayments.self, AlarmCommands.self,
+      SettlePayout.self, AdoptPayout.self, Reconcile.self, TreasuryCommands.self, BreakerCommands.self,
+      PausePayments.self, ResumePayments.self, AlarmCommands.self,
       ShowQueues.self, DeadLetterCommands.self, ShowWebhookSecret.self, IntentCommands.self,
     ])
 

@@ -31,7 +31,9 @@ struct Reconcile: AsyncParsableCommand {
   @Flag(name: .long, help: "Order it; without this it is only a look.")
   var apply = false
 
-  @Option(name: .long, help: "Why, in a few words; required with --apply, stands in the history.", transform: ReasonOption.line)
+  @Option(
+    name: .long, help: "Why, in a few words; required with --apply, stands in the history.",
+    transform: ReasonOption.line)
   var reason: String?
 
   @Flag(name: .long, help: "As JSON, for programs.")

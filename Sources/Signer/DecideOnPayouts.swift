@@ -173,7 +173,8 @@ extension WantedTransfer {
 
   /// An order is signed once.
   init(_ order: TreasuryOrder) {
-    self.init(id: order.id, reference: order.reference, attemptNumber: 1, recipient: order.recipient, amount: order.amount)
+    self.init(
+      id: order.id, reference: order.reference, attemptNumber: 1, recipient: order.recipient, amount: order.amount)
   }
 }
 

@@ -48,7 +48,9 @@ struct SignTreasuryOrders<Signer: TransactionSigner>: Sendable {
       await batches.write([entry], under: life)
       batches.logger.warning(
         "Signed a treasury order",
-        metadata: [LogKey.txID: "\(transfer.txid)", "order": "\(transfer.payout)", "recipient": "\(transfer.transfer.to)"])
+        metadata: [
+          LogKey.txID: "\(transfer.txid)", "order": "\(transfer.payout)", "recipient": "\(transfer.transfer.to)",
+        ])
     }
     if refused > 0 { batches.logger.critical("Refused a treasury order; see the alarms") }
     return signed + refused > 0

@@ -228,6 +228,7 @@ import Testing
       try await test.ledger.settle(
         [test.txid(1): .failedOnChain(test.place(101), Sample.cost, result: "REVERT")], retryDelayMilliseconds: 0)
       #expect(try await test.status(Sample.payoutID(1)) == .settledExternally)
+      _ = try await test.ledger.closeBreaker(reason: "settled")
       #expect(try await test.sign() == .done(signed: 0, held: 0, waiting: 0))
     }
   }
@@ -235,7 +236,8 @@ import Testing
   // A payout whose reference paid another recipient or amount was never paid, and never will be: a person may end it, not
   // confirm it.
   @Test(arguments: [PayoutStatus.rejected, .settledExternally])
-  func `a payout whose reference has paid somebody else ends unpaid by a person's word`(end: PayoutStatus) async throws {
+  func `a payout whose reference has paid somebody else ends unpaid by a person's word`(end: PayoutStatus) async throws
+  {
     try await withLedger { test async throws in
       try await test.signed(1)
       try await test.force(

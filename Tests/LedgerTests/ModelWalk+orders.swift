@@ -21,7 +21,8 @@ extension ModelWalk {
     let row = payouts[roll(payouts.count)]
     let found = model.findings.filter { !$0.isExplained }.map(\.what.txid)
     let txid =
-      found.isEmpty || roll(5) == 0 ? Sample.txid(Sample.reference(9_000 + roll(5)), attempt: 9) : found[roll(found.count)]
+      found.isEmpty || roll(5) == 0
+      ? Sample.txid(Sample.reference(9_000 + roll(5)), attempt: 9) : found[roll(found.count)]
     let solid = model.cursors[.solid]?.number ?? 0
     let terms = row.terms
     let order = AdoptionOrder(
@@ -43,7 +44,9 @@ extension ModelWalk {
     var lot: [JournalEntry] = []
     let life = model.life
     try await compare("adoptions to carry out") { ledger in
-      lot = try await ledger.adoptionsToCarryOut(wallet: Sample.wallet, signer: TestLedger.signer, atMost: 10).transactions
+      lot = try await ledger.adoptionsToCarryOut(
+        wallet: Sample.wallet, signer: TestLedger.signer, atMost: 10
+      ).transactions
       return "\(lot.map { "\($0.txid) \($0.headTime) \($0.signedAt) \($0.payouts)" })"
     } _: {
       let lot = $0.adoptionsToCarryOut(wallet: Sample.wallet, signer: TestLedger.signer, atMost: 10).transactions
@@ -101,8 +104,9 @@ extension ModelWalk {
     default:
       .sign(
         SignedPayout(
-          payout: order.id, reference: order.reference, attemptNumber: 1, txid: Sample.txid(order.reference, attempt: 1),
-          signedBytes: [UInt8](repeating: 0xab, count: 250), referenceBlockNumber: TestLedger.startNumber,
+          payout: order.id, reference: order.reference, attemptNumber: 1,
+          txid: Sample.txid(order.reference, attempt: 1), signedBytes: [UInt8](repeating: 0xab, count: 250),
+          referenceBlockNumber: TestLedger.startNumber,
           headTime: now, expiration: now.advanced(byMilliseconds: 20_000), feeLimit: Sun(1),
           transfer: ExpectedTransfer(
             token: order.token, from: Sample.wallet, to: order.recipient, amount: order.amount)))

@@ -113,7 +113,8 @@ import Testing
       #expect(try await test.sign() == .blocked(.openFinding))
       // Neither by pretending to be the order, later.
       let other = Sample.sql(Sample.txid(Sample.reference(3), attempt: 1).bytes)
-      let columns = "wallet, signer, signed_bytes, reference_block_number, head_time_ms, expiration_ms, fee_limit_sun, signed_at"
+      let columns =
+        "wallet, signer, signed_bytes, reference_block_number, head_time_ms, expiration_ms, fee_limit_sun, signed_at"
       let copy = "INSERT INTO transactions (txid, \(columns)) SELECT \(other), \(columns) FROM transactions"
       #expect(try await test.refusal(copy) == "TP003")
       #expect(
