@@ -67,9 +67,7 @@ public actor ScriptedNode: TronNode {
     let transaction: BlockTransaction
     let execution: Execution
 
-    /// - Parameters:
-    ///   - rawData: a serialized `raw_data`.
-    ///   - signatures: as the block holds them; who signed does not matter to this chain.
+    /// - Parameter signatures: as the block holds them; who signed does not matter to this chain.
     public init(
       rawData: [UInt8], signatures: [[UInt8]] = [], _ execution: Execution = .success
     ) throws(TransactionError) {
