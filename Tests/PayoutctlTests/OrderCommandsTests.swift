@@ -113,9 +113,16 @@ extension RunningDevnet {
   }
 
   private func find(_ node: any TronNode) async throws -> (txid: TxID, number: Int64) {
-    for number in 1...(try await node.latestHeader(.head).number) {
-      guard let transaction = try await node.block(number, .head)?.transactions.first else { continue }
-      return (transaction.txid, number)
+    // The account shows it already while it is pending.
+    let deadline = ContinuousClock.now + .seconds(60)
+    var number: Int64 = 1
+    while ContinuousClock.now < deadline {
+      guard let block = try await node.block(number, .head) else {
+        try await Task.sleep(for: .milliseconds(20))
+        continue
+      }
+      if let transaction = block.transactions.first { return (transaction.txid, number) }
+      number += 1
     }
     throw NoBlock()
   }
