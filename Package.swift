@@ -181,8 +181,8 @@ let package = Package(
     tests(
       "MonitorTests",
       of: [
-        "Monitor", "Signer", "DevnetMain", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres", logging,
-        nioCore, nioPosix, nioHTTP1, nioSSL, lifecycle,
+        "Monitor", "Signer", "DevnetMain", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres",
+        logging, nioCore, nioPosix, nioHTTP1, nioSSL, lifecycle,
       ]),
     tests("DevnetTests", of: ["Devnet", httpClient, nioCore, lifecycle, logging], excluding: ["tronpy"]),
     tests(

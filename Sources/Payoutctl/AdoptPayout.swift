@@ -38,9 +38,8 @@ struct AdoptPayout: AsyncParsableCommand {
         }
       }
       throw Refusal(
-        text:
-          "the solid receipt of \(txid) does not show that the token moved from the wallet to \(record.terms.recipient); "
-          + "nothing was changed")
+        text: "the solid receipt of \(txid) does not show that the token moved from the wallet to "
+          + "\(record.terms.recipient); nothing was changed")
     }
     print("on the solid chain \(txid) moved \(moved) USDT to the recipient")
     try await DecideHeld.run(target.payout, .adopt(txid), reason: why.reason)

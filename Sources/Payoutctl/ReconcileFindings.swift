@@ -106,8 +106,7 @@ struct ReconcileFindings {
     let order = transfer.adoption(for: payout.id, reason: reason)
     guard let refusal = try await ledger.order(order) else {
       return entry.tell(
-        .ordered, payout: payout.id,
-        "a Signer puts it back, and Monitor judges it, within seconds: see 'payoutctl show'")
+        .ordered, payout: payout.id, "a Signer puts it back, and Monitor judges it, soon: see 'payoutctl show'")
     }
     entry.tell(.refused, payout: payout.id, refusal.words)
   }

@@ -49,9 +49,8 @@ struct ReconcileReport: Encodable {
     fileprivate var lines: [String] {
       let payout = payoutId.map { " payout \($0)" } ?? ""
       return ["\(txid)"] + findings.map { "  \($0.line)" } + (chain.map { ["  on the solid chain: \($0)"] } ?? [])
-        + (refusal.map { ["  an earlier order was refused: \($0)"] } ?? []) + [
-          "  \(outcome.rawValue)\(payout): \(detail)"
-        ]
+        + (refusal.map { ["  an earlier order was refused: \($0)"] } ?? [])
+        + ["  \(outcome.rawValue)\(payout): \(detail)"]
     }
   }
 
@@ -71,8 +70,7 @@ struct ReconcileReport: Encodable {
   var complaint: String? {
     let left = isApplied ? transactions.filter { $0.outcome != .ordered }.count : 0
     guard left > 0 else { return nil }
-    return
-      "\(left) of \(transactions.count) transactions are not explained, see above: until each is adopted, or acknowledged "
-      + "by 'payoutctl breaker close' as no payout of ours, nothing is signed"
+    return "\(left) of \(transactions.count) transactions are not explained, see above: until each is adopted, or "
+      + "acknowledged by 'payoutctl breaker close' as no payout of ours, nothing is signed"
   }
 }

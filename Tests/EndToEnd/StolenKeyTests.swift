@@ -42,21 +42,17 @@ extension EndToEndTests {
         let before = try PayoutClient.Wish.draw(3, "before")
         try await client.pay(before) { _, _ in }
         try await eventually("the first are on their way") {
-          try await stack.sql("SELECT count(*) FROM payouts WHERE status IN ('broadcast', 'confirming', 'confirmed')")
-            == "3"
+          try await stack.sql(
+            "SELECT count(*) FROM payouts WHERE status IN ('broadcast', 'confirming', 'confirmed')") == "3"
         }
 
         let key = try await stolenKey(stack)
         let token = try Address(DevnetOracle.token)
-        let (reference, head) = (
-          try await block(stack, "/walletsolidity/getnowblock"), try await block(stack, "/wallet/getnowblock")
-        )
+        let thief = Address(account: [UInt8](repeating: 0x66, count: 20))
+        let reference = try await block(stack, "/walletsolidity/getnowblock")
+        let head = try await block(stack, "/wallet/getnowblock")
         let approve = HandMadeTransaction.call(
-          by: key.address, of: token, "095ea7b3",
-          [
-            HandMadeTransaction.word(Address(account: [UInt8](repeating: 0x66, count: 20))),
-            HandMadeTransaction.word(1),
-          ],
+          by: key.address, of: token, "095ea7b3", [HandMadeTransaction.word(thief), HandMadeTransaction.word(1)],
           referringTo: reference.id, at: head.time)
         let answer = try await Self.post(
           stack.chain.url + "/wallet/broadcasthex", "{\"transaction\":\"\(Hex.text(try approve.signed(by: key)))\"}")

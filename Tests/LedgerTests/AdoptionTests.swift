@@ -103,8 +103,8 @@ import Testing
       try await test.solid(101)
       #expect(try await test.ledger.order(order(test, for: 9)) == .unknownPayout)
       #expect(try await test.ledger.order(order(test, amount: 5)) == .otherTerms)
-      #expect(
-        try await test.ledger.order(order(test, txid: Sample.txid(Sample.reference(2), attempt: 1))) == .noFinding)
+      let unknown = Sample.txid(Sample.reference(2), attempt: 1)
+      #expect(try await test.ledger.order(order(test, txid: unknown)) == .noFinding)
       #expect(try await test.ledger.order(order(test)) == nil)
       #expect(try await test.ledger.order(order(test)) == .alreadyOrdered)
       let second = Sample.txid(Sample.reference(1), attempt: 8)

@@ -228,6 +228,7 @@ import Testing
       try await test.ledger.settle(
         [test.txid(1): .failedOnChain(test.place(101), Sample.cost, result: "REVERT")], retryDelayMilliseconds: 0)
       #expect(try await test.status(Sample.payoutID(1)) == .settledExternally)
+      _ = try await test.ledger.closeBreaker(reason: "settled")
       #expect(try await test.sign() == .done(signed: 0, held: 0, waiting: 0))
     }
   }

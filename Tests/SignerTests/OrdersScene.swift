@@ -60,6 +60,7 @@ extension PayingScene {
     try await force(
       """
       DELETE FROM attempts; DELETE FROM transactions; DELETE FROM continuity; DELETE FROM vouchings;
+      DELETE FROM payout_events WHERE to_status IN ('signed', 'broadcast');
       UPDATE payouts SET status = 'scheduled'; UPDATE limit_windows SET used = 0 WHERE scope = 'signed';
       """)
     return txids

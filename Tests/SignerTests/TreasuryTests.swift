@@ -75,7 +75,8 @@ import Tron
       try await scene.run(signer.broadcast)
       #expect(await scene.node.broadcasts.isEmpty)
       #expect(scene.journal.held.isEmpty)
-      #expect(try await scene.alarms() == ["treasury_refused", "treasury_refused"])
+      #expect(
+        try await scene.alarms() == ["operator", "treasury_refused", "operator", "treasury_refused"])
     }
   }
 

@@ -115,7 +115,7 @@ extension Ledger {
 
   // MARK: The Signer's part
 
-  /// See `SignerLedger.waitingOrders`.
+  /// See `OrderLedger.waitingOrders`.
   public func waitingOrders() async throws -> WaitingOrders {
     let row = try await read(
       """
@@ -126,7 +126,7 @@ extension Ledger {
     return WaitingOrders(hasAdoptions: try row.bool("adoptions"), hasTreasury: try row.bool("treasury"))
   }
 
-  /// See `SignerLedger.adoptionsToCarryOut`.
+  /// See `OrderLedger.adoptionsToCarryOut`.
   public func adoptionsToCarryOut(wallet: Address, signer: String, atMost count: Int) async throws -> BroadcastLot {
     try await transaction { connection in
       // What is journaled is put back for ever: so nothing is that the ledger could not take.
@@ -168,7 +168,7 @@ extension Ledger {
     }
   }
 
-  /// See `SignerLedger.adopt`.
+  /// See `OrderLedger.adopt`.
   public func adopt(_ entry: JournalEntry, signer: String, journalID: [UInt8], life: ServerLife) async throws -> Bool {
     try await transaction { connection in
       let order = try await connection.execute(
@@ -197,7 +197,7 @@ extension Ledger {
     }
   }
 
-  /// See `SignerLedger.refuseAdoption`.
+  /// See `OrderLedger.refuseAdoption`.
   public func refuseAdoption(of txid: TxID, _ why: String) async throws {
     try await transaction { connection in try await Ledger.refuse(adoption: txid, why, on: connection) }
   }

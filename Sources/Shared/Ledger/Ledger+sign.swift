@@ -283,7 +283,7 @@ struct SigningGate {
   /// Whether the one that may be signed is the breaker's trial.
   let isTrial: Bool
   /// The same where what is to be signed cannot be the breaker's trial.
-  var blockBesidesTrial: SigningBlock? { isTrial ? .breakerOpen : block }
+  var blockBesidesTrial: SigningBlock? { block ?? (isTrial ? .breakerOpen : nil) }
 
   /// Reads it with the breaker's row locked: what opens it waits or comes first, and of several Signers one begins its
   /// trial. Whoever holds this lock takes no payout's any more: others lock payouts first.

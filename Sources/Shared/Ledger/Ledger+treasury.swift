@@ -57,7 +57,7 @@ extension Ledger {
     }
   }
 
-  /// See `SignerLedger.signTreasuryOrder`.
+  /// See `OrderLedger.signTreasuryOrder`.
   public func signTreasuryOrder(
     _ signing: TreasurySigning, decide: @escaping @Sendable (TreasuryOrder) throws -> TreasuryDecision
   ) async throws -> SigningOutcome {

@@ -1,5 +1,28 @@
 public import Payouts
 
+/// What Signer asks of the ledger about orders of operators (DESIGN.md §3 "The fence").
+public protocol OrderLedger: Sendable {
+  /// Whether an operator's order waits: asked often, and cheap.
+  func waitingOrders() async throws -> WaitingOrders
+  /// Transactions on the chain that an operator orders to be adopted, as a journal would hold them, and the life of the server
+  /// under which they were read. Orders that cannot be carried out are refused.
+  func adoptionsToCarryOut(wallet: Address, signer: String, atMost count: Int) async throws -> BroadcastLot
+  /// Puts an adopted transaction back, which the journal holds now, and closes the findings that it explains.
+  ///
+  /// - Returns: false where no order stands any more, or it was refused because another attempt is live or has paid.
+  func adopt(_ entry: JournalEntry, signer: String, journalID: [UInt8], life: ServerLife) async throws -> Bool
+  /// An order to adopt this transaction cannot be carried out; operators are called.
+  func refuseAdoption(of txid: TxID, _ why: String) async throws
+  /// Signs the oldest treasury order that waits, in one database transaction like payouts (see `SignerLedger.sign`),
+  /// unless an earlier one is still on its way.
+  ///
+  /// Blocked as payouts are; an order that was given despite the breaker only while the history is not vouched for.
+  /// - Returns: `held` counts one that was refused.
+  func signTreasuryOrder(
+    _ signing: TreasurySigning, decide: @escaping @Sendable (TreasuryOrder) throws -> TreasuryDecision
+  ) async throws -> SigningOutcome
+}
+
 /// What the fence found in one transaction and nothing has explained.
 public struct UnexplainedFinding: Sendable, Hashable {
   /// What was found; of one transaction there may be several.

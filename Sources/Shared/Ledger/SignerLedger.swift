@@ -1,7 +1,7 @@
 public import Payouts
 
 /// What Signer asks of the ledger: signing, broadcasting, vouching (DESIGN.md §3).
-public protocol SignerLedger: IntentLedger {
+public protocol SignerLedger: IntentLedger, OrderLedger {
   /// Signs payouts of a batch in one database transaction (DESIGN.md §3 point 1).
   ///
   /// Locks the batch's payouts that are `scheduled` and due, in id order; checks what may forbid signing; lets `decide`
@@ -50,27 +50,6 @@ public protocol SignerLedger: IntentLedger {
   /// - Parameter life: the life of the server under which it was compared.
   /// - Returns: false, and nothing is remembered, where the history is not vouched for or the server has another life.
   func moveIntentCheckpoint(to lastID: String, under life: ServerLife) async throws -> Bool
-
-  /// Whether an operator's order waits: asked often, and cheap.
-  func waitingOrders() async throws -> WaitingOrders
-  /// Transactions on the chain that an operator orders to be adopted, as a journal would hold them, and the life of the server
-  /// under which they were read. Orders that cannot be carried out are refused.
-  func adoptionsToCarryOut(wallet: Address, signer: String, atMost count: Int) async throws -> BroadcastLot
-  /// Puts an adopted transaction back, which the journal holds now, and closes the findings that it explains.
-  ///
-  /// - Returns: false where no order stands any more, the server has another life, or the order was refused because another
-  ///   attempt is live or has paid.
-  func adopt(_ entry: JournalEntry, signer: String, journalID: [UInt8], life: ServerLife) async throws -> Bool
-  /// An order to adopt this transaction cannot be carried out; operators are called.
-  func refuseAdoption(of txid: TxID, _ why: String) async throws
-  /// Signs the oldest treasury order that waits, in one database transaction like payouts (see `sign`), unless an earlier
-  /// one is still on its way.
-  ///
-  /// Blocked as payouts are; an order that was given despite the breaker only while the history is not vouched for.
-  /// - Returns: `held` counts one that was refused.
-  func signTreasuryOrder(
-    _ signing: TreasurySigning, decide: @escaping @Sendable (TreasuryOrder) throws -> TreasuryDecision
-  ) async throws -> SigningOutcome
 
   /// Tells whoever asks for a waiting payout what keeps this Signer from signing just now.
   func record(_ standstill: Standstill, of signer: String) async throws

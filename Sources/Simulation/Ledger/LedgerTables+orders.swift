@@ -130,7 +130,7 @@ extension LedgerTables {
     let order = treasury[index].order
     let asked = signing.order(named: order.id)
     let (isTrial, capacity) = room(asked)
-    let usual = isTrial ? .breakerOpen : gate(asked, isTrial: isTrial, capacity: capacity)
+    let usual = gate(asked, isTrial: isTrial, capacity: capacity) ?? (isTrial ? .breakerOpen : nil)
     if let block = order.isDespiteBreaker ? (isContinuous ? nil : .notContinuous) : usual { return .blocked(block) }
     switch try decide(order) {
     case .wait: return .done(signed: 0, held: 0, waiting: 1)
