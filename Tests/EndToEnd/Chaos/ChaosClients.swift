@@ -18,10 +18,8 @@ actor ChaosClients {
   private let regulars: [Address]
   /// The token refuses this one, so that its payouts fail by their own fault.
   let refused: Address
-  /// How many requests were sent, and the longest wait for an answer.
+  /// The longest that a client had to ask until it was answered.
   private(set) var longestWait = Duration.zero
-  /// The ends that a person brings about.
-  private(set) var decided: [String: String] = [:]
 
   init(seed: UInt64, urls: [String], webhookURL: String) {
     random = SeededGenerator(seed: seed)
