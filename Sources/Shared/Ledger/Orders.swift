@@ -9,7 +9,8 @@ public protocol OrderLedger: Sendable {
   func adoptionsToCarryOut(wallet: Address, signer: String, atMost count: Int) async throws -> BroadcastLot
   /// Puts an adopted transaction back, which the journal holds now, and closes the findings that it explains.
   ///
-  /// - Returns: false where no order stands any more, or it was refused because another attempt is live or has paid.
+  /// - Returns: false where no order stands any more, the server has another life, or the order was refused because another
+  ///   attempt is live or has paid.
   func adopt(_ entry: JournalEntry, signer: String, journalID: [UInt8], life: ServerLife) async throws -> Bool
   /// An order to adopt this transaction cannot be carried out; operators are called.
   func refuseAdoption(of txid: TxID, _ why: String) async throws
