@@ -72,6 +72,8 @@ import Testing
     Malformed("signer", "TRON_RPC_URL", "ftp://a/b", "ftp://a"),
     Malformed("payoutctl", "TRON_RPC_URL", "http://a,http://a", "an item twice", arguments: signerInit),
     Malformed("monitor", "TRON_RPC_URL", "http://u:hunter2secret@a", "not shown"),
+    Malformed("signer", "TRON_RPC_QUORUM", "2", "from 1 to 1"),
+    Malformed("monitor", "TRON_RPC_QUORUM", "0", "from 1 to 3", and: ["TRON_RPC_URL": "http://a,http://b,http://c"]),
     Malformed("signer", "TRON_SOLIDITY_URL", "http://a,http://b", "names 2 and TRON_RPC_URL 1"),
     Malformed(
       "monitor", "TRONGRID_API_KEY", "hunter2secret", "sent to nobody",
@@ -98,6 +100,7 @@ import Testing
     Malformed("ingest", "REQUIRE_IDEMPOTENCY_KEY", "maybe", "true or false"),
     Malformed("ingest", "PAYOUT_ROUTER_V0_ADDRESS", "T", "a TRON address"),
     Malformed("ingest", "PAYOUT_ROUTER_KYC_ADDRESS", "0x41", "a TRON address"),
+    Malformed("signer", "TREASURY_ADDRESSES", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6u", "checksum"),
     Malformed("scheduler", "BATCH_HOURLY_SECONDS", "0", "from 1 to 604800"),
     Malformed("scheduler", "BATCH_DAILY_SECONDS", "604801", "from 1 to 604800"),
     Malformed("scheduler", "BATCH_WEEKLY_SECONDS", "a week", "no whole number"),

@@ -43,12 +43,12 @@ RULES = {
     "no live-attempt constraint": {
         "edits": [
             (
-                LEDGER + "Migrations/M003Transactions.swift",
+                LEDGER + "Migrations/M010Quarantine.swift",
                 "CREATE UNIQUE INDEX one_live_or_paid_attempt_a_reference",
                 "CREATE INDEX one_live_or_paid_attempt_a_reference",
             )
         ],
-        "caught by": ["test AttemptGuardTests", "test ModelTests"],
+        "caught by": ["test ^LedgerTests.(AttemptGuardTests|ModelTests)"],
     },
     "sign again after a time-out": {
         "edits": [
@@ -74,7 +74,17 @@ RULES = {
                 "          WHERE status = 'signed' AND next_broadcast_at <= ledger_now() AND wallet = $1\n",
             )
         ],
-        "caught by": ["test ^LedgerTests.BroadcastTests", "test ModelTests"],
+        "caught by": ["test ^LedgerTests.(BroadcastTests|ModelTests)"],
+    },
+    "one node trusted for dead": {
+        "edits": [
+            (
+                TRON + "Verdict/AgreedReading.swift",
+                "    if let last = window.last, !agreedIDs.contains(last.place.id) {\n",
+                "    if let last = window.last, agreedIDs.contains(last.place.id) {\n",
+            )
+        ],
+        "caught by": ["test ^MonitorTests.QuorumTests"],
     },
     "the block after the expiration not read": {
         "edits": [
@@ -107,23 +117,33 @@ RULES = {
         ],
         "caught by": ["test ^TronTests"],
     },
-    "expiry while the history is not trusted": {
+    "no quarantine": {
         "edits": [
             (
-                LEDGER + "Migrations/M004Guards.swift",
+                LEDGER + "Migrations/M010Quarantine.swift",
+                "AND solid.block_time_ms >= q.until_ms)\n",
+                ")\n",
+            )
+        ],
+        "caught by": ["test ^LedgerTests.QuarantineTests", "test ^SignerTests.RestoreTests"],
+    },
+    "cancel or expiry while not continuous": {
+        "edits": [
+            (
+                LEDGER + "Migrations/M011Orders.swift",
                 "          IF NOT trusted OR change.was IN ('kyc_pending', 'compliance_pending', 'queued')\n"
                 "            AND change.becomes = 'signed' THEN\n",
                 "          IF change.was IN ('kyc_pending', 'compliance_pending', 'queued')\n"
                 "            AND change.becomes = 'signed' THEN\n",
             )
         ],
-        "caught by": ["test ^LedgerTests.(StatePairTests|ScheduleTests|EdgeTests)", "test ModelTests"],
+        "caught by": ["test ^LedgerTests.(StatePairTests|QuarantineTests)", "test ^LedgerTests.ModelTests"],
     },
     "timestamps not unique": {
         "edits": [
             (
                 SIGNER + "DecideOnPayouts.swift",
-                "second * 1_000 + candidate.payout.terms.reference.milliseconds)\n",
+                "second * 1_000 + wanted.reference.milliseconds)\n",
                 "second * 1_000)\n",
             )
         ],
