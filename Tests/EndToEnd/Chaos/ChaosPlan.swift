@@ -36,9 +36,6 @@ enum ChaosFault: String, CaseIterable, Sendable {
 }
 
 extension ChaosFault {
-  /// Lies of one node decide nothing where a quorum is asked.
-  var isLie: Bool { self == .lieHidden || self == .lieClaimed }
-
   /// Whether it is the network's; else it is that of a process of ours or of a server.
   var isOfNetwork: Bool {
     switch self {
@@ -55,7 +52,7 @@ extension ChaosFault {
 /// Draws faults and lets them happen, one after the other, and counts them. One plan is for the network, another beside it
 /// for processes and servers.
 actor ChaosPlan {
-  /// How many nodes there are. The last one is the one that lies.
+  /// How many nodes there are. The last one lies: that decides nothing where a quorum is asked.
   static let nodes = 3
 
   private let stack: Stack
@@ -75,8 +72,7 @@ actor ChaosPlan {
   private(set) var deathsOfPostgres = 0
 
   init(
-    _ stack: Stack, network isOfNetwork: Bool, disk: SmallDisk?, clocks: [Stack.Replica: FakedClock], seed: UInt64,
-    lies: Bool
+    _ stack: Stack, network isOfNetwork: Bool, disk: SmallDisk?, clocks: [Stack.Replica: FakedClock], seed: UInt64
   ) {
     self.stack = stack
     self.isOfNetwork = isOfNetwork
@@ -84,7 +80,7 @@ actor ChaosPlan {
     self.clocks = clocks
     random = SeededGenerator(seed: seed ^ (isOfNetwork ? 0x4e_e7 : 0x5e_17))
     kinds = ChaosFault.allCases.filter {
-      $0.isOfNetwork == isOfNetwork && ($0 != .fullDisk || disk != nil) && (!$0.isLie || lies)
+      $0.isOfNetwork == isOfNetwork && ($0 != .fullDisk || disk != nil)
     }
   }
 

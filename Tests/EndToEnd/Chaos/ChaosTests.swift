@@ -10,8 +10,6 @@ extension EndToEndTests {
     private static let environment = ProcessInfo.processInfo.environment
     /// A minute; or what `CHAOS_SECONDS` says.
     private static let seconds = environment["CHAOS_SECONDS"].flatMap { Int($0) } ?? 60
-    /// Whether one of the three nodes lies: `CHAOS_LYING_NODE=1`.
-    private static let lies = environment["CHAOS_LYING_NODE"] == "1"
     /// Payouts a second.
     private static let rate = environment["CHAOS_RATE"].flatMap { Int($0) } ?? 4
     /// How long it may take until all is at rest: a lost transaction lives for a minute, and is then tried again.
@@ -42,7 +40,7 @@ extension EndToEndTests {
       try await stack.start()
 
       let plans = [true, false].map { isOfNetwork in
-        ChaosPlan(stack, network: isOfNetwork, disk: disk, clocks: clocks, seed: seed, lies: lies)
+        ChaosPlan(stack, network: isOfNetwork, disk: disk, clocks: clocks, seed: seed)
       }
       let (keeper, operators) = (ChaosKeeper(stack), ChaosOperators(stack))
       let began = ContinuousClock.now
