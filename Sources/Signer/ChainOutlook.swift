@@ -59,6 +59,22 @@ actor ChainOutlook {
     return outlook
   }
 
+  /// A block at the head, or right below it where several nodes are asked, of which some are a block behind: one that a
+  /// quorum has.
+  func agreedHead() async throws -> BlockPlace {
+    try await node.roundWithoutBodies(of: .head) { round in
+      var header = round.latest.header
+      if !round.isDecidedAlone {
+        guard let below = try await round.node.header(header.number - 1, .head) else {
+          throw ChainReadError.absent(header.number - 1)
+        }
+        header = below
+      }
+      try await round.agree(on: header, .head, noting: log)
+      return BlockPlace(number: header.number, id: header.id, time: header.timestamp)
+    }
+  }
+
   private func solidHeader(_ now: Timestamp, _ round: NodeRound) async throws -> BlockHeader {
     if round.isDecidedAlone { return try await round.node.latestHeader(.solid) }
     if let reference, ChainOutlook.isFresh(reference.agreedAt, now, ChainOutlook.referenceAgeMaximumMilliseconds) {

@@ -46,12 +46,13 @@ struct WaitOutQuarantine: Sendable {
       quarantines: found.quarantines.count,
       until: found.quarantines.compactMap { $0.isOfPresentLife ? $0.until : nil }.max(), now: clock.now())
     guard found.quarantines.contains(where: { !$0.isOfPresentLife }) else { return false }
-    let look = try await outlook.look()
-    let difference = abs(look.head.time.milliseconds(since: look.askedAt))
+    // By the quorum's head (DESIGN.md §3 "Continuity"): a clock and one node that are behind alike would let it end early.
+    let head = try await outlook.agreedHead()
+    let difference = abs(head.time.milliseconds(since: clock.now()))
     guard difference <= clockBoundMilliseconds else {
       throw ClocksDiffer(milliseconds: difference, boundMilliseconds: clockBoundMilliseconds)
     }
-    switch try await ledger.beginQuarantines(head: look.head, under: found.life) {
+    switch try await ledger.beginQuarantines(head: head, under: found.life) {
     case .begun(let untils):
       for (name, until) in untils.sorted(by: { $0.key < $1.key }) {
         logger.critical(

@@ -50,6 +50,11 @@ import Testing
     }
     for (answer, count) in answers.sorted(by: { $0.key < $1.key }) { print("  \(answer) ×\(count)") }
     print("  payouts: \(ends.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key) \($0.value)" })")
+    // A walk in which nothing is ever signed, sent or paid would agree, too.
+    for wanted in ["accept: accepted ", "sign: done", "take: true ", "vouch: vouched"] {
+      #expect(answers[wanted, default: 0] > 0, "no operation came to \(wanted)")
+    }
+    #expect(ends[.confirmed, default: 0] > 0)
     print("\(name): \(done) sequences of \(Self.operationsPerSequence) operations agree")
   }
 }

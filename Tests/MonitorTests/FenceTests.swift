@@ -1,10 +1,11 @@
 import Ledger
-import Monitor
 import Payouts
 import Signer
 import TestSupport
 import Testing
 import Tron
+
+@testable import Monitor
 
 /// The fence (DESIGN.md §3 "The fence", §7): what moves a watched account and is not ours is a stolen key.
 @Suite struct FenceTests {
@@ -68,6 +69,21 @@ import Tron
       let foreign = try ScriptedNode.Foreign(rawData: raw, .success(logs: [log(scene)]))
       #expect(try await findings(after: foreign, in: scene, monitor) == 1)
       #expect(try await scene.breaker() == "unknown_transaction")
+    }
+  }
+
+  @Test func `money taken out of a watched router is a finding`() async throws {
+    // "Watched: all wallets ever used, and the routers."
+    try await PayingScene.run { scene in
+      let router = PayingScene.recipient(70)
+      let raw = try await scene.transfer(owner: PayingScene.recipient(60), to: PayingScene.recipient(50))
+      let logs = [log(scene, from: router)]
+      await scene.node.produce(foreign: [try ScriptedNode.Foreign(rawData: raw, .success(logs: logs))])
+      let number = try await scene.node.latestHeader(.head).number
+      let block = try #require(try await scene.node.readBlock(number, .head))
+      let fence = Fence(token: PayingScene.token, routers: [router])
+      #expect(fence.suspects(in: block, wallets: [scene.wallet]).map(\.wallet) == [router])
+      #expect(Fence(token: PayingScene.token).suspects(in: block, wallets: [scene.wallet]).isEmpty)
     }
   }
 

@@ -59,26 +59,30 @@ final class FaultGate: Sendable {
   /// Does `effect`, or what goes wrong instead.
   ///
   /// A process that died never returns from here: nothing of it runs any more.
+  /// - Parameter undone: what happens where it is not done after all: a transaction runs, and is rolled back.
   func pass<Value: Sendable>(
     _ site: String, _ channel: Channel, of process: SimulatedProcess, _ errors: Errors,
-    _ effect: () async throws -> Value
+    undone: () -> Void = {}, _ effect: () async throws -> Value
   ) async throws -> Value {
     try await host.sleep(until: host.now + Int64(host.draw(below: 4)))
     switch next(site, channel, process) {
     case nil:
       return try await effect()
     case .failsBefore:
+      undone()
       throw errors.notDone(site)
     case .answerIsLost:
       _ = try await effect()
       throw errors.unknown(site)
     case .questionIsLost:
+      undone()
       throw errors.unknown(site)
     case .hangs:
       try await host.sleep(until: host.now + Self.timeOutMilliseconds)
       _ = try await effect()
       throw errors.unknown(site)
     case .crashesBefore:
+      undone()
       await process.die()
       throw errors.unknown(site)
     case .crashesAfter:

@@ -29,6 +29,14 @@ final class SimulatedDatabase: Sendable {
     }
   }
 
+  /// A transaction that is not committed.
+  func rollBack(actor: String, _ body: (inout LedgerTables) throws -> Void) throws {
+    var copy = contents
+    copy.now = Timestamp(milliseconds: host.now)
+    copy.actor = actor
+    try body(&copy)
+  }
+
   /// What stands in it.
   var contents: LedgerTables { tables.withLock { $0 } }
 
@@ -91,6 +99,9 @@ struct SimulatedLedger: Sendable {
     _ site: String, _ body: (inout LedgerTables) throws -> Value
   ) async throws -> Value {
     try await gate.pass(site, .ledgerWrite, of: process, Self.writeErrors) {
+      // What the caller decides within the transaction is decided, and has left this process; only its COMMIT failed.
+      try? database.rollBack(actor: process.name) { _ = try body(&$0) }
+    } _: {
       try database.transaction(actor: process.name) { try body(&$0) }
     }
   }

@@ -1,0 +1,79 @@
+import Ledger
+import Synchronization
+import Testing
+
+@testable import Simulation
+
+/// One operation on both sides.
+extension ModelWalk {
+  /// One operation: on the real ledger and on the model, with what it answers as text.
+  struct Operation: Sendable {
+    let name: String
+    let real: @Sendable (Ledger) async throws -> String
+    let modelled: @Sendable (inout LedgerTables) throws -> String
+  }
+
+  /// Carries out an operation on both sides and compares; where operations are collected, only keeps it.
+  mutating func compare(
+    _ name: String, _ real: @escaping @Sendable (Ledger) async throws -> String,
+    _ modelled: @escaping @Sendable (inout LedgerTables) throws -> String
+  ) async throws {
+    let operation = Operation(name: name, real: real, modelled: modelled)
+    guard collected == nil else {
+      collected?.append(operation)
+      return
+    }
+    trail.append(name)
+    let expected = await Self.answer(operation, of: test.ledger)
+    let (told, after) = Self.answer(operation, of: model)
+    model = after
+    count(name, expected)
+    try #require(told == expected, "\(lastWords)\nmodel: \(told)\nreal:  \(expected)")
+    let (rows, modelled) = (try await realRows(), modelRows())
+    guard rows != modelled else { return }
+    try differ(Self.difference(rows, modelled))
+  }
+
+  func differ(_ how: String) throws -> Never {
+    Issue.record("\(lastWords)\n\(how)")
+    throw ModelDiffers()
+  }
+
+  mutating func count(_ name: String, _ answer: String) {
+    let kind = name.hasPrefix("pair") ? name[...] : name.prefix { $0 != " " }
+    let words = name.hasPrefix("pair") ? answer[...] : answer.prefix { !"0123456789[(,".contains($0) }
+    answers["\(kind): \(words)", default: 0] += 1
+  }
+
+  static func difference(_ real: [String], _ model: [String]) -> String {
+    "only real: \(Set(real).subtracting(model).sorted())\nonly model: \(Set(model).subtracting(real).sorted())"
+  }
+
+  private var lastWords: String { trail.suffix(12).map { $0.prefix(600) }.joined(separator: "\n") }
+
+  static func answer(_ operation: Operation, of ledger: Ledger) async -> String {
+    do { return try await operation.real(ledger) } catch let error as LedgerError {
+      return "error \(error.code)"
+    } catch { return "\(error)" }
+  }
+
+  /// The answer and what stands in the tables then.
+  static func answer(_ operation: Operation, of model: LedgerTables) -> (String, LedgerTables) {
+    var copy = model
+    do { return (try operation.modelled(&copy), copy) } catch let error as LedgerError {
+      return ("error \(error.code)", model)
+    } catch { return ("\(error)", model) }
+  }
+}
+
+/// What an operation brought, for the next one.
+final class Taken<Value: Sendable>: Sendable {
+  private let stored = Mutex<Value?>(nil)
+
+  var value: Value? { stored.withLock { $0 } }
+
+  func put(_ value: Value) { stored.withLock { $0 = value } }
+}
+
+/// The model and the real ledger have gone apart: what follows would say nothing.
+struct ModelDiffers: Error {}
