@@ -75,10 +75,12 @@ struct FollowSolid: Sendable {
   ) async throws {
     var verdicts: [TxID: TransactionVerdict] = [:]
     let ours = try await ledger.known(block.entries.map(\.transaction.txid))
-    try await round.agreeOnReceipts(of: Set(ours.map(\.txid)), in: block, noting: disagreements.log)
     let suspects = fence.suspects(in: block, wallets: watch.wallets).filter { suspect in
       !ours.contains { $0.txid == suspect.txid }
     }
+    // What the fence finds in receipts may be one node's lie as well.
+    let deciding = Set(ours.map(\.txid)).union(suspects.map(\.txid))
+    try await round.agreeOnReceipts(of: deciding, in: block, noting: disagreements.log)
     // Before the cursor moves past them.
     if !suspects.isEmpty { try await ledger.store(findings: suspects, in: block.place) }
     for known in ours {

@@ -45,7 +45,7 @@ struct FindTransaction: Sendable {
   }
 
   /// How much of the token a transaction in a solid block moved from one account to another, by its receipt; nil where it
-  /// did not succeed, or is not there.
+  /// did not succeed, or is not there. Block and receipt are those that a quorum gives: nobody judges it again.
   func moved(
     by txid: TxID, from wallet: Address, to recipient: Address, inBlock number: Int64
   ) async throws -> String? {
@@ -55,6 +55,10 @@ struct FindTransaction: Sendable {
         let entry = block.entries.first(where: { $0.transaction.txid == txid }), entry.receipt.result == .success,
         !entry.receipt.isFailed
       else { return nil }
+      let log = DisagreementLog()
+      try await round.agree(on: block.header, .solid, noting: log)
+      _ = try await round.agreeOnBody(of: block, noting: log)
+      try await round.agreeOnReceipts(of: [txid], in: block, noting: log)
       let transfers = entry.receipt.logs.filter { $0.address == token }.compactMap(\.transfer)
       return transfers.first { $0.sender == wallet && $0.recipient == recipient && !$0.isZero }
         .map { $0.amount?.description ?? "more than any amount" }

@@ -15,8 +15,9 @@ struct CarryOutOrders<Signer: TransactionSigner>: Sendable {
   func step() async throws -> StepOutcome {
     let idle = StepOutcome.idle(milliseconds: Self.pauseMilliseconds)
     let waiting = try await ledger.waitingOrders()
-    if waiting.hasAdoptions { try await adopt.run() }
+    // Money to safety first: an adoption that fails must not keep it waiting.
     if waiting.hasTreasury, try await sweep.run() { return .worked }
+    if waiting.hasAdoptions { try await adopt.run() }
     return idle
   }
 }

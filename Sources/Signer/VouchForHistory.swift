@@ -38,6 +38,8 @@ struct VouchForHistory: Sendable {
     let found = try await ledger.vouchingState(signer: signer)
     try await callAboutUnlisted(found.declaredNames)
     if try await quarantine.begin(found) { return .worked }
+    // Another journal may have taken the place of ours while we were away: what we hold counts for nothing then.
+    if let declared = found.declared, declared.journalID != journal.id { state.vouchedLife = nil }
     if found.hasVouched, state.vouchedLife == found.life, !mustVouchAgain(found) { return idle }
     guard let declared = found.declared else {
       throw VouchingRefusal("this Signer is not declared: run 'payoutctl signer init' once")
@@ -45,7 +47,7 @@ struct VouchForHistory: Sendable {
     let own = found.quarantines.first { $0.signer == signer }
     guard try await isOwnJournal(declared, own) else { return idle }
     if let last = found.lastVouching, last.runID != runID, !isDevelopment,
-      last.serverStartMicroseconds != found.life.startMicroseconds, own?.isOver != true
+      last.serverStartMicroseconds != found.life.startMicroseconds, own?.isOver != true, !found.hasWaited
     {
       // One snapshot may have taken server and journal back together: only waiting can tell then.
       guard own == nil else { return idle }

@@ -44,7 +44,9 @@ struct DocumentationTests {
 
   @Test func `every command of README exists and can be run`() throws {
     let readme = try SourceTree.text("README.md")
-    let commands = Set(readme.matches(of: /\bops\/[a-z]+(?:-[a-z]+)*\b(?!\.)/).map { String($0.output) }).subtracting(["ops/lib"])
+    let commands = Set(readme.matches(of: /\bops\/[a-z]+(?:-[a-z]+)*\b(?!\.)/).map { String($0.output) }).subtracting([
+      "ops/lib"
+    ])
     #expect(commands.isSuperset(of: ["ops/demo", "ops/test", "ops/up", "ops/down"]))
     for command in commands.sorted() + [".ci/run"] {
       #expect(

@@ -43,7 +43,8 @@ extension ModelWalk {
       kind: isTransfer ? .tokenTransfer : .ownedTransaction,
       txid: Sample.txid(Sample.reference(9_000 + roll(5)), attempt: 9),
       logIndex: isTransfer ? 0 : -1, wallet: Sample.wallet, recipient: isTransfer ? Sample.recipient(first) : nil,
-      amountText: isTransfer ? "1000000" : nil, referenceBits: isTransfer ? 5 : nil, timestamp: nil)
+      amountText: isTransfer ? "1000000" : nil, referenceBits: isTransfer ? [5, 0x55 << 2][roll(2)] : nil,
+      timestamp: nil)
   }
 
   private mutating func verdicts() -> [TxID: TransactionVerdict] {

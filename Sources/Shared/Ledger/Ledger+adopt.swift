@@ -111,7 +111,9 @@ extension Ledger {
     ]
   }
 
-  private static let referenceIsInUse = "another attempt of its payout's reference is live or has paid"
+  private static let cannotBeTaken =
+    "another attempt of its payout's reference is live or has paid, the transaction is another payout's, or it would live "
+    + "longer than this ledger allows"
 
   // MARK: The Signer's part
 
@@ -132,13 +134,18 @@ extension Ledger {
       // What is journaled is put back for ever: so nothing is that the ledger could not take.
       let impossible = try await connection.execute(
         """
-        SELECT txid FROM adoptions d WHERE done_at IS NULL AND refused_at IS NULL AND wallet = $1 AND EXISTS (
-          SELECT FROM attempts a
-          WHERE a.reference = d.reference AND a.txid <> d.txid AND (a.outcome IS NULL OR a.outcome = 'paid'))
+        SELECT txid FROM adoptions d, ledger_settings s
+        WHERE done_at IS NULL AND refused_at IS NULL AND wallet = $1 AND (
+          EXISTS (
+            SELECT FROM attempts a
+            WHERE a.reference = d.reference AND a.txid <> d.txid AND (a.outcome IS NULL OR a.outcome = 'paid'))
+          OR EXISTS (SELECT FROM attempts a WHERE a.txid = d.txid AND a.reference <> d.reference)
+          OR d.expiration_ms - d.head_time_ms NOT BETWEEN 0 AND s.max_expiration_ms
+          OR d.expiration_ms > unix_ms(ledger_now()) + s.clock_bound_ms + s.max_expiration_ms)
         """, [.bytes(wallet.bytes)])
       for row in impossible.rows {
         try await Ledger.refuse(
-          adoption: TxID(row.bytes("txid")), Ledger.referenceIsInUse, on: connection)
+          adoption: TxID(row.bytes("txid")), Ledger.cannotBeTaken, on: connection)
       }
       let orders = try await connection.execute(
         """
@@ -179,12 +186,19 @@ extension Ledger {
       guard !order.rows.isEmpty else { return false }
       let present = try await connection.execute("SELECT * FROM server_life()", []).single()
       guard try ServerLife(present) == life else { return false }
+      let others = try await connection.execute(
+        "SELECT FROM attempts WHERE txid = $1 AND reference <> ALL ($2::bytea[])",
+        [.bytes(entry.txid.bytes), .bytesArray(entry.payouts.map(\.reference.bytes))])
+      guard others.rows.isEmpty else {
+        try await Ledger.refuse(adoption: entry.txid, Ledger.cannotBeTaken, on: connection)
+        return false
+      }
       // As from any journal. The changes of state that it brings are the person's who ordered it.
       let result = try await Ledger.putBack(
         [entry], from: JournalName(signer: signer, journalID: journalID), on: connection)
       guard result.putBack == [entry.txid] else {
         try await Ledger.refuse(
-          adoption: entry.txid, Ledger.referenceIsInUse, on: connection)
+          adoption: entry.txid, Ledger.cannotBeTaken, on: connection)
         return false
       }
       _ = try await connection.execute(

@@ -121,15 +121,19 @@ extension Ledger {
     FROM transactions t
     WHERE t.txid = $1 AND a.txid = $1 AND a.outcome IS NULL AND t.status IN ('solid', 'failed_on_chain', 'dead')
     """
-  private static let setSigned: PostgresStatement = """
+  /// What was held because nobody knows whether it had ended stays marked: where this attempt ends unpaid, it is held again.
+  private static let setSigned = PostgresStatement(
+    """
     UPDATE payouts p SET status = 'signed', not_before = NULL, held_from = NULL, hold_reason = NULL,
+      is_unproven = p.is_unproven
+        OR p.status = 'held' AND p.hold_reason = '\(HoldReason.historyUnproven.rawValue)',
       note = coalesce((SELECT 'adopted txid ' || encode(d.txid, 'hex') || ': ' || d.reason FROM adoptions d
         WHERE d.txid = a.txid AND d.refused_at IS NULL), 'put back from the journal of ' || $2)
     FROM attempts a
     WHERE p.reference = ANY ($1::bytea[]) AND a.reference = p.reference AND a.outcome IS NULL AND NOT a.late
       AND (p.token, p.recipient, p.amount) = (a.token, a.recipient, a.amount)
       AND p.status IN ('kyc_pending', 'compliance_pending', 'queued', 'scheduled', 'held')
-    """
+    """)
   /// The row and its fingerprint were lost, and the key came again with another request before this put-back: what was
   /// signed is not that payout, and must not be told as it.
   private static let holdOthers = PostgresStatement(

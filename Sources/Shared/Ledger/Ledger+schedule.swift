@@ -143,25 +143,34 @@ extension Ledger: SchedulerLedger {
     }
   }
 
-  /// See `SchedulerLedger.expire`.
+  /// See `SchedulerLedger.expire`. What an unexplained transfer may have paid is held instead: operators may have
+  /// acknowledged that finding, and who the payout was is known once it is adopted.
   public func expire(atMost count: Int) async throws -> [PayoutEnd] {
     let result = try await transaction { connection in
       try await connection.execute(
         PostgresStatement(
           """
           WITH due AS (
-            SELECT id FROM payouts p
+            SELECT id, EXISTS (
+              SELECT FROM unclaimed_transfers u
+              WHERE u.recipient = p.recipient AND u.amount = p.amount AND u.explained_at IS NULL
+                AND coalesce(u.reference_bits
+                  = ((get_byte(p.reference, 0) << 2) | (get_byte(p.reference, 1) >> 6)), true)) AS is_unclaimed
+            FROM payouts p
             WHERE expires_at <= ledger_now() AND status IN ('kyc_pending', 'compliance_pending', 'queued', 'scheduled')
               AND history_is_trusted()
               AND NOT EXISTS (SELECT FROM attempts a
                               WHERE a.reference = p.reference AND (a.outcome IS NULL OR a.outcome = 'paid') OFFSET 0)
             ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
           )
-          UPDATE payouts p SET status = 'expired', note = 'its own expires_at passed'
+          UPDATE payouts p SET status = (CASE WHEN is_unclaimed THEN 'held' ELSE 'expired' END)::payout_status,
+            held_from = CASE WHEN is_unclaimed THEN p.status END, hold_reason = CASE WHEN is_unclaimed THEN $2 END,
+            note = CASE WHEN is_unclaimed THEN 'its own expires_at passed, and a transfer that nobody claims may have paid it'
+              ELSE 'its own expires_at passed' END
           FROM due WHERE p.id = due.id RETURNING \(PayoutEnd.columns)
-          """), [.int8(Int64(count))])
+          """), [.int8(Int64(count)), .text(HoldReason.unclaimedTransfer.rawValue)])
     }
-    return try result.rows.map(PayoutEnd.init)
+    return try result.rows.map(PayoutEnd.init).filter { $0.status == .expired }
   }
 }
 

@@ -85,8 +85,9 @@ extension Ledger {
     }
   }
 
-  /// The oldest one that waits, locked; none while an earlier one is still on its way. One whose transaction a Signer put
-  /// back, after a restore took its signing, is signed.
+  /// The one to be signed next, locked. In an emergency nothing else is waited for; the others wait in their order, while an
+  /// earlier one is still on its way, unless that one is anomalous and may stay so. One whose transaction a Signer put back,
+  /// after a restore took its signing, is signed.
   private static func nextTreasuryOrder(on connection: PostgresConnection) async throws -> TreasuryOrder? {
     _ = try await connection.execute(
       """
@@ -96,9 +97,10 @@ extension Ledger {
     let waiting = try await connection.execute(
       """
       SELECT * FROM treasury_orders WHERE txid IS NULL AND refused_at IS NULL
-        AND NOT EXISTS (
-          SELECT FROM treasury_orders s JOIN attempts a ON a.reference = s.reference WHERE a.outcome IS NULL)
-      ORDER BY ordered_at, id LIMIT 1 FOR UPDATE
+        AND (despite_breaker OR NOT EXISTS (
+          SELECT FROM treasury_orders s JOIN attempts a ON a.reference = s.reference JOIN transactions t ON t.txid = a.txid
+          WHERE a.outcome IS NULL AND t.status <> 'anomalous'))
+      ORDER BY despite_breaker DESC, ordered_at, id LIMIT 1 FOR UPDATE
       """, [])
     return try waiting.rows.first.map { try TreasuryOrder($0) }
   }

@@ -20,7 +20,9 @@ extension Ledger: SignerLedger {
         coalesce((v.system_identifier, v.timeline, v.server_start, v.transactions_oid, v.transactions_file_node)
           = (s.system_identifier, s.timeline, s.server_start, s.transactions_oid, s.transactions_file_node), false)
           AS vouched,
-        (SELECT coalesce(array_agg(signer ORDER BY signer), '{}') FROM journals) AS declared_names
+        (SELECT coalesce(array_agg(signer ORDER BY signer), '{}') FROM journals) AS declared_names,
+        EXISTS (SELECT FROM quarantines q
+          WHERE q.signer = $1 AND q.outcome = 'waited' AND is_of_present_life(q)) AS has_waited
       FROM server_life() s
         LEFT JOIN journals j ON j.signer = $1
         LEFT JOIN LATERAL (SELECT * FROM vouchings WHERE signer = $1 ORDER BY id DESC LIMIT 1) v ON true
@@ -36,7 +38,7 @@ extension Ledger: SignerLedger {
       },
       lastVouching: try runID.map {
         LastVouching(runID: $0, serverStartMicroseconds: try row.timestampMicroseconds("vouched_start"))
-      }, quarantines: quarantines)
+      }, quarantines: quarantines, hasWaited: try row.bool("has_waited"))
   }
 
   /// See `SignerLedger.vouch`.

@@ -296,11 +296,13 @@ public struct VouchingState: Sendable, Hashable {
   public let lastVouching: LastVouching?
   /// The quarantines that have not ended, of all Signers.
   public let quarantines: [QuarantineRecord]
+  /// Whether a wait under the present life has stood in for this Signer's word, whoever ended it.
+  public let hasWaited: Bool
 
   /// Of its parts; for this package's own ledgers.
   package init(
     life: ServerLife, isContinuous: Bool, hasVouched: Bool, declaredNames: [String], declared: DeclaredJournal?,
-    lastVouching: LastVouching?, quarantines: [QuarantineRecord]
+    lastVouching: LastVouching?, quarantines: [QuarantineRecord], hasWaited: Bool
   ) {
     self.life = life
     self.isContinuous = isContinuous
@@ -309,6 +311,7 @@ public struct VouchingState: Sendable, Hashable {
     self.declared = declared
     self.lastVouching = lastVouching
     self.quarantines = quarantines
+    self.hasWaited = hasWaited
   }
 }
 

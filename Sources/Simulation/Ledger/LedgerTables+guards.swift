@@ -92,10 +92,20 @@ extension LedgerTables {
     attempt.endedAt = now
     attempt.blame = outcome == .paid ? nil : blame
     attempts[reference]?[index] = attempt
+    if outcome == .paid { tellPaidTwice(attempt) }
     guard outcome != .paid, !isTreasury(attempt.payout) else { return }
     for span in LimitSpan.allCases {
       let start = LedgerTables.windowStart(span, transaction.entry.signedAt)
       give(attempt.amount, back: Window(scope: .signed, span: span, startsAt: start))
+    }
+  }
+
+  /// `tell_paid_twice`.
+  private mutating func tellPaidTwice(_ attempt: Attempt) {
+    if attempt.isLate {
+      openBreaker("paid_twice", "payout \(attempt.payout)", "another attempt had paid")
+    } else if payout(of: attempt.reference)?.status.isUnpaidFinal == true {
+      openBreaker("paid_after_end", "payout \(attempt.payout)", "its payout had ended unpaid")
     }
   }
 

@@ -22,6 +22,8 @@ extension LedgerTables {
     var isRefused = false
 
     var waits: Bool { txid == nil && !isRefused }
+    /// Emergencies first, then the oldest.
+    var turn: Int64 { orderedAt.microseconds - (order.isDespiteBreaker ? 1 << 61 : 0) }
   }
 
   // MARK: Adoptions
@@ -58,7 +60,12 @@ extension LedgerTables {
   mutating func adoptionsToCarryOut(wallet: Address, signer: String, atMost count: Int) -> BroadcastLot {
     for index in adoptions.indices where adoptions[index].state == .open && adoptions[index].order.wallet == wallet {
       let other = attemptInUse(of: adoptions[index].reference)
-      if let other, other.txid != adoptions[index].order.txid { refuseAdoption(of: adoptions[index].order.txid) }
+      let row = adoptions[index]
+      let isInUse = other.map { $0.txid != row.order.txid } ?? false
+      let life = row.order.expiration.milliseconds(since: row.headTime)
+      let isTooLong =
+        !(0...600_000).contains(life) || row.order.expiration.milliseconds > now.milliseconds + 60_000 + 600_000
+      if isInUse || isTooLong || isOthers(row.order.txid, than: [row.reference]) { refuseAdoption(of: row.order.txid) }
     }
     let open = adoptions.filter { $0.state == .open && $0.order.wallet == wallet }.prefix(count)
     let entries = open.map { row in
@@ -77,12 +84,21 @@ extension LedgerTables {
     return BroadcastLot(life: life, isContinuous: isContinuous, transactions: entries)
   }
 
+  /// Whether a transaction is an attempt of another reference.
+  private func isOthers(_ txid: TxID, than own: [Reference]) -> Bool {
+    references(of: txid).contains { !own.contains($0) }
+  }
+
   /// `Ledger.adopt`.
   mutating func adopt(_ entry: JournalEntry, signer: String, journalID: [UInt8], life: ServerLife) throws -> Bool {
     guard let index = adoptions.firstIndex(where: { $0.order.txid == entry.txid && $0.state == .open }) else {
       return false
     }
     guard self.life == life else { return false }
+    guard !isOthers(entry.txid, than: entry.payouts.map(\.reference)) else {
+      refuseAdoption(of: entry.txid)
+      return false
+    }
     actor = adoptions[index].orderedBy
     let result = try putBack([entry], signer: signer)
     guard result.putBack == [entry.txid] else {
@@ -120,13 +136,12 @@ extension LedgerTables {
     for index in treasury.indices where treasury[index].waits {
       treasury[index].txid = attempts[treasury[index].order.reference]?.first?.txid
     }
-    let isOneOut = treasury.contains { (attempts[$0.order.reference] ?? []).contains(where: \.isLive) }
-    let waiting = treasury.indices.filter { treasury[$0].waits }
-    guard !isOneOut,
-      let index = waiting.min(by: {
-        (treasury[$0].orderedAt, treasury[$0].order.id) < (treasury[$1].orderedAt, treasury[$1].order.id)
-      })
-    else { return .done(signed: 0, held: 0, waiting: 0) }
+    let isOneOut = treasury.contains { row in
+      (attempts[row.order.reference] ?? []).contains { $0.isLive && transactions[$0.txid]?.status != .anomalous }
+    }
+    let next = treasury.indices.filter { treasury[$0].waits && (treasury[$0].order.isDespiteBreaker || !isOneOut) }
+      .min { (treasury[$0].turn, treasury[$0].order.id) < (treasury[$1].turn, treasury[$1].order.id) }
+    guard let index = next else { return .done(signed: 0, held: 0, waiting: 0) }
     let order = treasury[index].order
     let asked = signing.order(named: order.id)
     let (isTrial, capacity) = room(asked)

@@ -72,8 +72,24 @@ extension LedgerTables {
     let due = payouts(in: [.kycPending, .compliancePending, .queued, .scheduled]).filter { row in
       row.terms.expiresAt.map { $0 <= now } ?? false && attemptInUse(of: row.terms.reference) == nil
     }.prefix(count).map(\.terms.id)
-    for id in due { try move(id, to: .expired, note: "its own expires_at passed") }
-    return due.compactMap { end(of: $0) }
+    for id in due {
+      if isUnclaimed(id) {
+        try hold(id, .unclaimedTransfer, "a transfer that nobody claims may have paid it")
+      } else {
+        try move(id, to: .expired, note: "its own expires_at passed")
+      }
+    }
+    return due.compactMap { end(of: $0) }.filter { $0.status == .expired }
+  }
+
+  /// Whether an unexplained transfer may have paid it.
+  private func isUnclaimed(_ id: PayoutID) -> Bool {
+    guard let terms = payouts[id]?.terms else { return false }
+    return findings.contains { finding in
+      !finding.isExplained && finding.what.recipient == terms.recipient
+        && finding.what.amountText == "\(terms.amount.microUSDT)"
+        && finding.what.referenceBits.map { $0 == terms.reference.topTenBits } ?? true
+    }
   }
 
   /// A payout's end as the log of intents keeps it.

@@ -41,7 +41,6 @@ extension LedgerTables {
       guard let attempt = attempts[reference]?.first(where: { $0.txid == txid && $0.isLive }) else { continue }
       if case .paid(let place, _) = verdict {
         end(reference, txid, as: .paid, blame: nil)
-        if attempt.isLate { openBreaker("paid_twice", "payout \(attempt.payout)", "another attempt had paid") }
         if let row = payout(of: reference), row.status == .signed || row.status == .broadcast {
           try move(row.terms.id, to: .confirming, note: "in solid block \(place.number)")
         }

@@ -26,7 +26,7 @@ extension LedgerTables {
       declared: journals[signer],
       lastVouching: last.map {
         LastVouching(runID: $0.runID, serverStartMicroseconds: $0.life.startMicroseconds)
-      }, quarantines: openQuarantines)
+      }, quarantines: openQuarantines, hasWaited: waitedOut.contains(signer))
   }
 
   /// `Ledger.vouch`.
@@ -119,6 +119,7 @@ extension LedgerTables {
     if isSame, waits.contains(row.status) || row.status == .held {
       try move(row.terms.id, to: .signed, note: "put back from the journal of \(signer)") { row in
         row.notBefore = nil
+        if row.heldFrom != nil, row.holdReason == HoldReason.historyUnproven.rawValue { row.isUnproven = true }
         row.heldFrom = nil
         row.holdReason = nil
       }

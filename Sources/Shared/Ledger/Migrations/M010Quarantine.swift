@@ -147,16 +147,23 @@ enum M010Quarantine {
     CREATE TRIGGER guard_lateness BEFORE UPDATE ON attempts
       FOR EACH ROW WHEN (NEW.late <> OLD.late) EXECUTE FUNCTION guard_late_attempt();
 
-    -- The other attempt of its reference had paid before: nothing can take that back, so everything stops.
+    -- Nothing can take a payment back that should not have been, so everything stops: another attempt of its reference had
+    -- paid before, or its payout has ended unpaid meanwhile (settled by a person, or before a journal brought the attempt).
     CREATE FUNCTION tell_paid_twice() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-      PERFORM open_breaker('paid_twice', 'payout ' || NEW.payout_id, 'transaction ' || encode(NEW.txid, 'hex')
-        || ', which a journal brought late, has paid as another one of the same reference has');
+      IF NEW.late THEN
+        PERFORM open_breaker('paid_twice', 'payout ' || NEW.payout_id, 'transaction ' || encode(NEW.txid, 'hex')
+          || ', which a journal brought late, has paid as another one of the same reference has');
+      ELSIF EXISTS (SELECT FROM payouts WHERE reference = NEW.reference
+          AND status IN ('failed', 'rejected', 'expired', 'cancelled', 'settled_externally')) THEN
+        PERFORM open_breaker('paid_after_end', 'payout ' || NEW.payout_id, 'transaction ' || encode(NEW.txid, 'hex')
+          || ' has paid, and its payout had ended unpaid: the owner was told so, or was paid another way');
+      END IF;
       RETURN NULL;
     END
     $$;
     CREATE TRIGGER tell_paid_twice AFTER UPDATE ON attempts
-      FOR EACH ROW WHEN (NEW.late AND NEW.outcome = 'paid' AND OLD.outcome IS NULL) EXECUTE FUNCTION tell_paid_twice();
+      FOR EACH ROW WHEN (NEW.outcome = 'paid' AND OLD.outcome IS NULL) EXECUTE FUNCTION tell_paid_twice();
     """#
 
   private static let unprovenPayouts = #"""
