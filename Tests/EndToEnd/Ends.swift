@@ -27,10 +27,10 @@ struct Ends: Sendable {
         key: key, recipient: recipient ?? Address(account: [UInt8](repeating: 0x55, count: 20)),
         amount: try Amount(decimal: amount), webhookURL: webhookURL)
     }
-    // Too short a life to be signed at all.
+    // Too short a life to be signed at all: Signer asks for 15 s.
     var expiring = try wish("expires", "1")
     expiring.batchType = "weekly"
-    expiring.expiresAt = Date(timeIntervalSinceNow: 20).formatted(.iso8601)
+    expiring.expiresAt = Date(timeIntervalSinceNow: 14).formatted(.iso8601)
     let (rejected, settled, released) = try (
       wish("is rejected", tooMuch), wish("is settled", tooMuch), wish("is released", tooMuch)
     )
