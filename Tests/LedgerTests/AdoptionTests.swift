@@ -1,6 +1,7 @@
-import Ledger
 import Payouts
 import Testing
+
+@testable import Ledger
 
 /// Adoptions in the ledger: what may be ordered, what a Signer's carrying it out changes, and what it does not
 /// (DESIGN.md §3 "The fence").
@@ -49,6 +50,31 @@ import Testing
       #expect(isDone)
     }
     return lot.transactions
+  }
+
+  // Twins: a journal may bring the transaction back for its own payout after it was ordered for the other one.
+  @Test func `a transaction that has become another payout's attempt is not adopted`() async throws {
+    try await withLedger { test async throws in
+      try await found(test)
+      #expect(try await test.ledger.order(order(test)) == nil)
+      let lot = try await test.ledger.adoptionsToCarryOut(wallet: Sample.wallet, signer: TestLedger.signer, atMost: 10)
+      let wanted = try #require(lot.transactions.first)
+      let own = JournalEntry(
+        txid: wanted.txid, wallet: wanted.wallet, signer: wanted.signer, signedBytes: wanted.signedBytes,
+        referenceBlockNumber: wanted.referenceBlockNumber, headTime: wanted.headTime, expiration: wanted.expiration,
+        feeLimit: wanted.feeLimit, signedAt: wanted.signedAt,
+        payouts: [
+          JournalPayout(
+            payout: Sample.payoutID(9), reference: Sample.reference(9), attemptNumber: 1, token: Sample.token,
+            recipient: Sample.recipient(1), amount: try Amount(microUSDT: 1_000_000))
+        ])
+      #expect(try await test.vouch([own]) == .vouched(putBack: [own.txid], missing: []))
+      let isDone = try await test.ledger.adopt(
+        wanted, signer: TestLedger.signer, journalID: TestLedger.journalID, life: lot.life)
+      #expect(!isDone)
+      #expect(try await test.status(Sample.payoutID(1)) == .scheduled)
+      #expect(try await test.value("SELECT count(*) FROM attempts") == "1")
+    }
   }
 
   @Test func `an adopted transaction is an attempt like any other, by the person's name and reason`() async throws {
@@ -130,7 +156,7 @@ import Testing
       try await test.sign()
       #expect(try await carryOut(test).isEmpty)
       let state = try await test.ledger.unexplainedFindings(atMost: 9).map(\.adoption)
-      #expect(state == [.refused("another attempt of its payout's reference is live or has paid")])
+      #expect(state == [.refused(Ledger.cannotBeTaken)])
       #expect(try await test.rows("SELECT kind FROM alarms WHERE kind = 'adoption_refused'").count == 1)
       try await test.ledger.settle([test.txid(1): .dead], retryDelayMilliseconds: 0)
       #expect(try await test.ledger.order(order(test)) == nil)

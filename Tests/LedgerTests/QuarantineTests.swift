@@ -243,6 +243,25 @@ import Testing
     }
   }
 
+  // Two Signers wait; whoever vouches first ends both waits, and the other must not begin anew.
+  @Test func `a Signer whose wait another one ended has waited`() async throws {
+    try await withLedger { test async throws in
+      try await test.freeze()
+      try await declareSecond(test)
+      try await test.loseContinuity()
+      for signer in [TestLedger.signer, Self.second] {
+        #expect(try await ask(test, .bothStarted, signer: signer, expiration: 30_000) == .requested)
+      }
+      try await begin(test)
+      try await block(test, at: untilOfOpen(test))
+      #expect(try await !test.ledger.vouchingState(signer: TestLedger.signer).hasWaited)
+      let word = TestLedger.vouching(try await life(test), signer: Self.second, journalID: Self.secondID)
+      #expect(try await test.ledger.vouch(word, journal: []) == .vouched(putBack: [], missing: []))
+      let other = try await test.ledger.vouchingState(signer: TestLedger.signer)
+      #expect(other.hasWaited && other.quarantines.isEmpty && other.isContinuous)
+    }
+  }
+
   // Proves each answer to a request that asks for nothing that is needed.
   @Test func `a quarantine is refused where nothing waits for it`() async throws {
     try await withLedger { test async throws in

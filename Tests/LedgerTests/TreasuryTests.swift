@@ -103,6 +103,22 @@ import Testing
     }
   }
 
+  @Test func `in an emergency no other order is waited for, neither one that waits nor one on its way`() async throws {
+    try await withLedger { test async throws in
+      let orders = try (1...3).map { try sweep($0, despite: $0 > 1) }
+      try await test.ledger.order(orders[0])
+      _ = try await test.ledger.openBreaker(reason: "stolen key")
+      #expect(try await sign(test) == .blocked(.breakerOpen))
+      for order in orders[1...] {
+        try await test.ledger.order(order)
+        #expect(try await sign(test) == .done(signed: 1, held: 0, waiting: 0))
+      }
+      #expect(
+        try await test.ledger.treasuryOrders(atMost: 9).map(\.state)
+          == [.signed(txid(orders[2]), .signed), .signed(txid(orders[1]), .signed), .ordered])
+    }
+  }
+
   @Test func `an order despite the breaker is stored while a finding is open, and nothing else is`() async throws {
     try await withLedger { test async throws in
       try await test.schedule(1)

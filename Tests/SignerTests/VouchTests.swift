@@ -166,6 +166,20 @@ import Tron
     }
   }
 
+  @Test func `a Signer whose journal another one has replaced stops, although it vouched for this life`() async throws {
+    // "Another id under a known name is a lost journal": what it signs would stand in a journal that nobody reads again.
+    try await PayingScene.run { scene in
+      try await scene.follow()
+      let signer = try scene.signer()
+      try await scene.run(signer.vouch)
+      _ = try await scene.schedule(numbers: 1...1)
+      try await scene.force("UPDATE journals SET journal_id = \(PayingScene.sql([UInt8](repeating: 9, count: 16)))")
+      try await scene.run(signer.vouch)
+      try await scene.run(signer.sign)
+      #expect(try await scene.status(1) == .scheduled)
+    }
+  }
+
   @Test(arguments: [false, true])
   func `outside dev a Signer waits where it and the server have both started since`(
     isDevelopment: Bool

@@ -26,7 +26,7 @@ RULES = {
             ),
             (SIGNER + "ChainOutlook.swift", "  private let node: any TronNode\n", "  let node: any TronNode\n"),
         ],
-        "caught by": ["simulate --seed 1 --singles"],
+        "caught by": [STORM],
     },
     "broadcast before the own journal is synced": {
         "edits": [

@@ -111,7 +111,7 @@ extension Ledger {
     ]
   }
 
-  private static let cannotBeTaken =
+  static let cannotBeTaken =
     "another attempt of its payout's reference is live or has paid, the transaction is another payout's, or it would live "
     + "longer than this ledger allows"
 

@@ -1,0 +1,77 @@
+import Ledger
+import Payouts
+import Testing
+
+/// What comes to light after something else was decided: the first law where a person, a restore or a journal was late.
+@Suite struct HindsightTests {
+  // DESIGN.md §3 "Continuity": "where a rollback was seen and the stream is gone, unsigned payouts are held". One of several
+  // Signers may put an attempt back only afterwards; that it is signed does not say that it had not ended.
+  @Test func `a payout held for its unproven history keeps that mark when a later vouching puts its attempt back`()
+    async throws
+  {
+    try await withLedger { test async throws in
+      try await test.signed(1)
+      let entry = try await test.broadcast()[0]
+      try await test.forget(entry.txid)
+      try await test.force(
+        """
+        UPDATE payouts SET status = 'scheduled';
+        DELETE FROM continuity; UPDATE vouchings SET transactions_oid = 1, server_start = now()
+        """)
+      while try await test.ledger.holdUnproven(atMost: 10) {}
+      let life = try await test.ledger.vouchingState(signer: TestLedger.signer).life
+      let word = TestLedger.vouching(life)
+      let gone = Vouching(
+        signer: word.signer, runID: word.runID, names: word.names, journalID: word.journalID, life: life,
+        intentLog: .gone(lastID: nil))
+      #expect(try await test.ledger.vouch(gone, journal: []) == .vouched(putBack: [], missing: []))
+      #expect(try await test.status(Sample.payoutID(1)) == .held)
+      #expect(try await test.vouch([entry]) == .vouched(putBack: [entry.txid], missing: []))
+      #expect(try await test.status(Sample.payoutID(1)) == .signed)
+      try await test.ledger.settle([entry.txid: .dead], retryDelayMilliseconds: 0)
+      let record = try #require(try await test.ledger.payout(Sample.payoutID(1)))
+      #expect(record.status == .held && record.holdReason == HoldReason.historyUnproven.rawValue)
+    }
+  }
+
+  // §3 point 5: an anomalous transaction stays live, "or adopted or settled by an operator". Where it pays after all, the owner
+  // was paid twice, and somebody must know.
+  @Test func `an attempt that pays after its payout was settled another way opens the breaker`() async throws {
+    try await withLedger { test async throws in
+      try await test.signed(1)
+      try await test.head(101, [test.txid(1)])
+      try await test.solid(101, [test.txid(1): .anomalous(test.place(101), finding: "another log")])
+      _ = try await test.ledger.closeBreaker(reason: "looked at")
+      #expect(
+        try await test.ledger.decide(
+          Sample.payoutID(1), .settle(proof: "bank transfer 7"), reason: "r", requiredConfirmations: 19)
+          == .done(.settledExternally))
+      try await test.ledger.settle([test.txid(1): .paid(test.place(101), Sample.cost)], retryDelayMilliseconds: 0)
+      #expect(try await test.rows("SELECT cause, closes_by FROM breaker") == ["paid_after_end|operator"])
+      #expect(try await test.status(Sample.payoutID(1)) == .settledExternally)
+    }
+  }
+
+  // §3 "The fence": "a payout that equals an unclaimed one in these is `held`, never signed"; it must not end unpaid either.
+  @Test func `a payout that an acknowledged finding may have paid is held where it would expire`() async throws {
+    try await withLedger { test async throws in
+      let end = test.now.advanced(byMilliseconds: 60_000)
+      try await test.accept(try (1...2).map { try Sample.payout($0, expiresAt: end) })
+      try await test.head(
+        101, [],
+        suspects: [
+          ChainFinding(
+            kind: .tokenTransfer, txid: Sample.txid(Sample.reference(1), attempt: 7), logIndex: 0,
+            wallet: Sample.wallet, recipient: Sample.recipient(1), amountText: "1000000",
+            referenceBits: Sample.reference(1).topTenBits, timestamp: nil)
+        ])
+      #expect(try await test.ledger.judgeFindings() == 1)
+      _ = try await test.ledger.closeBreaker(reason: "acknowledged")
+      try await test.force("UPDATE payouts SET expires_at = ledger_now() - interval '1 second'")
+      #expect(try await test.ledger.expire(atMost: 10).map(\.payout) == [Sample.payoutID(2)])
+      let record = try #require(try await test.ledger.payout(Sample.payoutID(1)))
+      #expect(record.status == .held && record.holdReason == HoldReason.unclaimedTransfer.rawValue)
+      #expect(record.heldFrom == .queued)
+    }
+  }
+}
