@@ -24,6 +24,9 @@ struct FollowHead: Sendable {
   static let deepForkBlocks: Int64 = 19
   /// How many blocks of the branch are kept at most: forks end above the solid block (reference §3.6).
   static let keptBlocksMaximum = 10_000
+  /// So many are kept below the solid block, too: where the head is read behind it, as after a long pause, one node's false
+  /// block is undone like any other.
+  static let keptBelowSolidBlocks: Int64 = 100
 
   let ledger: any MonitorLedger
   let node: any TronNode
@@ -87,7 +90,8 @@ struct FollowHead: Sendable {
     let solid = try await ledger.cursor(.solid)?.number ?? watch.begin.number
     let head = HeadBlock(
       place: block.place, transactions: block.entries.map(\.transaction.txid),
-      suspects: fence.suspects(in: block, wallets: watch.wallets), keepAbove: min(solid, block.place.number) - 1)
+      suspects: fence.suspects(in: block, wallets: watch.wallets),
+      keepAbove: min(solid, block.place.number) - 1 - Self.keptBelowSolidBlocks)
     guard try await ledger.apply(head: head, after: cursor) else { return }
     metrics?.show(head: block.place.number)
   }

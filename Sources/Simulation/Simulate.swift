@@ -39,6 +39,9 @@ struct Simulate: ParsableCommand {
   @Option(help: "A schedule's text, as a failing one was told.")
   var replay: String?
 
+  @Flag(inversion: .prefixedNo, help: "Look for the shortest schedule that fails like the first failing one.")
+  var shrink = true
+
   @Flag(help: "Tell the story of the first failing schedule, or of the only one.")
   var story = false
 
@@ -50,7 +53,7 @@ struct Simulate: ParsableCommand {
     try add((0..<UInt64(max(0, schedules))).map { Schedule.random(seed: seed + $0) }, to: &tally)
     if let replay { try add([JSONDecoder().decode(Schedule.self, from: Data(replay.utf8))], to: &tally) }
     report(tally, since: began)
-    if let failure = tally.failures.first, replay == nil { try tellShortest(failure.schedule) }
+    if let failure = tally.failures.first, shrink, replay == nil { try tellShortest(failure.schedule) }
     if tally.failureCount > 0 { throw ExitCode.failure }
   }
 

@@ -266,7 +266,9 @@ struct ModelWalk {
   /// What a restore does that took a signing back: the payout is scheduled again, and nothing tells of the transaction.
   private mutating func forget(_ entry: JournalEntry) async throws {
     let ids = entry.payouts.map(\.payout)
-    guard ids.allSatisfy({ model.payouts[$0]?.status == .signed }) else { return }
+    guard ids.allSatisfy({ model.payouts[$0]?.status == .signed && model.payouts[$0]?.settlementBatch != nil }) else {
+      return
+    }
     try await test.forget(entry.txid)
     try await test.force(
       "UPDATE payouts SET status = 'scheduled' WHERE id IN (\(ids.map { Sample.sql($0) }.joined(separator: ", ")))")

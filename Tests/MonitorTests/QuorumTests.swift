@@ -310,6 +310,33 @@ import Tron
     }
   }
 
+  @Test func `one node's false block below the solid one is undone, and the head goes on`() async throws {
+    // A Monitor that reads the head after a pause comes to blocks that are long solid; the simulator found it left for ever.
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      let three = try Three(scene)
+      for _ in 0..<30 { try await scene.produce() }
+      for _ in 0..<40 { try? await scene.run(three.monitor.followSolid) }
+      let solid = try #require(try await scene.ledger.cursor(.solid)).number
+      try #require(try await scene.ledger.cursor(.head)?.number ?? solid < solid - 2)
+      await three.liar.setBlockLie { block, view in
+        guard view == .head, block.header.number == solid - 1 else { return block }
+        let (header, root) = (block.header, [UInt8](repeating: 0, count: 32))
+        let made = BlockHeader(
+          number: header.number, id: BlockHashing.blockID(number: header.number, headerRawData: header.id.bytes),
+          parentID: header.parentID, timestamp: header.timestamp, transactionRoot: root, witness: header.witness,
+          isIDProven: true, signature: .byWitness)
+        return Block(header: made, transactions: [], isBodyProven: true)
+      }
+      for _ in 0..<60 where try await scene.ledger.cursor(.head)?.number != solid - 1 {
+        _ = try? await three.monitor.followHead.run()
+      }
+      await three.liar.setBlockLie(nil)
+      try await live(3, scene, three.monitor)
+      #expect(try await scene.ledger.cursor(.head)?.id == (await scene.node.latestHeader(.head).id))
+    }
+  }
+
   @Test func `one node that calls blocks solid too early moves nothing, and stops nobody`() async throws {
     try await PayingScene.run { scene in
       _ = try await scene.sent()

@@ -60,7 +60,7 @@ public actor PrivatePostgres {
         ])
       var lines = [
         "listen_addresses": "'127.0.0.1'", "unix_socket_directories": "'\(folder)'", "fsync": "on",
-        "synchronous_commit": "on", "max_connections": "300", "shared_buffers": "64MB",
+        "synchronous_commit": "on", "max_connections": "900", "shared_buffers": "64MB",
         "max_prepared_transactions": "10",
       ]
       lines.merge(settings) { _, new in new }

@@ -228,7 +228,10 @@ struct SettingsTests {
   /// keys can be read off it.
   @Test func `the keys of a configuration type can be listed`() {
     let keys = Settings.keys(readBy: NodeConfiguration.self)
-    #expect(keys == ["TRON_RPC_URL", "TRON_SOLIDITY_URL", "TRONGRID_API_KEY", "TOR_ENABLED", "TOR_PROXY"])
+    #expect(
+      keys == [
+        "TRON_RPC_URL", "TRON_SOLIDITY_URL", "TRONGRID_API_KEY", "TOR_ENABLED", "TOR_PROXY", "TRON_RPC_QUORUM",
+      ])
     #expect(Settings.keys(readBy: WholeConfiguration.self).contains("TRON_PRIVATE_KEY"))
   }
 
