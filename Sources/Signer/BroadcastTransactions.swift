@@ -20,6 +20,9 @@ struct BroadcastTransactions: Sendable {
   /// How many are taken at once, and how many of them are under way at once.
   static let atOnce = 200
   static let concurrently = 8
+  /// For how long new ones of a lot are begun, in milliseconds: with slow nodes a round must end within a worker's drain. The
+  /// others are due again when their lease is over.
+  static let roundMilliseconds: Int64 = 5_000
 
   let ledger: any SignerLedger
   let journal: any Journal
@@ -31,6 +34,7 @@ struct BroadcastTransactions: Sendable {
   let earlierAttempts: EarlierAttempts
   /// Where treasury orders may send to.
   let treasury: Set<Address>
+  let clock: any WallClock
   let metrics: SignerMetrics?
   let logger: Logger
 
@@ -92,7 +96,8 @@ struct BroadcastTransactions: Sendable {
   }
 
   private func send(_ entries: [JournalEntry]) async -> [BroadcastRecord] {
-    await withTaskGroup(of: BroadcastRecord.self) { group in
+    let began = clock.now()
+    return await withTaskGroup(of: BroadcastRecord.self) { group in
       var records: [BroadcastRecord] = []
       var waiting = entries.makeIterator()
       for _ in 0..<Self.concurrently {
@@ -101,7 +106,10 @@ struct BroadcastTransactions: Sendable {
       }
       while let record = await group.next() {
         records.append(record)
-        if let entry = waiting.next() { group.addTask { await send(entry) } }
+        guard (0..<Self.roundMilliseconds).contains(clock.now().milliseconds(since: began)),
+          let entry = waiting.next()
+        else { continue }
+        group.addTask { await send(entry) }
       }
       return records
     }

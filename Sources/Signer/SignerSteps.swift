@@ -137,7 +137,7 @@ public struct SignerSteps: Sendable {
     let broadcasting = BroadcastTransactions(
       ledger: parts.ledger, journal: parts.journal, node: parts.node, outlook: outlook, streams: parts.streams,
       state: state, signerName: policy.name, earlierAttempts: earlierAttempts, treasury: policy.treasury,
-      metrics: metrics, logger: logger)
+      clock: parts.clock, metrics: metrics, logger: logger)
     let proving = ProveEarlierAttempts(
       node: parts.node, ledger: parts.ledger, earlierAttempts: earlierAttempts, clock: parts.clock,
       log: disagreements, logger: logger)

@@ -19,8 +19,8 @@ extension EndToEndTests {
           try await eventually("work is under way in every stage") {
             try await stack.has("payouts WHERE status IN ('signed', 'broadcast', 'confirming')")
           }
-          // Every answer of the node takes 4 s from now on.
-          try await stack.chain.tell("faults", ["fault": "delay-answer", "milliseconds": 4_000])
+          // Every answer of the node takes 2 s from now on: a round asks several times.
+          try await stack.chain.tell("faults", ["fault": "delay-answer", "milliseconds": 2_000])
           for replica in stack.replicas {
             let codes = try await stack.end([replica])
             let log = await stack.log(of: replica)
