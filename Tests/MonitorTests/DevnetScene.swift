@@ -16,7 +16,7 @@ struct DevnetScene: Sendable {
   static let token = Network.mainnet.usdtContract ?? .zero
   /// Where treasury orders may go.
   static let cold = Address(account: [UInt8](repeating: 0x77, count: 20))
-  static let patience = Duration.seconds(60)
+  static let patience = Duration.seconds(180)
 
   let ledger: Ledger
   let node: any TronNode
@@ -36,7 +36,7 @@ struct DevnetScene: Sendable {
     let process = try TestProcess(
       try TestProcess.builtExecutable("devnet"),
       environment: [
-        "DEVNET_PORT": "0", "DEVNET_BLOCK_MS": "100", "LOG_LEVEL": "error",
+        "DEVNET_PORT": "0", "DEVNET_BLOCK_MS": "400", "LOG_LEVEL": "error",
         "DEVNET_FUND": "\(wallet.address):10000:1000,\(stranger.address):10000:0",
       ])
     defer { process.signal(SIGKILL) }
