@@ -30,7 +30,7 @@ struct PayoutClient: Sendable {
 
   /// With as many kept-alive connections as requests are under way.
   ///
-  /// - Parameter token: the bearer token; one of the ``Stack``, good for an hour, where none is given.
+  /// - Parameter token: the bearer token; one of the ``Stack``, good for three hours, where none is given.
   init(urls: [String], token: String = Stack.token()) {
     self.urls = urls
     self.token = token

@@ -276,13 +276,13 @@ actor Stack {
     try FileManager.default.removeItem(at: folder)
   }
 
-  /// A bearer token by HS256, good for an hour.
+  /// A bearer token by HS256, good for three hours: longer than any run.
   static func token(subject: String = "gateway", role: String = "service") -> String {
     func part(_ bytes: some Sequence<UInt8>) -> String {
       Data(bytes).base64EncodedString().replacingOccurrences(of: "+", with: "-")
         .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
     }
-    let expiry = Int64(Date().timeIntervalSince1970) + 3_600
+    let expiry = Int64(Date().timeIntervalSince1970) + 3 * 3_600
     let text =
       part(#"{"alg":"HS256","typ":"JWT"}"#.utf8) + "."
       + part(#"{"sub":"\#(subject)","role":"\#(role)","exp":\#(expiry)}"#.utf8)

@@ -94,7 +94,7 @@ actor ChaosClients {
 
   private func ask(_ wish: PayoutClient.Wish, _ number: Int) async throws {
     let began = ContinuousClock.now
-    // A client of its own for each: its token is good for an hour.
+    // A client of its own for each: its token is good for three hours.
     let answer = try await PayoutClient(urls: urls).ask(wish, within: Self.patience)
     longestWait = max(longestWait, ContinuousClock.now - began)
     switch answer {
