@@ -223,19 +223,29 @@ actor ChaosPlan {
 
   /// The lying node leaves a transaction out of its block, and does not know it.
   private func hide() async throws {
-    guard let (txid, _) = try await stack.chain.recentTransactions().included.randomElement(using: &random) else {
-      return
-    }
+    let included = try await inSpiteOfFaults { try await $0.recentTransactions().included }
+    guard let (txid, _) = included.randomElement(using: &random) else { return }
     for lie in ["omit", "hide"] { try await tell(["fault": lie, "txid": txid, "face": Self.nodes]) }
   }
 
   /// The lying node says that a transaction which waits, or which failed, was paid.
   private func claim() async throws {
-    let (included, pending) = try await stack.chain.recentTransactions()
+    let (included, pending) = try await inSpiteOfFaults { try await $0.recentTransactions() }
     let drawn = pending.randomElement(using: &random) ?? included.randomElement(using: &random)?.txid
     guard let txid = drawn else { return }
-    let block = try await stack.chain.headNumber()
+    let block = try await inSpiteOfFaults { try await $0.headNumber() }
     try await tell(["fault": "claim", "txid": txid, "block": block, "face": Self.nodes])
+  }
+
+  /// What the chain says; this plan's own faults, a broken connection or a 503, may meet its own questions.
+  private func inSpiteOfFaults<Answer: Sendable>(
+    _ ask: @Sendable (DevnetOracle) async throws -> Answer
+  ) async throws -> Answer {
+    for _ in 0..<50 {
+      if let answer = try? await ask(stack.chain) { return answer }
+      try await pause(20...100)
+    }
+    return try await ask(stack.chain)
   }
 
   /// A lie about a transaction; none where a fork, or the network's forgetting, has taken it meanwhile.
