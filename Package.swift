@@ -9,17 +9,22 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
+/// What the simulator runs hundreds of worlds of in every run of the tests is optimised in debug builds too. Checks of
+/// overflow and `precondition` stay.
+let optimised = strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
 func shared(_ name: String, _ dependencies: [Target.Dependency], excluding: [String] = []) -> Target {
   .target(
-    name: name, dependencies: dependencies, path: "Sources/Shared/\(name)", exclude: excluding, swiftSettings: strict)
+    name: name, dependencies: dependencies, path: "Sources/Shared/\(name)", exclude: excluding,
+    swiftSettings: optimised)
 }
 
 func system(_ name: String) -> Target {
   .systemLibrary(name: name, path: "Sources/Shared/\(name)")
 }
 
-func role(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .target(name: name, dependencies: dependencies, path: "Sources/\(name)", swiftSettings: strict)
+func role(_ name: String, _ dependencies: [Target.Dependency], _ settings: [SwiftSetting] = strict) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/\(name)", swiftSettings: settings)
 }
 
 /// An executable only starts a library target: its module is `<Name>Main`, its product has the lower-case name.
@@ -120,7 +125,7 @@ let package = Package(
       [
         "Ingest", "Scheduler", "Signer", "Monitor", "Worker", "Ledger", "Streams", "Tron", "Keystore", "Payouts",
         argumentParser, logging,
-      ]),
+      ], optimised),
     role("Devnet", ["CSecp256k1", hummingbird, nioCore, crypto, logging, lifecycle]),
 
     executable("ingest", starts: "Ingest"),

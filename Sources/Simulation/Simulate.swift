@@ -30,11 +30,20 @@ struct Simulate: ParsableCommand {
   @Option(help: "How many random schedules.")
   var schedules = 0
 
-  @Flag(help: "Everything that can happen, at every single input and output of one payout's life.")
-  var singles = false
+  @Option(help: "Everything that can happen at single inputs and outputs of one payout's life: every n-th, 1 for all.")
+  var singles: Int?
 
-  @Option(help: "Crashes at pairs of inputs and outputs: every n-th pair.")
+  @Option(help: "Crashes at pairs of inputs and outputs of one payout's life: every n-th pair, 1 for all.")
   var pairs: Int?
+
+  @Option(help: "Of every n-th the ones from this on: the shares from 0 to n - 1 are everything, each once.")
+  var share = 0
+
+  @Flag(help: "Of pairs run only the first crashes, and tell how many pairs there are.")
+  var count = false
+
+  @Option(help: "How many schedules run at once, up to the number of processors.")
+  var jobs = 1
 
   @Option(help: "A schedule's text, as a failing one was told.")
   var replay: String?
@@ -45,30 +54,44 @@ struct Simulate: ParsableCommand {
   @Flag(help: "Tell the story of the first failing schedule, or of the only one.")
   var story = false
 
+  func validate() throws {
+    guard min(singles ?? 1, pairs ?? 1, jobs) >= 1, min(schedules, share) >= 0 else {
+      throw ValidationError("--singles, --pairs and --jobs are at least 1, --schedules and --share at least 0")
+    }
+  }
+
   func run() throws {
-    var tally = Tally()
+    let runner = Runner(jobs: jobs)
     let began = ContinuousClock.now
-    if singles { try add(Systematic(seed: seed).singles(), to: &tally) }
-    if let pairs { try add(Systematic(seed: seed).pairs(stride: max(1, pairs)), to: &tally) }
-    try add((0..<UInt64(max(0, schedules))).map { Schedule.random(seed: seed + $0) }, to: &tally)
-    if let replay { try add([JSONDecoder().decode(Schedule.self, from: Data(replay.utf8))], to: &tally) }
+    for campaign in try campaigns() {
+      let isOnlyOne = story && campaign.units == 1
+      try runner.run(campaign, isRecording: isOnlyOne)
+    }
+    let tally = runner.tally
     report(tally, since: began)
     if let failure = tally.failures.first, shrink, replay == nil { try tellShortest(failure.schedule) }
     if tally.failureCount > 0 { throw ExitCode.failure }
   }
 
-  private func add(_ schedules: [Schedule], to tally: inout Tally) throws {
-    for schedule in schedules {
-      let outcome = try schedule.run()
-      tally.add(schedule, outcome)
-      if story, schedules.count == 1 { outcome.story.forEach { print($0) } }
+  private func campaigns() throws -> [Campaign] {
+    var campaigns: [Campaign] = []
+    if let singles {
+      campaigns.append(.listed(try Systematic(seed: seed, share: .init(every: singles, from: share)).singles()))
     }
+    if let pairs {
+      let systematic = Systematic(seed: seed, share: .init(every: pairs, from: share))
+      campaigns.append(.pairs(systematic, firsts: try systematic.firstCrashes(), isCounting: count))
+    }
+    if schedules > 0 { campaigns.append(.random(seed: seed, count: schedules)) }
+    if let replay { campaigns.append(.listed([try JSONDecoder().decode(Schedule.self, from: Data(replay.utf8))])) }
+    return campaigns
   }
 
   private func report(_ tally: Tally, since began: ContinuousClock.Instant) {
     print(
       "\(tally.schedules) schedules, \(tally.inputsAndOutputs) inputs and outputs, \(tally.jobs) jobs, "
         + "\(tally.virtualMilliseconds / 1_000) s of virtual time in \(ContinuousClock.now - began)")
+    if pairs != nil { print("\(tally.pairs) pairs begin with the first crashes that were run") }
     for (name, count) in tally.injected.sorted(by: { $0.key < $1.key }) { print("  injected \(name): \(count)") }
     for (name, count) in tally.accidents.sorted(by: { $0.key < $1.key }) { print("  accident \(name): \(count)") }
     for (name, count) in tally.ends.sorted(by: { $0.key < $1.key }) { print("  payouts \(name): \(count)") }
@@ -77,10 +100,14 @@ struct Simulate: ParsableCommand {
       print("seed \(failure.schedule.seed), listed \(failure.schedule.plan.listed)")
       failure.outcome.violations.forEach { print("  \($0)") }
     }
-    guard story, let first = tally.failures.first else { return }
-    first.outcome.injected.forEach { print("  \($0)") }
-    first.outcome.accidents.forEach { print("  slot \($0.slot): \($0.accident)") }
-    first.outcome.story.forEach { print("  \($0)") }
+    guard story else { return }
+    if let first = tally.failures.first {
+      first.outcome.injected.forEach { print("  \($0)") }
+      first.outcome.accidents.forEach { print("  slot \($0.slot): \($0.accident)") }
+      first.outcome.story.forEach { print("  \($0)") }
+    } else {
+      tally.story.forEach { print($0) }
+    }
   }
 
   /// Shrinks a failing schedule and tells what is left, with the text by which it is replayed.

@@ -12,7 +12,7 @@ import time
 
 SIGNER, MONITOR, LEDGER, TRON = "Sources/Signer/", "Sources/Monitor/", "Sources/Shared/Ledger/", "Sources/Shared/Tron/"
 MODEL = "Sources/Simulation/Ledger/"
-STORM = "simulate --seed 1 --schedules 60"
+STORM = "simulate --seed 1 --schedules 200 --jobs 2 --no-shrink"
 
 RULES = {
     "broadcast before commit": {

@@ -10,6 +10,7 @@ struct Schedule: Sendable, Hashable, Codable {
   var accidents: [SlotAccident]?
 
   /// Runs it.
+  /// - Parameter isRecording: whether each input and output, and the story of a good world too, is kept.
   func run(isRecording: Bool = false) throws -> SimulatedWorld.Outcome {
     try SimulatedWorld(self, isRecording: isRecording).run()
   }
@@ -28,7 +29,9 @@ struct Schedule: Sendable, Hashable, Codable {
     let rate = UInt64.random(in: 0..<300, using: &chance)
     return Schedule(
       seed: seed, settings: settings,
-      plan: FaultPlan(perTenThousand: rate, quietAfter: SimulatedWorld.beginning + settings.calmAfter))
+      plan: FaultPlan(
+        perTenThousand: rate, quietAfter: SimulatedWorld.beginning + settings.calmAfter,
+        liesPerTenThousand: settings.nodes > 1 ? 3_000 : 0))
   }
 
   /// The same schedule with all that went wrong listed, so that parts of it can be left out.

@@ -20,8 +20,7 @@ struct Shrinker {
 
   /// A schedule that fails too and of which nothing can be left out alone, as far as the runs reach.
   mutating func shrink(_ schedule: Schedule) throws -> Schedule {
-    var shortest = schedule.listing(try schedule.run())
-    guard try isFailing(shortest) else { return schedule }
+    guard var shortest = try failing(schedule.listing(try schedule.run())) else { return schedule }
     var before: Schedule?
     while before != shortest, runsLeft > 0 {
       before = shortest
@@ -31,21 +30,24 @@ struct Shrinker {
     return shortest
   }
 
-  private mutating func isFailing(_ schedule: Schedule) throws -> Bool {
+  /// The schedule with only what really happened in it, where it fails; nil where it does not.
+  private mutating func failing(_ schedule: Schedule) throws -> Schedule? {
     runsLeft -= 1
-    return fails(try schedule.run())
+    let outcome = try schedule.run()
+    return fails(outcome) ? schedule.listing(outcome) : nil
   }
 
   /// A smaller world: fewer payouts and processes, nothing special about them.
   private mutating func shrinkWorld(_ schedule: inout Schedule) throws {
     let simpler: [(inout WorldSettings) -> Void] = [
-      { $0.replicas = 1 }, { $0.refusedRecipients = 0 }, { $0.hasTwins = false }, { $0.lostAnswer = 0 },
+      { $0.replicas = 1 }, { $0.nodes = 1 }, { $0.refusedRecipients = 0 }, { $0.hasTwins = false },
+      { $0.lostAnswer = 0 },
       { $0.payouts = 1 }, { $0.payouts = max(1, $0.payouts / 2) }, { $0.payouts = max(1, $0.payouts - 1) },
     ]
     for simplify in simpler where runsLeft > 0 {
       var candidate = schedule
       simplify(&candidate.settings)
-      if candidate != schedule, try isFailing(candidate) { schedule = candidate }
+      if candidate != schedule, let shorter = try failing(candidate) { schedule = shorter }
     }
   }
 
@@ -60,9 +62,10 @@ struct Shrinker {
         var fewer = mishaps
         fewer.removeSubrange(start..<min(start + size, mishaps.count))
         let candidate = Self.schedule(schedule, with: fewer)
-        if try isFailing(candidate) {
-          mishaps = fewer
-          schedule = candidate
+        if let shorter = try failing(candidate) {
+          let happened = Set(Self.mishaps(of: shorter))
+          mishaps = fewer.filter(happened.contains)
+          schedule = Self.schedule(schedule, with: mishaps)
           hasShrunk = true
         } else {
           start += size

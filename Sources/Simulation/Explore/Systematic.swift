@@ -1,7 +1,23 @@
-/// Crashes and failures at every single input and output of one payout's life, and at pairs of them.
+/// Crashes and failures at every single input and output of one payout's life, and crashes at every pair of them.
+///
+/// A pair is enumerated over what really comes: the first crash at each place of the undisturbed life, and for each of
+/// those the second at each place that its own life comes to afterwards, the recovery's included, by the same process or
+/// any other, until the world is at rest. At each place a process dies before it and after it, except where it only reads:
+/// there both leave the same world behind, and once is enough.
 struct Systematic: Sendable {
   /// The seed of all its worlds: they are alike until something goes wrong.
   let seed: UInt64
+  /// Of all there are, which are run.
+  var share = Share()
+
+  /// Every n-th, counted from one of them on: all such shares together are everything, each once.
+  struct Share: Sendable {
+    var every = 1
+    var from = 0
+
+    /// Whether one belongs to it.
+    func contains(_ index: Int) -> Bool { index % every == from % every }
+  }
 
   private func schedule(_ listed: [Fault]) -> Schedule {
     Schedule(seed: seed, settings: .single, plan: FaultPlan(listed: listed))
@@ -12,29 +28,63 @@ struct Systematic: Sendable {
 
   /// Every single input and output of the undisturbed life, with everything that can happen there.
   func singles() throws -> [Schedule] {
-    try undisturbed().visited.flatMap { visit in
+    let all = try undisturbed().visited.flatMap { visit in
       visit.channel.happenings.map { happening in
         schedule([Fault(place: visit.place, channel: visit.channel, happening: happening)])
       }
     }
+    return all.indices.filter(share.contains).map { all[$0] }
   }
 
-  /// Crashes at two of them: `stride` thins them out.
-  func pairs(stride step: Int) throws -> [Schedule] {
-    let visited = try undisturbed().visited
-    let kinds: [Happening] = [.crashesBefore, .crashesAfter]
-    var schedules: [Schedule] = []
-    var index = 0
-    for first in visited.indices {
-      for second in visited.indices[(first + 1)...] {
-        defer { index += 1 }
-        guard index % step == 0 else { continue }
-        let crashes = [(first, kinds[index % 2]), (second, kinds[(index / 2) % 2])]
-        schedules.append(
-          schedule(
-            crashes.map { Fault(place: visited[$0].place, channel: visited[$0].channel, happening: $1) }))
-      }
+  // MARK: Pairs
+
+  /// Of every n-th pair the n is shared out: of `firsts` one first crash is taken, and of its seconds one of `seconds`.
+  private var shares: (firsts: Share, seconds: Share) {
+    let every = share.every
+    // The largest divisor up to the root; a prime number thins out the seconds alone.
+    let firsts = (1...max(1, every)).prefix { $0 * $0 <= every }.last { every % $0 == 0 } ?? 1
+    return (
+      Share(every: firsts, from: share.from % firsts), Share(every: every / firsts, from: share.from / firsts)
+    )
+  }
+
+  /// The first crashes whose seconds are run.
+  func firstCrashes() throws -> [Fault] {
+    let all = Self.crashes(try undisturbed().visited[...])
+    return all.indices.filter(shares.firsts.contains).map { all[$0] }
+  }
+
+  /// The life after a first crash, recorded.
+  func life(after first: Fault) throws -> (Schedule, SimulatedWorld.Outcome) {
+    let schedule = schedule([first])
+    return (schedule, try schedule.run(isRecording: true))
+  }
+
+  /// All second crashes of the recorded life after a first one.
+  static func secondCrashes(after first: Fault, in life: SimulatedWorld.Outcome) -> [Fault] {
+    guard let index = life.visited.firstIndex(where: { $0.place == first.place }) else { return [] }
+    return crashes(life.visited[(index + 1)...])
+  }
+
+  /// The pairs of a first crash that are run.
+  func pairs(_ first: Fault, _ seconds: [Fault]) -> [Schedule] {
+    seconds.indices.filter(shares.seconds.contains).map { schedule([first, seconds[$0]]) }
+  }
+
+  private static func crashes(_ visits: ArraySlice<FaultGate.Visit>) -> [Fault] {
+    visits.flatMap { visit in
+      visit.channel.crashes.map { Fault(place: visit.place, channel: visit.channel, happening: $0) }
     }
-    return schedules
+  }
+}
+
+extension Channel {
+  /// The crashes that leave different worlds behind: what only reads changes nothing.
+  fileprivate var crashes: [Happening] {
+    switch self {
+    case .ledgerRead, .nodeRead: [.crashesBefore]
+    case .ledgerWrite, .stream, .broadcast, .journal, .webhook: [.crashesBefore, .crashesAfter]
+    case .lie: []
+    }
   }
 }

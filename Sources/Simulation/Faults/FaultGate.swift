@@ -30,6 +30,15 @@ final class FaultGate: Sendable {
     var visited: [Visit] = []
     var injected: [Fault] = []
     var chance: SplitMix64
+    /// Apart from the other, so that lies can be left out and everything else goes wrong as before.
+    var lying: SplitMix64
+
+    /// Which one of its kind a process has come to.
+    mutating func place(of process: SimulatedProcess, _ site: String) -> FaultPlace {
+      let ordinal = counts[Site(process: process.name, name: site), default: 0] + 1
+      counts[Site(process: process.name, name: site)] = ordinal
+      return FaultPlace(process: process.name, site: site, ordinal: ordinal)
+    }
   }
 
   private let host: SimulationHost
@@ -46,7 +55,9 @@ final class FaultGate: Sendable {
     listed = Dictionary(plan.listed.map { ($0.place, $0.happening) }) { first, _ in first }
     self.host = host
     self.isRecording = isRecording
-    state = Mutex(State(chance: SplitMix64(seed: seed ^ 0x5bd1_e995_fa17_9a7e)))
+    state = Mutex(
+      State(
+        chance: SplitMix64(seed: seed ^ 0x5bd1_e995_fa17_9a7e), lying: SplitMix64(seed: seed ^ 0x9e6c_63d0_876a_9a69)))
   }
 
   /// How many inputs and outputs there were.
@@ -66,7 +77,8 @@ final class FaultGate: Sendable {
   ) async throws -> Value {
     try await host.sleep(until: host.now + Int64(host.draw(below: 4)))
     switch next(site, channel, process) {
-    case nil:
+    // A lie is told within the effect: see ``lie(_:to:among:)``.
+    case nil, .leavesOut, .turnsRound, .forges:
       return try await effect()
     case .failsBefore:
       undone()
@@ -99,9 +111,7 @@ final class FaultGate: Sendable {
     let now = host.now
     return state.withLock { state in
       state.count += 1
-      let ordinal = state.counts[Site(process: process.name, name: site), default: 0] + 1
-      state.counts[Site(process: process.name, name: site)] = ordinal
-      let place = FaultPlace(process: process.name, site: site, ordinal: ordinal)
+      let place = state.place(of: process, site)
       if isRecording { state.visited.append(Visit(place: place, channel: channel)) }
       var happening = listed[place]
       if happening == nil, plan.perTenThousand > 0, now < plan.quietAfter,
@@ -112,6 +122,27 @@ final class FaultGate: Sendable {
       guard let happening, channel.happenings.contains(happening) else { return nil }
       state.injected.append(Fault(place: place, channel: channel, happening: happening))
       return happening
+    }
+  }
+
+  /// What a lying node makes of the block that it is asked for; nil for the truth.
+  ///
+  /// - Parameters:
+  ///   - site: What it is asked.
+  ///   - process: Who asks.
+  ///   - lies: Those that would not be the truth here.
+  func lie(_ site: String, to process: SimulatedProcess, among lies: [Happening]) -> Happening? {
+    state.withLock { state in
+      let place = state.place(of: process, site)
+      var lie = listed[place]
+      if lie == nil, plan.liesPerTenThousand > 0,
+        UInt64.random(in: 0..<10_000, using: &state.lying) < plan.liesPerTenThousand
+      {
+        lie = lies.randomElement(using: &state.lying)
+      }
+      guard let lie, lies.contains(lie) else { return nil }
+      state.injected.append(Fault(place: place, channel: .lie, happening: lie))
+      return lie
     }
   }
 }

@@ -7,6 +7,8 @@ struct FaultPlan: Sendable, Hashable, Codable {
   var perTenThousand: UInt64 = 0
   /// From this virtual time on nothing goes wrong by chance, so that a world can come to rest.
   var quietAfter: Int64 = .max
+  /// Of 10,000 blocks that a lying node is asked for it lies by chance about so many, as long as the world lasts.
+  var liesPerTenThousand: UInt64 = 0
 }
 
 /// One input or output of a world, and what goes wrong there.

@@ -14,6 +14,12 @@ enum Happening: String, Sendable, Hashable, CaseIterable, Codable {
   case crashesAfter = "crashes_after"
   /// It is done twice.
   case isDoubled = "is_doubled"
+  /// A node tells a block as if nothing were in it.
+  case leavesOut = "leaves_out"
+  /// A node tells that what paid has failed and what failed has paid.
+  case turnsRound = "turns_round"
+  /// A node tells another block in this one's place, whole in itself.
+  case forges
 }
 
 /// What kind of input or output it is: which errors it can have, and whether doing it twice is possible.
@@ -32,14 +38,18 @@ enum Channel: String, Sendable, Hashable, CaseIterable, Codable {
   case journal
   /// A webhook.
   case webhook
+  /// What a lying node tells of a block or its receipts.
+  case lie
 
   /// What can happen there.
   var happenings: [Happening] {
     switch self {
     case .ledgerRead, .nodeRead: [.failsBefore, .hangs, .crashesBefore, .crashesAfter]
     case .ledgerWrite: [.failsBefore, .answerIsLost, .questionIsLost, .hangs, .crashesBefore, .crashesAfter]
-    case .stream, .broadcast, .webhook: Happening.allCases
+    case .stream, .broadcast, .webhook:
+      [.failsBefore, .answerIsLost, .questionIsLost, .hangs, .crashesBefore, .crashesAfter, .isDoubled]
     case .journal: [.failsBefore, .answerIsLost, .crashesBefore, .crashesAfter]
+    case .lie: [.leavesOut, .turnsRound, .forges]
     }
   }
 }

@@ -3,7 +3,7 @@ import Synchronization
 /// One operating system process of a simulated world: whatever a task does that prefers this executor belongs to it.
 ///
 /// A crash drops all its jobs, those that are ready and those that come: nothing of it runs any more, not even a `defer`,
-/// just as `kill -9` leaves things. A restart is a new process.
+/// just as `kill -9` leaves things, until the world is over and judged. A restart is a new process.
 final class SimulatedProcess: TaskExecutor {
   /// What people call it: `signer-1`.
   let name: String
@@ -35,8 +35,8 @@ final class SimulatedProcess: TaskExecutor {
   }
 
   func enqueue(_ job: consuming ExecutorJob) {
-    guard !isDead else { return }
-    host.enqueue(UnownedJob(job), of: self)
+    let job = UnownedJob(job)
+    if isDead, !host.isOver { host.drop(job, of: self) } else { host.enqueue(job, of: self) }
   }
 
   /// Starts something in this process.
@@ -45,7 +45,7 @@ final class SimulatedProcess: TaskExecutor {
   }
 
   func execute(_ job: UnownedJob) {
-    guard !isDead else { return }
+    guard !isDead || host.isOver else { return host.drop(job, of: self) }
     job.runSynchronously(on: asUnownedTaskExecutor())
   }
 }

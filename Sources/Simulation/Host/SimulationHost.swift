@@ -27,6 +27,9 @@ final class SimulationHost: Sendable {
     var now: Int64
     var generator: SplitMix64
     var executed = 0
+    /// What processes that died would have done: kept only to be unwound.
+    var dropped: [Job] = []
+    var isOver = false
   }
 
   private let state: Mutex<State>
@@ -67,6 +70,37 @@ final class SimulationHost: Sendable {
     state.withLock { $0.ready.append(Job(process: process, job: job)) }
   }
 
+  // MARK: The end
+
+  /// So many jobs may unwind a world; what then still goes on is left as it is.
+  private static let unwindingJobsMax = 1_000_000
+
+  /// Keeps a job that will never be run in this world.
+  func drop(_ job: UnownedJob, of process: SimulatedProcess) {
+    state.withLock { $0.dropped.append(Job(process: process, job: job)) }
+  }
+
+  /// Whether the world is over: whatever runs now only gives back what it holds.
+  var isOver: Bool { state.withLock { $0.isOver } }
+
+  /// Ends the world, once it was judged: whoever sleeps or begins to sleep is cancelled, and so everything that still
+  /// runs or was dropped comes to its end and gives its memory back. Nothing reaches a database, node or stream any more,
+  /// since everybody sleeps before that.
+  func unwind() {
+    let sleepers = state.withLock { state in
+      state.isOver = true
+      state.ready += state.dropped
+      state.dropped = []
+      return state.sleepers.removeDue(at: .max)
+    }
+    for continuation in sleepers { continuation.resume(throwing: CancellationError()) }
+    var left = Self.unwindingJobsMax
+    while left > 0, let next = pick() {
+      next.process.execute(next.job)
+      left -= 1
+    }
+  }
+
   private func pick() -> Job? {
     state.withLock { state in
       guard !state.ready.isEmpty else { return nil }
@@ -105,7 +139,9 @@ final class SimulationHost: Sendable {
     let ticket = state.withLock { $0.sleepers.nextTicket() }
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-        let isCancelled = state.withLock { !$0.sleepers.add(continuation, ticket: ticket, moment: moment) }
+        let isCancelled = state.withLock { state in
+          state.isOver || !state.sleepers.add(continuation, ticket: ticket, moment: moment)
+        }
         if isCancelled { continuation.resume(throwing: CancellationError()) }
       }
     } onCancel: {

@@ -6,6 +6,7 @@ import Synchronization
 final class SimulatedDatabase: Sendable {
   private let tables: Mutex<LedgerTables>
   private let backups = Mutex<[LedgerTables]>([])
+  private let written = Mutex(0)
   private let host: SimulationHost
 
   /// A server with empty tables.
@@ -25,7 +26,18 @@ final class SimulatedDatabase: Sendable {
       copy.actor = actor
       let value = try body(&copy)
       tables = copy
+      noteWrite()
       return value
+    }
+  }
+
+  /// A transaction that changes nothing.
+  func reading<Value>(actor: String, _ body: (LedgerTables) throws -> sending Value) rethrows -> sending Value {
+    let now = Timestamp(milliseconds: host.now)
+    return try tables.withLock { tables in
+      tables.now = now
+      tables.actor = actor
+      return try body(tables)
     }
   }
 
@@ -40,10 +52,16 @@ final class SimulatedDatabase: Sendable {
   /// What stands in it.
   var contents: LedgerTables { tables.withLock { $0 } }
 
+  /// How often something was written: while it stays, so does what stands in it.
+  var writes: Int { written.withLock { $0 } }
+
+  private func noteWrite() { written.withLock { $0 += 1 } }
+
   /// Starts it again: another life, vouched for by nobody.
   func restart() {
     let life = SimulatedDatabase.life(startedAt: host.now)
     tables.withLock { $0.life = life }
+    noteWrite()
   }
 
   /// Takes a backup, one a slot; the last forty are kept.
@@ -63,6 +81,7 @@ final class SimulatedDatabase: Sendable {
       tables = backup
       tables.life = life
     }
+    noteWrite()
   }
 
   private static func life(startedAt milliseconds: Int64) -> ServerLife {
@@ -108,7 +127,7 @@ struct SimulatedLedger: Sendable {
 
   func read<Value: Sendable>(_ site: String, _ body: (LedgerTables) throws -> Value) async throws -> Value {
     try await gate.pass(site, .ledgerRead, of: process, Self.readErrors) {
-      try database.transaction(actor: process.name) { try body($0) }
+      try database.reading(actor: process.name) { try body($0) }
     }
   }
 }

@@ -4,14 +4,30 @@ import Tron
 /// What a lying node makes of a block: it can leave out and turn round what it likes, and make up a block that hashes to an
 /// id of its own; it cannot make a false body hash to a true header's root.
 extension SimulatedNode {
-  /// The block, or a lie about it.
-  func told(_ true_: SimulatedChain.Produced) -> SimulatedChain.Produced {
-    guard lie > 0, host.draw(below: 10_000) < lie else { return true_ }
-    return switch host.draw(below: 4) {
-    case 0: without(true_)
-    case 1: turned(true_, inBody: true)
-    case 2: turned(true_, inBody: false)
-    default: forged(true_)
+  /// A block, or a lie about it.
+  func toldBlock(_ site: String, _ produced: SimulatedChain.Produced) -> Block {
+    told(site, produced, produced.transactions.isEmpty ? [.forges] : [.leavesOut, .turnsRound, .forges]).block
+  }
+
+  /// A block's header, or a lie about it.
+  func toldHeader(_ site: String, _ produced: SimulatedChain.Produced) -> BlockHeader {
+    told(site, produced, [.forges]).block.header
+  }
+
+  /// A block's receipts, or a lie about them.
+  func toldReceipts(_ site: String, _ produced: SimulatedChain.Produced) -> [TransactionReceipt] {
+    told(site, produced, produced.transactions.isEmpty ? [] : [.leavesOut, .turnsRound]).receipts
+  }
+
+  private func told(
+    _ site: String, _ produced: SimulatedChain.Produced, _ lies: [Happening]
+  ) -> SimulatedChain.Produced {
+    guard isLying else { return produced }
+    return switch gate.lie("lie about \(site)", to: process, among: lies) {
+    case .leavesOut: without(produced)
+    case .turnsRound: turned(produced)
+    case .forges: forged(produced)
+    default: produced
     }
   }
 
@@ -22,7 +38,7 @@ extension SimulatedNode {
   }
 
   /// What paid has failed, and what failed has paid.
-  private func turned(_ produced: SimulatedChain.Produced, inBody: Bool) -> SimulatedChain.Produced {
+  private func turned(_ produced: SimulatedChain.Produced) -> SimulatedChain.Produced {
     let receipts = zip(produced.transactions, produced.receipts).map { transaction, receipt in
       let paid = receipt.result != .success
       return TransactionReceipt(
@@ -30,9 +46,6 @@ extension SimulatedNode {
         energyUsed: receipt.energyUsed, netUsage: receipt.netUsage, netFee: receipt.netFee,
         result: paid ? .success : .outOfTime, isFailed: !paid,
         logs: paid ? (transaction.contents.expectedTransfer.map { [EventLog($0)] } ?? []) : [])
-    }
-    guard inBody else {
-      return SimulatedChain.Produced(block: produced.block, receipts: receipts, transactions: produced.transactions)
     }
     let body = zip(produced.transactions, receipts).compactMap { transaction, receipt in
       try? BlockTransaction(rawData: transaction.rawData, contractResult: receipt.result)

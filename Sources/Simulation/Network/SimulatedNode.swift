@@ -8,8 +8,8 @@ struct SimulatedNode: TronNode {
   let gate: FaultGate
   let process: SimulatedProcess
   let oracle: Oracle
-  /// How often it lies about a block or its receipts, out of 10,000.
-  var lie: UInt64 = 0
+  /// Whether it may lie about a block or its receipts.
+  var isLying = false
 
   private static let errors = FaultGate.Errors(
     notDone: { TronNodeError(.unreachable, call: $0, reason: "the simulator lets it fail") },
@@ -30,25 +30,25 @@ struct SimulatedNode: TronNode {
   func genesisBlockID() async throws(TronNodeError) -> BlockID { try await pass("genesis") { chain.genesis } }
 
   func latestBlock(_ view: ChainView) async throws(TronNodeError) -> Block {
-    try await pass("latest block") { told(chain.latest(view)).block }
+    try await pass("latest block") { toldBlock("latest block", chain.latest(view)) }
   }
 
   func header(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> BlockHeader? {
-    try await pass("header") { chain.produced(number, view).map(told)?.block.header }
+    try await pass("header") { chain.produced(number, view).map { toldHeader("header", $0) } }
   }
 
   func block(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> Block? {
-    try await pass("block") { chain.produced(number, view).map(told)?.block }
+    try await pass("block") { chain.produced(number, view).map { toldBlock("block", $0) } }
   }
 
   func blocks(from number: Int64, count: Int, _ view: ChainView) async throws(TronNodeError) -> [Block] {
     try await pass("blocks") {
-      (number..<number + Int64(count)).compactMap { chain.produced($0, view)?.block }
+      (number..<number + Int64(count)).compactMap { chain.produced($0, view).map { toldBlock("blocks", $0) } }
     }
   }
 
   func receipts(ofBlock number: Int64, _ view: ChainView) async throws(TronNodeError) -> [TransactionReceipt] {
-    try await pass("receipts") { chain.produced(number, view).map(told)?.receipts ?? [] }
+    try await pass("receipts") { chain.produced(number, view).map { toldReceipts("receipts", $0) } ?? [] }
   }
 
   func broadcast(_ signedTransaction: [UInt8]) async throws(TronNodeError) -> BroadcastAnswer {

@@ -6,9 +6,10 @@ import Tron
 /// What happens by itself: blocks, accidents, clients.
 extension SimulatedWorld {
   /// Slot after slot: a block, or an accident. Accidents end when the world has become calm.
-  func rule() async {
+  /// - Throws: `CancellationError` when the world is over.
+  func rule() async throws {
     while true {
-      try? await host.sleep(until: (host.now / 3_000 + 1) * 3_000)
+      try await host.sleep(until: (host.now / 3_000 + 1) * 3_000)
       database.backUp()
       let isCalm = host.now >= Self.beginning + settings.calmAfter
       if isCalm {
@@ -50,7 +51,8 @@ extension SimulatedWorld {
   }
 
   /// A client: asks for one payout until it has an answer that says what became of it, always under the same key.
-  func ask(_ number: Int) async {
+  /// - Throws: `CancellationError` when the world is over.
+  func ask(_ number: Int) async throws {
     let request = request(number)
     oracle.expects(request)
     if number < settings.refusedRecipients { chain.revert(to: request.recipient) }
@@ -58,9 +60,9 @@ extension SimulatedWorld {
       {"recipient_address":"\(request.recipient)","amount_usdt":"\(request.amount)","reason":"custom",\
       "router_type":"v0","batch_type":"immediate","webhook_url":"https://client.example/hooks"}
       """
-    try? await host.sleep(until: host.now + Int64(host.draw(below: UInt64(settings.calmAfter / 2 + 1))))
+    try await host.sleep(until: host.now + Int64(host.draw(below: UInt64(settings.calmAfter / 2 + 1))))
     while true {
-      switch await post([UInt8](body.utf8), key: request.key) {
+      switch try await post([UInt8](body.utf8), key: request.key) {
       case .accepted(let id)?:
         oracle.told(request.key, id)
         return noteAnswered()
@@ -69,7 +71,7 @@ extension SimulatedWorld {
         oracle.violated("the client of \(request.key) was refused: \(reason)")
         return noteAnswered()
       case .unknown?, nil:
-        try? await host.sleep(until: host.now + 500 + Int64(host.draw(below: 1_000)))
+        try await host.sleep(until: host.now + 500 + Int64(host.draw(below: 1_000)))
       }
     }
   }
@@ -82,7 +84,7 @@ extension SimulatedWorld {
   }
 
   /// One HTTP request to an Ingest that lives; nil where no answer comes.
-  private func post(_ body: [UInt8], key: String) async -> IngestDesk.Answer? {
+  private func post(_ body: [UInt8], key: String) async throws -> IngestDesk.Answer? {
     let open = desks.withLock { $0.sorted { $0.key < $1.key }.map(\.value) }
     guard !open.isEmpty else { return nil }
     let (process, desk) = open[Int(host.draw(below: UInt64(open.count)))]
@@ -92,7 +94,7 @@ extension SimulatedWorld {
     let deadline = host.now + 30_000
     while host.now < deadline {
       if let told = answer.content { return isLost ? nil : told }
-      try? await host.sleep(until: host.now + 20)
+      try await host.sleep(until: host.now + 20)
     }
     return nil
   }

@@ -55,11 +55,11 @@ extension SimulatedWorld {
 
   /// Several nodes are one group in each process; the first of them lies.
   private func node(_ process: SimulatedProcess) -> any TronNode {
-    func one(_ lie: UInt64) -> SimulatedNode {
-      SimulatedNode(chain: chain, host: host, gate: gate, process: process, oracle: oracle, lie: lie)
+    func one(isLying: Bool) -> SimulatedNode {
+      SimulatedNode(chain: chain, host: host, gate: gate, process: process, oracle: oracle, isLying: isLying)
     }
-    guard settings.nodes > 1 else { return one(0) }
-    let nodes = (0..<settings.nodes).map { one($0 == 0 ? settings.lie : 0) }
+    guard settings.nodes > 1 else { return one(isLying: false) }
+    let nodes = (0..<settings.nodes).map { one(isLying: $0 == 0) }
     return NodeGroup(nodes, genesis: chain.genesis, now: { [host] in Timestamp(milliseconds: host.now) })
   }
 

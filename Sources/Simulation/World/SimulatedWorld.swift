@@ -30,7 +30,7 @@ final class SimulatedWorld: Sendable {
     let milliseconds: Int64
     /// The ends of payouts.
     let ends: [PayoutStatus: Int]
-    /// For people: what happened to each payout.
+    /// For people: what happened to each payout; empty in a good world that is not recorded.
     let story: [String]
   }
 
@@ -57,7 +57,10 @@ final class SimulatedWorld: Sendable {
   let clocks = MachineClocks()
   let desks = Mutex<[String: (SimulatedProcess, IngestDesk)]>([:])
   private let processes = Mutex<[String: SimulatedProcess]>([:])
+  private let isRecording: Bool
   private let answered = Mutex(0)
+  /// What was last found in the database about the world's rest, and after how many writes.
+  private let rest = Mutex<(writes: Int, isAtRest: Bool)>((-1, false))
   /// Whether dead processes are left dead.
   private let isOver = Mutex(false)
 
@@ -65,6 +68,7 @@ final class SimulatedWorld: Sendable {
   /// - Throws: what the fixed keys cannot have.
   init(_ schedule: Schedule, isRecording: Bool = false) throws {
     settings = schedule.settings
+    self.isRecording = isRecording
     host = SimulationHost(seed: schedule.seed, start: Self.beginning)
     gate = FaultGate(schedule.plan, seed: schedule.seed, host: host, isRecording: isRecording)
     accidents = AccidentSource(settings, listed: schedule.accidents, seed: schedule.seed)
@@ -102,8 +106,8 @@ final class SimulatedWorld: Sendable {
     for index in 0..<settings.replicas {
       for kind in WorkerKind.allCases { start(kind, index) }
     }
-    outside.start { await self.rule() }
-    for number in 0..<settings.payouts { outside.start { await self.ask(number) } }
+    outside.start { try? await self.rule() }
+    for number in 0..<settings.payouts { outside.start { try? await self.ask(number) } }
 
     let end = Self.beginning + settings.calmAfter + settings.restMilliseconds
     let ending = host.run(until: end) { !isAtRest }
@@ -112,10 +116,13 @@ final class SimulatedWorld: Sendable {
     runOut()
     let tables = database.contents
     oracle.judge(tables)
+    let violations = oracle.violations
+    defer { host.unwind() }
     return Outcome(
-      violations: oracle.violations, inputsAndOutputs: life, visited: visited, injected: gate.injected,
+      violations: violations, inputsAndOutputs: life, visited: visited, injected: gate.injected,
       accidents: accidents.happened, jobs: host.executedJobs, milliseconds: host.now - Self.beginning,
-      ends: tables.payouts.values.reduce(into: [:]) { $0[$1.status, default: 0] += 1 }, story: story(tables))
+      ends: tables.payouts.values.reduce(into: [:]) { $0[$1.status, default: 0] += 1 },
+      story: isRecording || !violations.isEmpty ? story(tables) : [])
   }
 
   /// What was sent may still pay: the workers go on for a while, and then the chain alone until all of it has expired.
@@ -132,8 +139,17 @@ final class SimulatedWorld: Sendable {
     guard answered.withLock({ $0 }) == settings.payouts, host.now >= Self.beginning + settings.calmAfter else {
       return false
     }
-    return database.transaction(actor: "oracle") { tables in
-      tables.payouts.values.allSatisfy(\.status.isFinal) && !tables.webhooks.contains { $0.state == .pending }
+    // Asked after every job: looked for anew only where something was written.
+    let writes = database.writes
+    return rest.withLock { rest in
+      if rest.writes != writes { rest = (writes, hasNothingToDo) }
+      return rest.isAtRest
+    }
+  }
+
+  private var hasNothingToDo: Bool {
+    database.reading(actor: "oracle") { tables in
+      tables.payouts.values.allSatisfy { $0.status.isFinal } && !tables.webhooks.contains { $0.state == .pending }
     }
   }
 
@@ -167,7 +183,7 @@ final class SimulatedWorld: Sendable {
     let undertaker = SimulatedProcess("undertaker", in: host)
     let pause = 200 + Int64(host.draw(below: 5_000))
     undertaker.start { [host] in
-      try? await host.sleep(until: host.now + pause)
+      guard (try? await host.sleep(until: host.now + pause)) != nil, !self.isOver.withLock({ $0 }) else { return }
       self.start(kind, index)
     }
   }

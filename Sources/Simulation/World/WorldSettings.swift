@@ -35,10 +35,8 @@ struct WorldSettings: Sendable, Hashable, Codable {
   var restore: UInt64 = 0
   /// The clock of a process's machine jumps by ten minutes, a slot.
   var clock: UInt64 = 0
-  /// How many nodes the workers ask; more than half of them must agree.
+  /// How many nodes the workers ask; more than half of them must agree. The first of several may lie.
   var nodes = 1
-  /// How often the first of several nodes lies about a block or its receipts.
-  var lie: UInt64 = 0
   /// An answer to a client is lost.
   var lostAnswer: UInt64 = 0
 
@@ -68,7 +66,6 @@ struct WorldSettings: Sendable, Hashable, Codable {
     settings.restart = 150
     settings.clock = 100
     settings.lostAnswer = 2_000
-    settings.lie = 3_000
     return settings
   }
 }
