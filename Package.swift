@@ -118,8 +118,8 @@ let package = Package(
     role(
       "Simulation",
       [
-        "Ingest", "Scheduler", "Signer", "Monitor", "Worker", "Ledger", "Streams", "Tron", "Keystore", "Payouts",
-        argumentParser, logging,
+        "Ingest", "Scheduler", "Signer", "Monitor", "Payoutctl", "Worker", "Ledger", "Streams", "Tron", "Keystore",
+        "Payouts", argumentParser, logging,
       ]),
     role("Devnet", ["CSecp256k1", hummingbird, nioCore, crypto, logging, lifecycle]),
 
