@@ -19,6 +19,8 @@ public enum SimulateProgram {
   }
 }
 
+extension WorldKind: ExpressibleByArgument {}
+
 /// Runs schedules of the deterministic simulator and tells what was found (DESIGN.md, "The two laws").
 struct Simulate: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -29,6 +31,9 @@ struct Simulate: ParsableCommand {
 
   @Option(help: "How many random schedules.")
   var schedules = 0
+
+  @Option(help: "Of random worlds only this kind: \(WorldKind.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var world: WorldKind?
 
   @Flag(help: "Everything that can happen, at every single input and output of one payout's life.")
   var singles = false
@@ -50,7 +55,7 @@ struct Simulate: ParsableCommand {
     let began = ContinuousClock.now
     if singles { try add(Systematic(seed: seed).singles(), to: &tally) }
     if let pairs { try add(Systematic(seed: seed).pairs(stride: max(1, pairs)), to: &tally) }
-    try add((0..<UInt64(max(0, schedules))).map { Schedule.random(seed: seed + $0) }, to: &tally)
+    try add((0..<UInt64(max(0, schedules))).map { Schedule.random(seed: seed + $0, kind: world) }, to: &tally)
     if let replay { try add([JSONDecoder().decode(Schedule.self, from: Data(replay.utf8))], to: &tally) }
     report(tally, since: began)
     if let failure = tally.failures.first, shrink, replay == nil { try tellShortest(failure.schedule) }
@@ -71,6 +76,7 @@ struct Simulate: ParsableCommand {
         + "\(tally.virtualMilliseconds / 1_000) s of virtual time in \(ContinuousClock.now - began)")
     for (name, count) in tally.injected.sorted(by: { $0.key < $1.key }) { print("  injected \(name): \(count)") }
     for (name, count) in tally.accidents.sorted(by: { $0.key < $1.key }) { print("  accident \(name): \(count)") }
+    for (name, count) in tally.seen.sorted(by: { $0.key < $1.key }) { print("  seen \(name): \(count)") }
     for (name, count) in tally.ends.sorted(by: { $0.key < $1.key }) { print("  payouts \(name): \(count)") }
     print("violations: \(tally.failureCount)")
     for failure in tally.failures {

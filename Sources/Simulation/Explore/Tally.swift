@@ -13,6 +13,7 @@ struct Tally: Sendable {
   private(set) var injected: [String: Int] = [:]
   private(set) var accidents: [String: Int] = [:]
   private(set) var ends: [String: Int] = [:]
+  private(set) var seen: [String: Int] = [:]
   private(set) var failures: [Failure] = []
   private(set) var failureCount = 0
 
@@ -26,6 +27,7 @@ struct Tally: Sendable {
     virtualMilliseconds += outcome.milliseconds
     for fault in outcome.injected { injected["\(fault.channel.rawValue) \(fault.happening.rawValue)", default: 0] += 1 }
     for happened in outcome.accidents { accidents[happened.accident.kind, default: 0] += 1 }
+    seen.merge(outcome.seen, uniquingKeysWith: +)
     for (status, count) in outcome.ends { ends[status.rawValue, default: 0] += count }
     guard !outcome.violations.isEmpty else { return }
     failureCount += 1

@@ -1,86 +1,5 @@
 import Ledger
 import Payouts
-import Synchronization
-
-/// The one database server of a simulated world.
-final class SimulatedDatabase: Sendable {
-  private let tables: Mutex<LedgerTables>
-  private let backups = Mutex<[LedgerTables]>([])
-  private let host: SimulationHost
-
-  /// A server with empty tables.
-  init(_ host: SimulationHost) {
-    self.host = host
-    tables = Mutex(
-      LedgerTables(now: Timestamp(milliseconds: host.now), life: SimulatedDatabase.life(startedAt: host.now)))
-  }
-
-  /// One transaction: all of it or nothing.
-  func transaction<Value>(actor: String, _ body: (inout LedgerTables) throws -> sending Value) rethrows -> sending Value
-  {
-    let now = Timestamp(milliseconds: host.now)
-    return try tables.withLock { tables in
-      var copy = tables
-      copy.now = now
-      copy.actor = actor
-      let value = try body(&copy)
-      tables = copy
-      return value
-    }
-  }
-
-  /// A transaction that is not committed.
-  func rollBack(actor: String, _ body: (inout LedgerTables) throws -> Void) throws {
-    var copy = contents
-    copy.now = Timestamp(milliseconds: host.now)
-    copy.actor = actor
-    try body(&copy)
-  }
-
-  /// What stands in it.
-  var contents: LedgerTables { tables.withLock { $0 } }
-
-  /// Starts it again: another life, vouched for by nobody.
-  func restart() {
-    let life = SimulatedDatabase.life(startedAt: host.now)
-    tables.withLock { $0.life = life }
-  }
-
-  /// Takes a backup, one a slot; the last forty are kept.
-  func backUp() {
-    let present = contents
-    backups.withLock { $0 = $0.suffix(39) + [present] }
-  }
-
-  /// Puts the newest backup in its place that is at least so old and starts it: what was signed, sent, included and
-  /// confirmed since is forgotten. Only one that lacks no acceptance and no unpaid end will do: putting those back from the
-  /// log of intents takes a person, whom worlds do not have.
-  func goBack(slots: Int) {
-    let candidates = backups.withLock { $0.dropLast(slots) }
-    let life = SimulatedDatabase.life(startedAt: host.now)
-    tables.withLock { tables in
-      guard let backup = candidates.last(where: { $0.lacksOnlyPayments(of: tables) }) else { return }
-      tables = backup
-      tables.life = life
-    }
-  }
-
-  private static func life(startedAt milliseconds: Int64) -> ServerLife {
-    ServerLife(
-      systemIdentifier: 1, timeline: "00000001", startMicroseconds: milliseconds * 1_000, transactionsOID: 1,
-      transactionsFileNode: 1)
-  }
-}
-
-extension LedgerTables {
-  /// Whether these hold all payouts of other tables and all their unpaid ends.
-  fileprivate func lacksOnlyPayments(of others: LedgerTables) -> Bool {
-    payouts.count == others.payouts.count
-      && others.payouts.values.allSatisfy { row in
-        payouts[row.terms.id].map { !row.status.isUnpaidFinal || $0.status == row.status } ?? false
-      }
-  }
-}
 
 /// One process's connection to the database: the ledger as all workers ask it, with what can go wrong on the way.
 struct SimulatedLedger: Sendable {
@@ -108,7 +27,7 @@ struct SimulatedLedger: Sendable {
 
   func read<Value: Sendable>(_ site: String, _ body: (LedgerTables) throws -> Value) async throws -> Value {
     try await gate.pass(site, .ledgerRead, of: process, Self.readErrors) {
-      try database.transaction(actor: process.name) { try body($0) }
+      try database.reading(actor: process.name) { try body($0) }
     }
   }
 }

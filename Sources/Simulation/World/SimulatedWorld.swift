@@ -30,6 +30,8 @@ final class SimulatedWorld: Sendable {
     let milliseconds: Int64
     /// The ends of payouts.
     let ends: [PayoutStatus: Int]
+    /// How often what must be seen now and then came about: alarms, quarantines, what was put back and held.
+    let seen: [String: Int]
     /// For people: what happened to each payout.
     let story: [String]
   }
@@ -39,6 +41,7 @@ final class SimulatedWorld: Sendable {
   static let network = Network.devnet
   static let token = Network.mainnet.usdtContract ?? .zero
   static let signerKey = String(repeating: "01", count: 32)
+  static let strangerKeyText = String(repeating: "02", count: 32)
   static let sealKey = "test:" + String(repeating: "07", count: 32)
 
   let settings: WorldSettings
@@ -51,8 +54,9 @@ final class SimulatedWorld: Sendable {
   /// Redis's own process, which never dies.
   let redis: SimulatedProcess
   let key: HotWalletKey
+  let strangerKey: HotWalletKey
   let sealer: Sealer
-  let disks: [SimulatedDisk]
+  let disks: SignerDisks
   let accidents: AccidentSource
   let clocks = MachineClocks()
   let desks = Mutex<[String: (SimulatedProcess, IngestDesk)]>([:])
@@ -69,27 +73,29 @@ final class SimulatedWorld: Sendable {
     gate = FaultGate(schedule.plan, seed: schedule.seed, host: host, isRecording: isRecording)
     accidents = AccidentSource(settings, listed: schedule.accidents, seed: schedule.seed)
     chain = SimulatedChain(now: Self.beginning, solidLag: settings.solidLag)
-    oracle = Oracle(chain)
-    database = SimulatedDatabase(host)
-    let host = host
+    oracle = Oracle(chain, settings)
+    let (host, oracle) = (host, oracle)
+    database = SimulatedDatabase(host) { oracle.changed(from: $0, to: $1) }
     redis = SimulatedProcess("redis", in: host)
     streams = MemoryStreams(now: { host.now }, sleep: { try await host.sleep(until: host.now + Int64($0)) })
     key = HotWalletKey(try PrivateKey(hex: Self.signerKey))
     sealer = try Sealer(Self.sealKey)
     let random = SimulatedRandom(host)
-    disks = (0..<settings.replicas).map { _ in SimulatedDisk(id: random.bytes(16)) }
+    strangerKey = HotWalletKey(try PrivateKey(hex: Self.strangerKeyText))
+    disks = SignerDisks((0..<settings.replicas).map { _ in random.bytes(16) })
     declare()
+    database.backUp(disks.marks)
   }
 
   /// `payoutctl signer init`, once a Signer.
   private func declare() {
     let solid = chain.latest(.solid).block.header
     let begin = BlockPlace(number: solid.number, id: solid.id, time: solid.timestamp)
-    for (index, disk) in disks.enumerated() {
+    for index in 0..<settings.replicas {
+      guard let id = disks.present(index)?.id else { continue }
       let wallet = key.address
       database.transaction(actor: "operator") { tables in
-        _ = tables.declare(
-          wallet: wallet, signer: Self.signerName(index), journalID: disk.id, begin: begin)
+        _ = tables.declare(wallet: wallet, signer: Self.signerName(index), journalID: id, begin: begin)
       }
     }
   }
@@ -100,7 +106,7 @@ final class SimulatedWorld: Sendable {
   func run() -> Outcome {
     let outside = SimulatedProcess("outside", in: host)
     for index in 0..<settings.replicas {
-      for kind in WorkerKind.allCases { start(kind, index) }
+      for kind in WorkerKind.allCases where kind != .operator || index == 0 { start(kind, index) }
     }
     outside.start { await self.rule() }
     for number in 0..<settings.payouts { outside.start { await self.ask(number) } }
@@ -115,7 +121,8 @@ final class SimulatedWorld: Sendable {
     return Outcome(
       violations: oracle.violations, inputsAndOutputs: life, visited: visited, injected: gate.injected,
       accidents: accidents.happened, jobs: host.executedJobs, milliseconds: host.now - Self.beginning,
-      ends: tables.payouts.values.reduce(into: [:]) { $0[$1.status, default: 0] += 1 }, story: story(tables))
+      ends: tables.payouts.values.reduce(into: [:]) { $0[$1.status, default: 0] += 1 }, seen: seen(tables),
+      story: story(tables))
   }
 
   /// What was sent may still pay: the workers go on for a while, and then the chain alone until all of it has expired.
@@ -132,24 +139,14 @@ final class SimulatedWorld: Sendable {
     guard answered.withLock({ $0 }) == settings.payouts, host.now >= Self.beginning + settings.calmAfter else {
       return false
     }
-    return database.transaction(actor: "oracle") { tables in
-      tables.payouts.values.allSatisfy(\.status.isFinal) && !tables.webhooks.contains { $0.state == .pending }
+    return database.reading(actor: "oracle") { tables in
+      tables.isContinuous && tables.payouts.values.allSatisfy(\.status.isFinal)
+        && !tables.webhooks.contains { $0.state == .pending }
     }
   }
 
   /// A client has what it wanted.
   func noteAnswered() { answered.withLock { $0 += 1 } }
-
-  private func story(_ tables: LedgerTables) -> [String] {
-    var lines = tables.payouts.values.sorted { $0.terms.id < $1.terms.id }.map { row in
-      "payout \(row.terms.id): "
-        + (tables.events[row.terms.id] ?? []).map {
-          "\($0.to.rawValue)@\(($0.at.milliseconds - Self.beginning) / 1_000)s by \($0.actor)\($0.note.map { " (\($0))" } ?? "")"
-        }.joined(separator: " → ")
-    }
-    lines += tables.alarms.map { "alarm \($0.kind) ×\($0.count): \($0.message)" }
-    return lines
-  }
 
   // MARK: Processes
 
@@ -166,8 +163,9 @@ final class SimulatedWorld: Sendable {
     guard !isOver.withLock({ $0 }) else { return }
     let undertaker = SimulatedProcess("undertaker", in: host)
     let pause = 200 + Int64(host.draw(below: 5_000))
-    undertaker.start { [host] in
+    undertaker.start { [host, disks] in
       try? await host.sleep(until: host.now + pause)
+      if kind == .signer, disks.awayUntil(index) > host.now { try? await host.sleep(until: disks.awayUntil(index)) }
       self.start(kind, index)
     }
   }
