@@ -123,8 +123,8 @@ let package = Package(
     role(
       "Simulation",
       [
-        "Ingest", "Scheduler", "Signer", "Monitor", "Worker", "Ledger", "Streams", "Tron", "Keystore", "Payouts",
-        argumentParser, logging,
+        "Ingest", "Scheduler", "Signer", "Monitor", "Payoutctl", "Worker", "Ledger", "Streams", "Tron", "Keystore",
+        "Payouts", argumentParser, logging,
       ], optimised),
     role("Devnet", ["CSecp256k1", hummingbird, nioCore, crypto, logging, lifecycle]),
 

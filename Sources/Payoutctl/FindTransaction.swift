@@ -1,6 +1,6 @@
 import Ledger
-import Payouts
-import Tron
+package import Payouts
+package import Tron
 
 /// What the solid chain holds of a transaction that the fence found: read from a node, never from the database.
 enum SolidReading: Sendable {
@@ -29,9 +29,15 @@ struct SolidTransfer: Sendable {
 }
 
 /// Reads transactions in solid blocks.
-struct FindTransaction: Sendable {
+package struct FindTransaction: Sendable {
   let node: any TronNode
   let token: Address
+
+  /// - Parameter token: the one that is paid.
+  package init(node: any TronNode, token: Address) {
+    self.node = node
+    self.token = token
+  }
 
   /// Reads a transaction of a wallet where it was last seen.
   func read(_ txid: TxID, of wallet: Address, inBlock number: Int64) async throws -> SolidReading {

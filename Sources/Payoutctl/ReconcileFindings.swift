@@ -1,5 +1,5 @@
-import Ledger
-import Payouts
+package import Ledger
+package import Payouts
 import Tron
 
 /// Lists what the fence found and nothing has explained, matches each transaction to the payout that it pays, and orders
@@ -12,11 +12,11 @@ import Tron
 /// | fits none, or one that has ended | `no_payout` |
 /// | is no transfer of the token by the wallet's key | `not_a_payout` |
 /// | lies in a block that is not solid yet | `not_solid` |
-struct ReconcileFindings {
+package struct ReconcileFindings {
   /// How many findings are looked at.
   static let findingsMax = 1_000
 
-  let ledger: any OperatorLedger
+  let ledger: any ReconcileLedger
   let find: FindTransaction
   /// Only these; all where it is empty.
   let wanted: Set<TxID>
@@ -25,8 +25,22 @@ struct ReconcileFindings {
   /// Why, in the person's words; nil only looks.
   let reason: String?
 
+  /// - Parameters:
+  ///   - wanted: only these transactions; all where it is empty.
+  ///   - chosen: what a person chose.
+  ///   - reason: why, in the person's words; nil only looks.
+  package init(
+    ledger: any ReconcileLedger, find: FindTransaction, wanted: Set<TxID>, chosen: [TxID: PayoutID], reason: String?
+  ) {
+    self.ledger = ledger
+    self.find = find
+    self.wanted = wanted
+    self.chosen = chosen
+    self.reason = reason
+  }
+
   /// - Throws: `LedgerError`, and what reading from the nodes throws.
-  func run() async throws -> ReconcileReport {
+  package func run() async throws -> ReconcileReport {
     let findings = try await ledger.unexplainedFindings(atMost: Self.findingsMax)
     var order: [TxID] = []
     var byTransaction: [TxID: [UnexplainedFinding]] = [:]

@@ -2,9 +2,9 @@ import Ledger
 import Payouts
 
 /// What 'payoutctl reconcile' tells.
-struct ReconcileReport: Encodable {
+package struct ReconcileReport: Encodable {
   /// What came of a transaction.
-  enum Outcome: String, Encodable {
+  package enum Outcome: String, Encodable {
     /// It fits a payout; nothing was ordered.
     case matches
     /// A Signer was ordered to adopt it.
@@ -22,17 +22,17 @@ struct ReconcileReport: Encodable {
   }
 
   /// One transaction.
-  struct Entry: Encodable {
-    let txid: String
+  package struct Entry: Encodable {
+    package let txid: String
     let findings: [FindingView]
     /// What the solid chain says of it; nil where it is no transfer of ours, or not solid.
-    var chain: String?
-    private(set) var outcome = Outcome.notSolid
+    package var chain: String?
+    package private(set) var outcome = Outcome.notSolid
     private(set) var payoutId: String?
     private(set) var detail = ""
     /// What a Signer said of an earlier order.
     let refusal: String?
-    var choices: [String] = []
+    package var choices: [String] = []
 
     init(_ findings: [FindingRecord], adoption: AdoptionState?) {
       txid = findings.first?.txid.description ?? ""
@@ -55,7 +55,7 @@ struct ReconcileReport: Encodable {
   }
 
   let isApplied: Bool
-  var transactions: [Entry] = []
+  package var transactions: [Entry] = []
 
   init(isApplied: Bool) { self.isApplied = isApplied }
 

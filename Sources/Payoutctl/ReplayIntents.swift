@@ -1,31 +1,31 @@
-import Ledger
-import Payouts
-import Streams
+package import Ledger
+package import Payouts
+package import Streams
 
 /// Puts back what a restore took and the log of intents still tells (DESIGN.md §3 "Continuity").
 ///
 /// It reads the log from the database's checkpoint on, first for acceptances, then for ends, and asks the ledger which of
 /// them are lost. An acceptance goes back only with an unbroken seal: whoever can write to Redis must not mint payouts. An
 /// end, which nobody seals, becomes a question to a person. Run twice, or by two at once, it changes nothing more.
-struct ReplayIntents: Sendable {
+package struct ReplayIntents: Sendable {
   /// What a replay found and did.
-  struct Report: Sendable, Encodable {
+  package struct Report: Sendable, Encodable {
     /// Entries that were read.
-    var entries = 0
+    package var entries = 0
     /// Acceptances and ends that the database had lost.
-    var lost = 0
+    package var lost = 0
     /// Acceptances that stand again.
-    var putBack = 0
+    package var putBack = 0
     /// Acceptances against which another request of the same reference stands; that one is held.
-    var conflicts = 0
+    package var conflicts = 0
     /// Ends about which a person is asked; their payouts are held.
-    var ends = 0
+    package var ends = 0
     /// Acceptances whose seal is broken, and entries that nobody of ours wrote: not put back.
-    var forged = 0
+    package var forged = 0
     /// Acceptances sealed by a key that `INTENT_SEAL_PUBLIC_KEY` does not name: not put back.
-    var unknownKeys = 0
+    package var unknownKeys = 0
     /// Acceptances that the database itself refuses: not put back.
-    var refused = 0
+    package var refused = 0
     /// Whether nothing was changed, because only a look was asked for.
     let isDryRun: Bool
   }
@@ -33,16 +33,26 @@ struct ReplayIntents: Sendable {
   /// The most entries in one transaction.
   static let pageEntries = 500
 
-  let ledger: any OperatorLedger
+  let ledger: any ReplayLedger
   let log: any IntentLog
   let seals: SealVerifier
   let isDryRun: Bool
+
+  /// - Parameters:
+  ///   - seals: Ingest's public keys.
+  ///   - isDryRun: whether it only looks.
+  package init(ledger: any ReplayLedger, log: any IntentLog, seals: SealVerifier, isDryRun: Bool) {
+    self.ledger = ledger
+    self.log = log
+    self.seals = seals
+    self.isDryRun = isDryRun
+  }
 
   /// The whole log from the checkpoint to its present end.
   ///
   /// - Throws: `LedgerError`, `StreamError`; `Refusal` where a newer program wrote an entry. What was put back before
   ///   stands, and another call goes on.
-  func run() async throws -> Report {
+  package func run() async throws -> Report {
     var report = Report(isDryRun: isDryRun)
     guard let extent = try await log.intentExtent() else { return report }
     let mark = try await ledger.intentCheckpoint().lastID.flatMap { StreamEntryID($0) }

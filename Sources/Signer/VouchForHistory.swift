@@ -46,9 +46,7 @@ struct VouchForHistory: Sendable {
     }
     let own = found.quarantines.first { $0.signer == signer }
     guard try await isOwnJournal(declared, own) else { return idle }
-    if let last = found.lastVouching, last.runID != runID, !isDevelopment,
-      last.serverStartMicroseconds != found.life.startMicroseconds, own?.isOver != true, !found.hasWaited
-    {
+    if !isDevelopment, haveBothStarted(found), own?.isOver != true, !found.hasWaited {
       // One snapshot may have taken server and journal back together: only waiting can tell then.
       guard own == nil else { return idle }
       try await quarantine.ask(
@@ -64,6 +62,13 @@ struct VouchForHistory: Sendable {
     let vouching = Vouching(
       signer: signer, runID: runID, names: names, journalID: journal.id, life: found.life, intentLog: intentLog)
     return try await conclude(ledger.vouch(vouching, journal: journal.entries()), found)
+  }
+
+  /// Whether Signer and server have both started since the last vouching. Where there is none the snapshot may be from
+  /// before the first one: then nobody would know of what was signed since.
+  private func haveBothStarted(_ found: VouchingState) -> Bool {
+    guard let last = found.lastVouching else { return true }
+    return last.runID != runID && last.serverStartMicroseconds != found.life.startMicroseconds
   }
 
   /// Although this process has vouched: another word of its own ends a quarantine whose blocks are read, and the quarantine

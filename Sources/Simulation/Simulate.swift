@@ -19,6 +19,8 @@ public enum SimulateProgram {
   }
 }
 
+extension WorldKind: ExpressibleByArgument {}
+
 /// Runs schedules of the deterministic simulator and tells what was found (DESIGN.md, "The two laws").
 struct Simulate: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -29,6 +31,9 @@ struct Simulate: ParsableCommand {
 
   @Option(help: "How many random schedules.")
   var schedules = 0
+
+  @Option(help: "Of random worlds only this kind: \(WorldKind.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var world: WorldKind?
 
   @Option(help: "Everything that can happen at single inputs and outputs of one payout's life: every n-th, 1 for all.")
   var singles: Int?
@@ -82,7 +87,7 @@ struct Simulate: ParsableCommand {
       let systematic = Systematic(seed: seed, share: .init(every: pairs, from: share))
       campaigns.append(.pairs(systematic, firsts: try systematic.firstCrashes(), isCounting: count))
     }
-    if schedules > 0 { campaigns.append(.random(seed: seed, count: schedules)) }
+    if schedules > 0 { campaigns.append(.random(seed: seed, count: schedules, kind: world)) }
     if let replay { campaigns.append(.listed([try JSONDecoder().decode(Schedule.self, from: Data(replay.utf8))])) }
     return campaigns
   }
@@ -94,6 +99,7 @@ struct Simulate: ParsableCommand {
     if pairs != nil { print("\(tally.pairs) pairs begin with the first crashes that were run") }
     for (name, count) in tally.injected.sorted(by: { $0.key < $1.key }) { print("  injected \(name): \(count)") }
     for (name, count) in tally.accidents.sorted(by: { $0.key < $1.key }) { print("  accident \(name): \(count)") }
+    for (name, count) in tally.seen.sorted(by: { $0.key < $1.key }) { print("  seen \(name): \(count)") }
     for (name, count) in tally.ends.sorted(by: { $0.key < $1.key }) { print("  payouts \(name): \(count)") }
     print("violations: \(tally.failureCount)")
     for failure in tally.failures {

@@ -21,7 +21,8 @@ struct ImportTests {
     "Sources/Monitor": ["Worker", "Ledger", "Streams", "Queues", "Tron", "Nodes", "Payouts"],
     "Sources/Payoutctl": ["Worker", "Ledger", "Streams", "Tron", "Nodes", "Keystore", "Payouts"],
     "Sources/Simulation": [
-      "Ingest", "Scheduler", "Signer", "Monitor", "Worker", "Ledger", "Streams", "Tron", "Keystore", "Payouts",
+      "Ingest", "Scheduler", "Signer", "Monitor", "Payoutctl", "Worker", "Ledger", "Streams", "Tron", "Keystore",
+      "Payouts",
     ],
     "Sources/Devnet": ["CSecp256k1"],
     "Sources/Executables/ingest": ["Ingest"],

@@ -7,7 +7,7 @@ import Testing
 extension ModelWalk {
   /// Operations that pass by what others hold at that moment come to less beside one another than one after the other;
   /// `StormTests` has them side by side. A look is several statements.
-  private static let passing = ["schedule", "due", "expire", "confirm", "take", "claim", "look"]
+  private static let passing = ["schedule", "due", "expire", "confirm", "take", "claim", "look", "match", "lost"]
 
   /// Draws two operations of the present state and carries them out at once on the real ledger.
   mutating func pair() async throws {

@@ -31,6 +31,9 @@ extension ModelWalk {
         UNION ALL SELECT 'finding ' || concat_ws(' ', encode(txid, 'hex'), kind, log_index, judged_at IS NOT NULL,
             explained_at IS NOT NULL, acknowledged_at IS NOT NULL)
           FROM unclaimed_transfers
+        UNION ALL SELECT 'lost end ' || concat_ws(' ', encode(reference, 'hex'), status, unix_ms(ended_at),
+            answered_at IS NOT NULL)
+          FROM lost_ends
         UNION ALL SELECT 'webhook ' || concat_ws(' ', payout_id, url, event, unix_ms(at), coalesce(encode(txid, 'hex'), '-'),
             coalesce(hold_reason, '-'), state, tries, unix_ms(next_try_at))
           FROM webhook_deliveries
@@ -80,6 +83,10 @@ extension ModelWalk {
     lines += model.findings.map { row in
       "finding \(row.what.txid) \(row.what.kind.rawValue) \(row.what.logIndex) \(Self.text(row.isJudged)) "
         + "\(Self.text(row.isExplained)) \(Self.text(row.isAcknowledged))"
+    }
+    lines += model.lostEnds.map { row in
+      "lost end \(row.end.reference) \(row.end.status.rawValue) \(row.end.at.milliseconds) "
+        + Self.text(row.answeredAt != nil)
     }
     lines += model.webhooks.map { row in
       "webhook \(row.payout) \(row.url) payout.\(row.status.rawValue) \(row.at.milliseconds) "

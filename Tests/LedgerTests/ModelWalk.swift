@@ -63,7 +63,7 @@ struct ModelWalk {
   }
 
   mutating func draw() async throws {
-    switch roll(28) {
+    switch roll(30) {
     case 0...3: try await accept()
     case 4...6: try await schedule()
     case 7...9: try await sign()
@@ -78,6 +78,7 @@ struct ModelWalk {
     case 21...22: try await tell()
     case 23...24: try await quarantine()
     case 25...26: try await orders()
+    case 27...28: try await replay()
     default: try await look()
     }
   }

@@ -1,7 +1,31 @@
 public import Payouts
 
+/// What a replay of the log of intents asks of the ledger.
+public protocol ReplayLedger: IntentLedger {
+  /// Puts back acceptances that this database has lost, exactly as they were, counted in their windows, in one transaction;
+  /// a payout under whose reference another request was accepted meanwhile is held. Doing it twice changes nothing more.
+  ///
+  /// - Parameter acceptances: with unbroken seals, which is the caller's to check.
+  func putBack(acceptances: [AcceptedPayout]) async throws -> IntentReplay
+  /// Asks a person about unpaid ends that this database has lost: their payouts are held, and nothing of their references is
+  /// signed before the answer (reject, settle, or release although it ended). Doing it twice changes nothing more.
+  func putBack(ends: [PayoutEnd]) async throws -> IntentReplay
+}
+
+/// What matching the fence's findings to payouts asks of the ledger.
+public protocol ReconcileLedger: Sendable {
+  /// What the fence found and nothing has explained, acknowledged or not, the oldest first, with the order about it.
+  func unexplainedFindings(atMost count: Int) async throws -> [UnexplainedFinding]
+  /// Payouts that pay this, wait, and have no attempt that is live or has paid their reference; and those that ended unpaid.
+  func payouts(paying recipient: Address, _ amount: Amount) async throws -> [PayoutRecord]
+  /// Orders a Signer to adopt a transaction that the fence found for a payout (DESIGN.md §3 "The fence").
+  ///
+  /// - Returns: why it was not ordered; nil where it stands, committed.
+  func order(_ adoption: AdoptionOrder) async throws -> AdoptionRefusal?
+}
+
 /// What the operator's command line asks of the ledger.
-public protocol OperatorLedger: IntentLedger {
+public protocol OperatorLedger: ReplayLedger, ReconcileLedger {
   /// The wallet declared under this installation, if any.
   func watch() async throws -> ChainWatch?
   /// The wallet and journal that stand under a Signer's name, if any.
@@ -28,14 +52,6 @@ public protocol OperatorLedger: IntentLedger {
   func payout(_ id: PayoutID) async throws -> PayoutRecord?
   /// The attempts of a payout's reference that pay what it is to be paid, oldest first.
   func attempts(of id: PayoutID) async throws -> [AttemptRecord]
-  /// Puts back acceptances that this database has lost, exactly as they were, counted in their windows, in one transaction;
-  /// a payout under whose reference another request was accepted meanwhile is held. Doing it twice changes nothing more.
-  ///
-  /// - Parameter acceptances: with unbroken seals, which is the caller's to check.
-  func putBack(acceptances: [AcceptedPayout]) async throws -> IntentReplay
-  /// Asks a person about unpaid ends that this database has lost: their payouts are held, and nothing of their references is
-  /// signed before the answer (reject, settle, or release although it ended). Doing it twice changes nothing more.
-  func putBack(ends: [PayoutEnd]) async throws -> IntentReplay
 
   /// Payouts that wait for a person, the one that has waited longest first.
   func heldPayouts(atMost count: Int) async throws -> [PayoutRecord]
@@ -49,14 +65,6 @@ public protocol OperatorLedger: IntentLedger {
     _ payout: PayoutID, _ decision: HeldDecision, reason: String, requiredConfirmations: Int64
   ) async throws -> HeldOutcome
 
-  /// What the fence found and nothing has explained, acknowledged or not, the oldest first, with the order about it.
-  func unexplainedFindings(atMost count: Int) async throws -> [UnexplainedFinding]
-  /// Payouts that pay this, wait, and have no attempt that is live or has paid their reference; and those that ended unpaid.
-  func payouts(paying recipient: Address, _ amount: Amount) async throws -> [PayoutRecord]
-  /// Orders a Signer to adopt a transaction that the fence found for a payout (DESIGN.md §3 "The fence").
-  ///
-  /// - Returns: why it was not ordered; nil where it stands, committed.
-  func order(_ adoption: AdoptionOrder) async throws -> AdoptionRefusal?
   /// Orders a Signer to move money of the wallet to an address of its own configuration. The same order twice is one.
   func order(_ sweep: TreasuryOrder) async throws
   /// Treasury orders, the newest first, and what came of them.

@@ -87,6 +87,22 @@ public struct FindingRecord: Sendable, Hashable {
   public let isJudged: Bool
   /// Whether an operator has acknowledged it. It stays unexplained, and no payout that equals it is signed.
   public let isAcknowledged: Bool
+
+  /// Of its parts; for this package's own ledgers.
+  package init(
+    kind: String, txid: TxID, wallet: Address, recipient: Address?, amountText: String?, blockNumber: Int64,
+    foundAt: Timestamp, isJudged: Bool, isAcknowledged: Bool
+  ) {
+    self.kind = kind
+    self.txid = txid
+    self.wallet = wallet
+    self.recipient = recipient
+    self.amountText = amountText
+    self.blockNumber = blockNumber
+    self.foundAt = foundAt
+    self.isJudged = isJudged
+    self.isAcknowledged = isAcknowledged
+  }
 }
 
 /// A breaker that was closed.

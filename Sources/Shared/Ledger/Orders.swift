@@ -30,6 +30,12 @@ public struct UnexplainedFinding: Sendable, Hashable {
   public let finding: FindingRecord
   /// Where an order to adopt its transaction stands; nil where none was given.
   public let adoption: AdoptionState?
+
+  /// Of its parts; for this package's own ledgers.
+  package init(finding: FindingRecord, adoption: AdoptionState?) {
+    self.finding = finding
+    self.adoption = adoption
+  }
 }
 
 /// Where an order to adopt a transaction stands.

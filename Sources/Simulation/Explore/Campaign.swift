@@ -1,8 +1,8 @@
 /// Many schedules, in units that may be run in any order and beside one another. What a unit does depends on nothing but its
 /// number.
 enum Campaign: Sendable {
-  /// Random schedules of so many seeds from one on: a unit each.
-  case random(seed: UInt64, count: Int)
+  /// Random schedules of so many seeds from one on: a unit each. Without a kind chance decides what worlds they are.
+  case random(seed: UInt64, count: Int, kind: WorldKind? = nil)
   /// These: a unit each.
   case listed([Schedule])
   /// Crashes at pairs: a unit is a first crash with all its second ones.
@@ -11,7 +11,7 @@ enum Campaign: Sendable {
   /// How many there are.
   var units: Int {
     switch self {
-    case .random(_, let count): max(0, count)
+    case .random(_, let count, _): max(0, count)
     case .listed(let schedules): schedules.count
     case .pairs(_, let firsts, _): firsts.count
     }
@@ -23,8 +23,8 @@ enum Campaign: Sendable {
   /// Runs a unit and tells of each of its schedules.
   func run(_ unit: Int, isRecording: Bool = false, _ tell: Tell) throws {
     switch self {
-    case .random(let seed, _):
-      let schedule = Schedule.random(seed: seed &+ UInt64(unit))
+    case .random(let seed, _, let kind):
+      let schedule = Schedule.random(seed: seed &+ UInt64(unit), kind: kind)
       tell(schedule, try schedule.run(isRecording: isRecording), 0)
     case .listed(let schedules):
       tell(schedules[unit], try schedules[unit].run(isRecording: isRecording), 0)

@@ -16,17 +16,19 @@ struct Schedule: Sendable, Hashable, Codable {
   }
 
   /// A random schedule: a storm until the world is calm.
-  static func random(seed: UInt64) -> Schedule {
+  ///
+  /// - Parameter kind: nil where chance decides.
+  static func random(seed: UInt64, kind: WorldKind? = nil) -> Schedule {
     var settings = WorldSettings.stormy
     var chance = SplitMix64(seed: seed)
     // One in three worlds has one of each worker, so that plain stories are told too.
     settings.replicas = UInt64.random(in: 0..<3, using: &chance) == 0 ? 1 : 2
     settings.solidLag = UInt64.random(in: 0..<2, using: &chance) == 0 ? 18 : 7
-    // One in three has a database that goes back in time instead of a Redis that loses everything.
-    if UInt64.random(in: 0..<3, using: &chance) == 0 { (settings.flush, settings.restore) = (0, 300) }
     // In half of them three nodes are asked, the first of which lies.
     settings.nodes = UInt64.random(in: 0..<2, using: &chance) == 0 ? 1 : 3
     let rate = UInt64.random(in: 0..<300, using: &chance)
+    let drawn = WorldKind.random(&chance)
+    (kind ?? drawn).apply(to: &settings, &chance)
     return Schedule(
       seed: seed, settings: settings,
       plan: FaultPlan(

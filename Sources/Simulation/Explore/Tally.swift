@@ -15,6 +15,7 @@ struct Tally: Sendable {
   private(set) var injected: [String: Int] = [:]
   private(set) var accidents: [String: Int] = [:]
   private(set) var ends: [String: Int] = [:]
+  private(set) var seen: [String: Int] = [:]
   /// The first ones, in the order of their units.
   private(set) var failures: [Failure] = []
   private(set) var failureCount = 0
@@ -34,6 +35,7 @@ struct Tally: Sendable {
     virtualMilliseconds += outcome.milliseconds
     for fault in outcome.injected { injected["\(fault.channel.rawValue) \(fault.happening.rawValue)", default: 0] += 1 }
     for happened in outcome.accidents { accidents[happened.accident.kind, default: 0] += 1 }
+    seen.merge(outcome.seen, uniquingKeysWith: +)
     for (status, count) in outcome.ends { ends[status.rawValue, default: 0] += count }
     guard !outcome.violations.isEmpty else {
       if !outcome.story.isEmpty { story = outcome.story }

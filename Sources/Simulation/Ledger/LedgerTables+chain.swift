@@ -63,10 +63,11 @@ extension LedgerTables {
   /// `Ledger.store(findings:in:)`.
   mutating func store(findings suspects: [ChainFinding], in place: BlockPlace) {
     for suspect in suspects where transactions[suspect.txid] == nil {
-      let isStored = findings.contains {
+      let stored = findings.firstIndex {
         ($0.what.txid, $0.what.kind, $0.what.logIndex) == (suspect.txid, suspect.kind, suspect.logIndex)
       }
-      if !isStored { findings.append(Finding(what: suspect, place: place)) }
+      // One that a fork moved to another block is the same finding, there.
+      if let stored { findings[stored].place = place } else { findings.append(Finding(what: suspect, place: place)) }
     }
   }
 

@@ -54,6 +54,9 @@ extension LedgerTables {
         throw LedgerError(.historyNotTrusted, "payout \(id): it cannot be \(after.status) now")
       }
     }
+    if before.status == .scheduled, after.status == .signed, !isPutBack, openEnd(of: after.terms.reference) != nil {
+      throw LedgerError(.illegalChange, "payout \(id): it ended in a lost part of the history")
+    }
     let lacks =
       switch after.status {
       case .signed, .broadcast: !hasLive

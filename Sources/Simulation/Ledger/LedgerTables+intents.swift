@@ -1,7 +1,7 @@
 import Ledger
 import Payouts
 
-/// What the log of intents is compared with (DESIGN.md §3 "Continuity"). Putting lost ones back is not modelled.
+/// What the log of intents is compared with (DESIGN.md §3 "Continuity").
 extension LedgerTables {
   /// `Ledger.lost`.
   func lost(_ intents: [Intent]) -> [Intent] {
@@ -14,15 +14,20 @@ extension LedgerTables {
     }
   }
 
-  private func isLost(_ accepted: NewPayout) -> Bool {
+  func isLost(_ accepted: NewPayout) -> Bool {
     let terms = accepted.terms
     let claim = claims[terms.reference]
     guard let row = payout(of: terms.reference) else { return claim.map { $0.payout == terms.id } ?? true }
     let waits: Set<PayoutStatus> = [.kycPending, .compliancePending, .queued, .scheduled]
     return row.terms.id != terms.id && claim?.fingerprint != accepted.fingerprint && waits.contains(row.status)
+      && !wasConflictTold(row.terms.id)
   }
 
   private func isLost(_ end: PayoutEnd) -> Bool {
+    let isKnown = lostEnds.contains {
+      $0.end.reference == end.reference && ($0.answeredAt == nil || $0.end.at >= end.at)
+    }
+    guard !isKnown else { return false }
     guard let row = payout(of: end.reference) else {
       return claims[end.reference]?.fingerprint == nil && end.status != .expired
     }
@@ -64,6 +69,7 @@ extension LedgerTables {
   /// Anything put back since the server started, or another server or table than at an earlier life's last vouching.
   private var wasRollbackSeen: Bool {
     if putBacks.values.contains(where: { $0.microseconds >= life.startMicroseconds }) { return true }
+    if replayedAt.map({ $0.microseconds >= life.startMicroseconds }) ?? false { return true }
     guard let earlier = vouchings.last(where: { $0.life != life })?.life else { return false }
     return (earlier.systemIdentifier, earlier.timeline, earlier.transactionsOID, earlier.transactionsFileNode)
       != (life.systemIdentifier, life.timeline, life.transactionsOID, life.transactionsFileNode)

@@ -10,9 +10,19 @@ extension LedgerTables {
     guard let row = payouts[id] else { return .refused(.unknownPayout) }
     guard row.status == .held, let heldFrom = row.heldFrom else { return .refused(.notHeld(row.status)) }
     let attempt = attemptInUse(of: row.terms.reference)
+    let outcome = try carryOut(
+      decision, row, heldFrom, attempt, reason: reason, requiredConfirmations: requiredConfirmations)
+    if case .done = outcome { answerEnd(of: row.terms.reference) }
+    return outcome
+  }
+
+  private mutating func carryOut(
+    _ decision: HeldDecision, _ row: Payout, _ heldFrom: PayoutStatus, _ attempt: Attempt?, reason: String,
+    requiredConfirmations: Int64
+  ) throws -> HeldOutcome {
     switch decision {
-    // Ends that a restore took are not modelled: no payout has one.
     case .release, .releaseAlthoughEnded:
+      if decision == .release, let end = openEnd(of: row.terms.reference) { return .refused(.endedBeforeRestore(end)) }
       return try release(row, heldFrom, attempt, reason, requiredConfirmations: requiredConfirmations)
     case .reject: return try end(row, attempt, as: .rejected, note: reason)
     case .settle(let proof):

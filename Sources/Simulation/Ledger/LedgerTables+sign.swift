@@ -92,7 +92,7 @@ extension LedgerTables {
       return SigningCandidate(
         payout: row.record, attemptNumber: (all.map(\.number).max() ?? 0) + 1, earlierTransactions: all.map(\.txid),
         isReferenceInUse: all.contains { $0.isLive || $0.outcome == .paid },
-        unclaimedReferenceBits: unclaimed.map(\.what.referenceBits), lostEnd: nil)
+        unclaimedReferenceBits: unclaimed.map(\.what.referenceBits), lostEnd: openEnd(of: row.terms.reference))
     }
     func signed(_ span: LimitSpan) -> Amount {
       used[Window(scope: .signed, span: span, startsAt: LedgerTables.windowStart(span, now))] ?? .zero

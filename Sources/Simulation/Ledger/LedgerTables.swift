@@ -113,7 +113,7 @@ struct LedgerTables: Sendable {
   /// Something of a watched account that no Signer of ours signed.
   struct Finding: Sendable {
     let what: ChainFinding
-    let place: BlockPlace
+    var place: BlockPlace
     var isJudged = false
     var isExplained = false
     var isAcknowledged = false
@@ -169,6 +169,10 @@ struct LedgerTables: Sendable {
   var quarantines: [Quarantine] = []
   /// Whose they were.
   var retiredJournals: [[UInt8]: String] = [:]
+  /// Unpaid ends that a restore took, as the log of intents tells them.
+  var lostEnds: [LostEnd] = []
+  /// When something was last put back from the log of intents.
+  var replayedAt: Timestamp?
   /// Transactions that a Signer ever put back, and when.
   var putBacks: [TxID: Timestamp] = [:]
   /// Up to where the log of intents was compared, and under which life.

@@ -20,13 +20,20 @@ final class SimulatedChain: Sendable {
     let transactions: [SignedTransaction]
   }
 
-  private struct Pending {
+  struct Pending {
     let transaction: SignedTransaction
     let since: Int64
   }
 
-  private struct State {
+  /// A transaction of somebody else's, taken into a block whatever anybody sends; a fork puts it into another one.
+  struct Foreign: Sendable {
+    let transaction: BlockTransaction
+    let logs: [EventLog]
+  }
+
+  struct State {
     var blocks: [Produced]
+    var foreign: [Foreign] = []
     var branch: UInt64 = 0
     var pool: [Pending] = []
     var solid: Int64 = 0
@@ -42,7 +49,7 @@ final class SimulatedChain: Sendable {
   let producers: Int
   /// The identity of block 0.
   let genesis: BlockID
-  private let state: Mutex<State>
+  let state: Mutex<State>
   /// How far the solid block is below the head.
   private let solidLag: Int64
 
@@ -85,8 +92,11 @@ final class SimulatedChain: Sendable {
         let fails = state.reverting.contains(transaction.recipient)
         return (transaction, state.results[transaction.txid] ?? (fails ? .revert : .success))
       }
+      let foreign = state.foreign.filter { state.included[$0.transaction.txid] == nil }
       state.blocks.append(
-        SimulatedChain.block(parent.number + 1, parent: parent.id, time: now, branch: state.branch, producers, results))
+        SimulatedChain.block(
+          parent.number + 1, parent: parent.id, time: now, branch: state.branch, producers, results, foreign))
+      for other in foreign { state.included[other.transaction.txid] = parent.number + 1 }
       for transaction in chosen { state.included[transaction.txid] = parent.number + 1 }
       state.pool.removeAll { pending in
         state.included[pending.transaction.txid] != nil || pending.transaction.expiration.milliseconds <= now
@@ -105,10 +115,13 @@ final class SimulatedChain: Sendable {
       let undone = state.blocks[Int(keep + 1)...].flatMap(\.transactions)
       state.blocks.removeSubrange(Int(keep + 1)...)
       state.branch += 1
-      for transaction in undone { state.included[transaction.txid] = nil }
+      state.included = state.included.filter { $0.value <= keep }
       if pendsAgain { state.pool = undone.map { Pending(transaction: $0, since: now) } + state.pool }
     }
   }
+
+  /// Somebody else's transaction, for the next block.
+  func add(_ foreign: Foreign) { state.withLock { $0.foreign.append(foreign) } }
 
   /// Forgets what is pending without a word.
   func dropPending() { state.withLock { $0.pool = [] } }
@@ -166,33 +179,6 @@ final class SimulatedChain: Sendable {
     }
   }
 
-  // MARK: What the oracle knows
-
-  /// Every transaction that any node was ever handed, in order.
-  var broadcasts: [SignedTransaction] { state.withLock { $0.broadcasts } }
-
-  /// What a block may still take up.
-  var pending: Set<TxID> { state.withLock { Set($0.pool.map(\.transaction.txid)) } }
-
-  /// The transfers that succeeded on the present branch, in order.
-  var payments: [SignedTransaction] {
-    state.withLock { state in
-      state.blocks.flatMap { produced in
-        zip(produced.transactions, produced.receipts).filter { $0.1.result == .success }.map(\.0)
-      }
-    }
-  }
-
-  /// Whether a transaction can never pay any more, proven by solid blocks.
-  func isOver(_ transaction: SignedTransaction) -> Bool {
-    state.withLock { state in
-      let solid = state.blocks[Int(state.solid)].block.header
-      guard let number = state.included[transaction.txid] else { return solid.timestamp >= transaction.expiration }
-      let receipt = state.blocks[Int(number)].receipts.first { $0.txid == transaction.txid }
-      return number <= state.solid && receipt?.result != .success
-    }
-  }
-
   /// The fewest producers whose latest blocks make blocks solid that far below the head (reference §3.3): 27 for 18.
   private static func producers(forSolidLag lag: Int64) -> Int {
     (1...).first { Int64($0 - $0 * 3 / 10) > lag } ?? 1
@@ -200,27 +186,33 @@ final class SimulatedChain: Sendable {
 
   private static func block(
     _ number: Int64, parent: BlockID, time: Int64, branch: UInt64, _ producers: Int,
-    _ ours: [(SignedTransaction, ContractResult)]
+    _ ours: [(SignedTransaction, ContractResult)], _ foreign: [Foreign] = []
   ) -> Produced {
     let turn = UInt8(truncatingIfNeeded: time / slotMilliseconds % Int64(producers))
     let witness = Address(account: [UInt8](repeating: 0xb0, count: 19) + [turn])
     let time = Timestamp(milliseconds: time)
-    let transactions = ours.compactMap { transaction, result in
-      try? BlockTransaction(
-        rawData: transaction.rawData, contractResult: result, signatures: [[UInt8](transaction.bytes.suffix(65))])
-    }
+    let transactions =
+      ours.compactMap { transaction, result in
+        try? BlockTransaction(
+          rawData: transaction.rawData, contractResult: result, signatures: [[UInt8](transaction.bytes.suffix(65))])
+      } + foreign.map(\.transaction)
     let words = withUnsafeBytes(of: (number, time.milliseconds, branch)) { [UInt8]($0) }
     let root = BlockHashing.root(ofLeaves: transactions.map(\.txid.bytes))
     let header = BlockHeader(
       number: number, id: BlockHashing.blockID(number: number, headerRawData: parent.bytes + root + words),
       parentID: parent, timestamp: time, transactionRoot: root, witness: witness, isIDProven: true,
       signature: .byWitness)
-    let receipts = ours.map { transaction, result in
+    func receipt(_ txid: TxID, _ result: ContractResult, _ logs: [EventLog]) -> TransactionReceipt {
       TransactionReceipt(
-        txid: transaction.txid, blockNumber: number, blockTimestamp: time, fee: Sun(6_428_500), energyUsed: 64_285,
-        netUsage: 345, netFee: Sun(0), result: result, isFailed: result != .success,
-        logs: result == .success ? (transaction.contents.expectedTransfer.map { [EventLog($0)] } ?? []) : [])
+        txid: txid, blockNumber: number, blockTimestamp: time, fee: Sun(6_428_500), energyUsed: 64_285,
+        netUsage: 345, netFee: Sun(0), result: result, isFailed: result != .success, logs: logs)
     }
+    let receipts =
+      ours.map { transaction, result in
+        receipt(
+          transaction.txid, result,
+          result == .success ? (transaction.contents.expectedTransfer.map { [EventLog($0)] } ?? []) : [])
+      } + foreign.map { receipt($0.transaction.txid, .success, $0.logs) }
     return Produced(
       block: Block(header: header, transactions: transactions, isBodyProven: true), receipts: receipts,
       transactions: ours.map(\.0))

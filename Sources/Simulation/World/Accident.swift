@@ -7,7 +7,17 @@ enum Accident: Sendable, Hashable, Codable {
   /// PostgreSQL starts again.
   case restart
   /// PostgreSQL goes back to what it held that many slots ago, or before; see `SimulatedDatabase.goBack`.
-  case restore(slots: Int)
+  case restore(slots: Int, losesAcceptances: Bool)
+  /// One snapshot takes PostgreSQL and all Signers' disks back together, and everything of them starts again.
+  case snapshot(slots: Int)
+  /// A Signer's disk is lost.
+  case diskLost(signer: Int)
+  /// A disk that was lost is there again.
+  case diskFound(signer: Int)
+  /// A Signer's machine is away for so many slots.
+  case away(signer: Int, slots: Int64)
+  /// Somebody else acts on the chain.
+  case strange(Stranger)
   /// Nodes forget what is pending.
   case forgetting
   /// The newest blocks are undone; what they held is pending again or lost.
@@ -22,6 +32,23 @@ enum Accident: Sendable, Hashable, Codable {
   case clock(String, milliseconds: Int64)
 }
 
+/// What somebody else does on the chain.
+enum Stranger: String, Sendable, Hashable, Codable, CaseIterable {
+  /// With the stolen key, moves money of the hot wallet.
+  case stolenTransfer = "stolen_transfer"
+  /// With the stolen key, allows somebody to move money.
+  case stolenApproval = "stolen_approval"
+  /// Moves nothing from the wallet to somebody, as anybody can.
+  case zeroTransfer = "zero_transfer"
+  /// Lets a token of his own log a transfer by the wallet.
+  case fakeToken = "fake_token"
+  /// Sends the wallet a little.
+  case dust
+
+  /// Whether it takes the wallet's key: the fence must find exactly these.
+  var isTheft: Bool { self == .stolenTransfer || self == .stolenApproval }
+}
+
 extension Accident {
   /// What kind of accident it is, for counting.
   var kind: String {
@@ -29,7 +56,13 @@ extension Accident {
     case .kill: "process killed"
     case .flush: "redis emptied"
     case .restart: "postgresql started again"
-    case .restore: "postgresql restored from a backup"
+    case .restore(_, losesAcceptances: false): "postgresql restored from a backup"
+    case .restore(_, losesAcceptances: true): "postgresql restored from before acceptances and ends"
+    case .snapshot: "postgresql and journals taken back together"
+    case .diskLost: "signer's disk lost"
+    case .diskFound: "lost disk found again"
+    case .away: "signer away"
+    case .strange(let stranger): "stranger: \(stranger.rawValue)"
     case .forgetting: "pending transactions forgotten"
     case .fork: "fork"
     case .missedSlot: "slot missed"

@@ -40,7 +40,7 @@ final class AccidentSource: Sendable {
     if happens(settings.kill), let victim = processes.randomElement(using: &chance) { accidents.append(.kill(victim)) }
     if happens(settings.flush) { accidents.append(.flush) }
     if happens(settings.restart) { accidents.append(.restart) }
-    if happens(settings.restore) { accidents.append(.restore(slots: 1 + Int(below(20)))) }
+    accidents += drawnDisasters(&chance)
     if happens(settings.clock), let victim = processes.randomElement(using: &chance) {
       accidents.append(.clock(victim, milliseconds: below(2) == 0 ? 600_000 : -600_000))
     }
@@ -53,6 +53,33 @@ final class AccidentSource: Sendable {
       accidents.append(.failing(sent: place, isOutOfTime: below(2) == 0))
     }
     for place in pending where happens(settings.leftOut) { accidents.append(.leftOut(sent: place)) }
+    return accidents
+  }
+
+  /// What takes history away, or comes from outside.
+  private func drawnDisasters(_ chance: inout SplitMix64) -> [Accident] {
+    func below(_ bound: Int) -> Int { Int(UInt64.random(in: 0..<UInt64(bound), using: &chance)) }
+    func happens(_ rate: UInt64) -> Bool { rate > 0 && UInt64(below(10_000)) < rate }
+    var accidents: [Accident] = []
+    if happens(settings.diskLost) {
+      accidents.append(.diskLost(signer: below(settings.replicas)))
+      // Often the machine of the database goes with it.
+      if settings.losesAcceptances || settings.restore > 0, below(2) == 0 {
+        accidents.append(.restore(slots: 1 + below(20), losesAcceptances: settings.losesAcceptances))
+      }
+    }
+    if happens(settings.restore) {
+      accidents.append(
+        .restore(slots: 1 + below(20), losesAcceptances: settings.losesAcceptances && below(3) > 0))
+    }
+    if happens(settings.snapshot) { accidents.append(.snapshot(slots: 1 + below(20))) }
+    if happens(settings.diskFound) { accidents.append(.diskFound(signer: below(settings.replicas))) }
+    if happens(settings.away) {
+      accidents.append(.away(signer: below(settings.replicas), slots: Int64(10 + below(400))))
+    }
+    if happens(settings.strange) {
+      accidents.append(.strange(Stranger.allCases[below(Stranger.allCases.count)]))
+    }
     return accidents
   }
 }

@@ -10,9 +10,10 @@ import Streams
 import Tron
 import Worker
 
-/// The workers of a world.
+/// The workers of a world, and the operator.
 enum WorkerKind: String, Sendable, CaseIterable {
   case ingest, scheduler, signer, monitor
+  case `operator`
 }
 
 extension SimulatedWorld {
@@ -24,6 +25,7 @@ extension SimulatedWorld {
       case .scheduler: try await loop(schedulerSteps(process), process)
       case .signer: try await loop(signerSteps(index, process), process)
       case .monitor: try await loop(monitorSteps(process), process)
+      case .operator: await operate(process)
       }
     } catch {
       // A step that cannot go on ends its process, as it does in production; a supervisor starts it again.
@@ -31,7 +33,7 @@ extension SimulatedWorld {
     process.kill()
   }
 
-  private static let logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
+  static let logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
 
   private func loop(_ steps: [Step], _ process: SimulatedProcess) async throws {
     let clock = self.clock(process)
@@ -41,20 +43,20 @@ extension SimulatedWorld {
     ).run(until: StopSignal())
   }
 
-  private func clock(_ process: SimulatedProcess) -> SimulatedClock {
+  func clock(_ process: SimulatedProcess) -> SimulatedClock {
     SimulatedClock(host, clocks, of: process.name)
   }
 
-  private func ledger(_ process: SimulatedProcess) -> SimulatedLedger {
+  func ledger(_ process: SimulatedProcess) -> SimulatedLedger {
     SimulatedLedger(database: database, gate: gate, process: process)
   }
 
-  private func transport(_ process: SimulatedProcess) -> SimulatedStreams {
+  func transport(_ process: SimulatedProcess) -> SimulatedStreams {
     SimulatedStreams(streams: streams, server: redis, gate: gate, process: process)
   }
 
   /// Several nodes are one group in each process; the first of them lies.
-  private func node(_ process: SimulatedProcess) -> any TronNode {
+  func node(_ process: SimulatedProcess) -> any TronNode {
     func one(isLying: Bool) -> SimulatedNode {
       SimulatedNode(chain: chain, host: host, gate: gate, process: process, oracle: oracle, isLying: isLying)
     }
@@ -68,7 +70,7 @@ extension SimulatedWorld {
     let desk = IngestDesk(
       ledger: ledger(process), streams: transport(process), intents: transport(process), clock: clock,
       random: SimulatedRandom(host), sealer: sealer, network: Self.network, token: Self.token, wallets: [key.address],
-      limits: AcceptanceLimits(hourly: nil, daily: nil), health: HealthRegistry(service: process.name, clock: clock),
+      limits: settings.limits, health: HealthRegistry(service: process.name, clock: clock),
       logger: Self.logger)
     desks.withLock { $0[process.name] = (process, desk) }
     try await desk.run(until: StopSignal())
@@ -83,15 +85,16 @@ extension SimulatedWorld {
   }
 
   private func signerSteps(_ index: Int, _ process: SimulatedProcess) throws -> [Step] {
-    let journal = SimulatedJournal(disks[index], wallet: key.address, gate: gate, process: process)
+    guard let disk = disks.present(index) else { throw JournalError.missing(path: "simulated") }
+    let journal = SimulatedJournal(disk, wallet: key.address, gate: gate, process: process)
     return try SignerSteps(
       SignerParts(
         ledger: ledger(process), streams: transport(process), intents: transport(process), node: node(process),
         key: key, journal: journal, clock: clock(process), runID: SimulatedRandom(host).bytes(16)),
       policy: SignerPolicy(
-        name: Self.signerName(index), names: disks.indices.map(Self.signerName), network: Self.network,
-        token: Self.token, seals: SealVerifier(sealer.publicKeyText), hourlyLimit: nil, dailyLimit: nil,
-        isDevelopment: true),
+        name: Self.signerName(index), names: (0..<settings.replicas).map(Self.signerName), network: Self.network,
+        token: Self.token, seals: SealVerifier(sealer.publicKeyText),
+        hourlyLimit: .limit(settings.signerHourlyLimit), dailyLimit: nil, isDevelopment: settings.isDevelopment),
       metrics: nil, logger: Self.logger
     ).all
   }

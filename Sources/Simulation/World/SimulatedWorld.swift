@@ -30,6 +30,8 @@ final class SimulatedWorld: Sendable {
     let milliseconds: Int64
     /// The ends of payouts.
     let ends: [PayoutStatus: Int]
+    /// How often what must be seen now and then came about: alarms, quarantines, what was put back and held.
+    let seen: [String: Int]
     /// For people: what happened to each payout; empty in a good world that is not recorded.
     let story: [String]
   }
@@ -39,6 +41,7 @@ final class SimulatedWorld: Sendable {
   static let network = Network.devnet
   static let token = Network.mainnet.usdtContract ?? .zero
   static let signerKey = String(repeating: "01", count: 32)
+  static let strangerKeyText = String(repeating: "02", count: 32)
   static let sealKey = "test:" + String(repeating: "07", count: 32)
 
   let settings: WorldSettings
@@ -51,8 +54,9 @@ final class SimulatedWorld: Sendable {
   /// Redis's own process, which never dies.
   let redis: SimulatedProcess
   let key: HotWalletKey
+  let strangerKey: HotWalletKey
   let sealer: Sealer
-  let disks: [SimulatedDisk]
+  let disks: SignerDisks
   let accidents: AccidentSource
   let clocks = MachineClocks()
   let desks = Mutex<[String: (SimulatedProcess, IngestDesk)]>([:])
@@ -73,27 +77,29 @@ final class SimulatedWorld: Sendable {
     gate = FaultGate(schedule.plan, seed: schedule.seed, host: host, isRecording: isRecording)
     accidents = AccidentSource(settings, listed: schedule.accidents, seed: schedule.seed)
     chain = SimulatedChain(now: Self.beginning, solidLag: settings.solidLag)
-    oracle = Oracle(chain)
-    database = SimulatedDatabase(host)
-    let host = host
+    oracle = Oracle(chain, settings)
+    let (host, oracle) = (host, oracle)
+    database = SimulatedDatabase(host) { oracle.changed(from: $0, to: $1) }
     redis = SimulatedProcess("redis", in: host)
     streams = MemoryStreams(now: { host.now }, sleep: { try await host.sleep(until: host.now + Int64($0)) })
     key = HotWalletKey(try PrivateKey(hex: Self.signerKey))
     sealer = try Sealer(Self.sealKey)
     let random = SimulatedRandom(host)
-    disks = (0..<settings.replicas).map { _ in SimulatedDisk(id: random.bytes(16)) }
+    strangerKey = HotWalletKey(try PrivateKey(hex: Self.strangerKeyText))
+    disks = SignerDisks((0..<settings.replicas).map { _ in random.bytes(16) })
     declare()
+    database.backUp(disks.marks)
   }
 
   /// `payoutctl signer init`, once a Signer.
   private func declare() {
     let solid = chain.latest(.solid).block.header
     let begin = BlockPlace(number: solid.number, id: solid.id, time: solid.timestamp)
-    for (index, disk) in disks.enumerated() {
+    for index in 0..<settings.replicas {
+      guard let id = disks.present(index)?.id else { continue }
       let wallet = key.address
       database.transaction(actor: "operator") { tables in
-        _ = tables.declare(
-          wallet: wallet, signer: Self.signerName(index), journalID: disk.id, begin: begin)
+        _ = tables.declare(wallet: wallet, signer: Self.signerName(index), journalID: id, begin: begin)
       }
     }
   }
@@ -104,7 +110,7 @@ final class SimulatedWorld: Sendable {
   func run() -> Outcome {
     let outside = SimulatedProcess("outside", in: host)
     for index in 0..<settings.replicas {
-      for kind in WorkerKind.allCases { start(kind, index) }
+      for kind in WorkerKind.allCases where kind != .operator || index == 0 { start(kind, index) }
     }
     outside.start { try? await self.rule() }
     for number in 0..<settings.payouts { outside.start { try? await self.ask(number) } }
@@ -121,7 +127,7 @@ final class SimulatedWorld: Sendable {
     return Outcome(
       violations: violations, inputsAndOutputs: life, visited: visited, injected: gate.injected,
       accidents: accidents.happened, jobs: host.executedJobs, milliseconds: host.now - Self.beginning,
-      ends: tables.payouts.values.reduce(into: [:]) { $0[$1.status, default: 0] += 1 },
+      ends: tables.payouts.values.reduce(into: [:]) { $0[$1.status, default: 0] += 1 }, seen: seen(tables),
       story: isRecording || !violations.isEmpty ? story(tables) : [])
   }
 
@@ -149,23 +155,13 @@ final class SimulatedWorld: Sendable {
 
   private var hasNothingToDo: Bool {
     database.reading(actor: "oracle") { tables in
-      tables.payouts.values.allSatisfy { $0.status.isFinal } && !tables.webhooks.contains { $0.state == .pending }
+      tables.isContinuous && tables.payouts.values.allSatisfy(\.status.isFinal)
+        && !tables.webhooks.contains { $0.state == .pending }
     }
   }
 
   /// A client has what it wanted.
   func noteAnswered() { answered.withLock { $0 += 1 } }
-
-  private func story(_ tables: LedgerTables) -> [String] {
-    var lines = tables.payouts.values.sorted { $0.terms.id < $1.terms.id }.map { row in
-      "payout \(row.terms.id): "
-        + (tables.events[row.terms.id] ?? []).map {
-          "\($0.to.rawValue)@\(($0.at.milliseconds - Self.beginning) / 1_000)s by \($0.actor)\($0.note.map { " (\($0))" } ?? "")"
-        }.joined(separator: " → ")
-    }
-    lines += tables.alarms.map { "alarm \($0.kind) ×\($0.count): \($0.message)" }
-    return lines
-  }
 
   // MARK: Processes
 
@@ -182,8 +178,14 @@ final class SimulatedWorld: Sendable {
     guard !isOver.withLock({ $0 }) else { return }
     let undertaker = SimulatedProcess("undertaker", in: host)
     let pause = 200 + Int64(host.draw(below: 5_000))
-    undertaker.start { [host] in
-      guard (try? await host.sleep(until: host.now + pause)) != nil, !self.isOver.withLock({ $0 }) else { return }
+    undertaker.start { [host, disks] in
+      do {
+        try await host.sleep(until: host.now + pause)
+        if kind == .signer, disks.awayUntil(index) > host.now { try await host.sleep(until: disks.awayUntil(index)) }
+      } catch {
+        return
+      }
+      guard !self.isOver.withLock({ $0 }) else { return }
       self.start(kind, index)
     }
   }

@@ -1,3 +1,6 @@
+import Ledger
+import Payouts
+
 /// What a simulated world is made of and what happens in it besides faults at inputs and outputs. Times in milliseconds
 /// since the world began; chances out of 10,000.
 struct WorldSettings: Sendable, Hashable, Codable {
@@ -31,8 +34,36 @@ struct WorldSettings: Sendable, Hashable, Codable {
   var flush: UInt64 = 0
   /// PostgreSQL starts again, a slot.
   var restart: UInt64 = 0
-  /// PostgreSQL is restored from a backup, a slot. Not where Redis may lose everything: nobody would know what ended since.
+  /// PostgreSQL is restored from a backup, a slot.
   var restore: UInt64 = 0
+  /// Whether backups are used that lack acceptances and unpaid ends.
+  var losesAcceptances = false
+  /// One snapshot takes PostgreSQL and all Signers' disks back, a slot.
+  var snapshot: UInt64 = 0
+  /// A Signer's disk is lost, a slot.
+  var diskLost: UInt64 = 0
+  /// A lost disk is there again, a slot.
+  var diskFound: UInt64 = 0
+  /// A Signer's machine is away for a while, a slot.
+  var away: UInt64 = 0
+  /// Somebody else acts on the chain, with the wallet's key or without it, a slot.
+  var strange: UInt64 = 0
+  /// Whether Signers trust that one snapshot never takes journal and database back together, as in dev.
+  var isDevelopment = true
+  /// What may be accepted in an hour and a day, in all, in micro-USDT; 0 is no limit.
+  var hourlyLimit: Int64 = 0
+  var dailyLimit: Int64 = 0
+  /// The same of the router alone.
+  var routerHourlyLimit: Int64 = 0
+  var routerDailyLimit: Int64 = 0
+  /// What Signers sign in an hour by themselves, in micro-USDT; 0 is no limit.
+  var signerHourlyLimit: Int64 = 0
+  /// How many payouts are larger than Signers' own limit.
+  var largePayouts = 0
+  /// How often a client gives its payout an end of its own.
+  var expiring: UInt64 = 0
+  /// How often a client asks again under its key, after it was told.
+  var repetitions = 0
   /// The clock of a process's machine jumps by ten minutes, a slot.
   var clock: UInt64 = 0
   /// How many nodes the workers ask; more than half of them must agree. The first of several may lie.
@@ -68,4 +99,18 @@ struct WorldSettings: Sendable, Hashable, Codable {
     settings.lostAnswer = 2_000
     return settings
   }
+}
+
+extension WorldSettings {
+  /// What may be accepted.
+  var limits: AcceptanceLimits {
+    AcceptanceLimits(
+      hourly: .limit(hourlyLimit), daily: .limit(dailyLimit),
+      perRouter: [.v0: SpanLimits(hourly: .limit(routerHourlyLimit), daily: .limit(routerDailyLimit))])
+  }
+}
+
+extension Amount {
+  /// A limit in micro-USDT; nil for 0, which is none.
+  static func limit(_ microUSDT: Int64) -> Amount? { microUSDT > 0 ? try? Amount(microUSDT: microUSDT) : nil }
 }

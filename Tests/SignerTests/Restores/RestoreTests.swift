@@ -214,7 +214,7 @@ import Testing
         try await story.recover(restore, "(viii) journal and database", findings: true)
         #expect(
           try await restore.scene.ledger.quarantines(atMost: 10).map { [$0.cause.rawValue, $0.outcome?.rawValue] }
-            == [["both_started", "waited"]])
+            == [["both_started", "waited"], ["both_started", "waited"]])
       }
     }
   }

@@ -1,0 +1,122 @@
+import Ledger
+import Payouts
+import Synchronization
+
+/// The one database server of a simulated world.
+final class SimulatedDatabase: Sendable {
+  /// What a backup holds, with what the Signers' disks held at that moment.
+  struct Backup: Sendable {
+    let tables: LedgerTables
+    let disks: [DiskMark]
+  }
+
+  /// How far a Signer's journal went; nil where there was no disk.
+  struct DiskMark: Sendable {
+    let id: [UInt8]?
+    let count: Int
+  }
+
+  private let tables: Mutex<LedgerTables>
+  private let backups = Mutex<[Backup]>([])
+  private let written = Mutex(0)
+  private let host: SimulationHost
+  /// Told of every change that is committed: what stood before, and what stands now.
+  private let onChange: @Sendable (LedgerTables, LedgerTables) -> Void
+
+  /// A server with empty tables.
+  init(_ host: SimulationHost, onChange: @escaping @Sendable (LedgerTables, LedgerTables) -> Void = { _, _ in }) {
+    self.host = host
+    self.onChange = onChange
+    tables = Mutex(
+      LedgerTables(now: Timestamp(milliseconds: host.now), life: SimulatedDatabase.life(startedAt: host.now)))
+  }
+
+  /// One transaction: all of it or nothing.
+  func transaction<Value>(actor: String, _ body: (inout LedgerTables) throws -> sending Value) rethrows -> sending Value
+  {
+    let now = Timestamp(milliseconds: host.now)
+    return try tables.withLock { tables in
+      var copy = tables
+      copy.now = now
+      copy.actor = actor
+      let value = try body(&copy)
+      onChange(tables, copy)
+      tables = copy
+      noteWrite()
+      return value
+    }
+  }
+
+  /// A transaction that changes nothing.
+  func reading<Value>(actor: String, _ body: (LedgerTables) throws -> sending Value) rethrows -> sending Value {
+    let now = Timestamp(milliseconds: host.now)
+    return try tables.withLock { tables in
+      tables.now = now
+      tables.actor = actor
+      return try body(tables)
+    }
+  }
+
+  /// A transaction that is not committed.
+  func rollBack(actor: String, _ body: (inout LedgerTables) throws -> Void) throws {
+    var copy = contents
+    copy.now = Timestamp(milliseconds: host.now)
+    copy.actor = actor
+    try body(&copy)
+  }
+
+  /// What stands in it.
+  var contents: LedgerTables { tables.withLock { $0 } }
+
+  /// How often something was written: while it stays, so does what stands in it.
+  var writes: Int { written.withLock { $0 } }
+
+  private func noteWrite() { written.withLock { $0 += 1 } }
+
+  /// Starts it again: another life, vouched for by nobody.
+  func restart() {
+    let life = SimulatedDatabase.life(startedAt: host.now)
+    tables.withLock { $0.life = life }
+    noteWrite()
+  }
+
+  /// Takes a backup, one a slot; the last forty are kept.
+  func backUp(_ disks: [DiskMark]) {
+    let present = contents
+    backups.withLock { $0 = $0.suffix(39) + [Backup(tables: present, disks: disks)] }
+  }
+
+  /// Puts the newest backup in its place that is at least so old and starts it: what was signed, sent, included and
+  /// confirmed since is forgotten.
+  ///
+  /// - Parameter losesAcceptances: false for the newest one that lacks no acceptance and no unpaid end.
+  /// - Returns: that backup, and whether it lacks any; nil where there is none.
+  func goBack(slots: Int, losesAcceptances: Bool) -> (backup: Backup, hasLost: Bool)? {
+    let candidates = backups.withLock { $0.dropLast(slots) }
+    let life = SimulatedDatabase.life(startedAt: host.now)
+    return tables.withLock { tables in
+      let usable = candidates.last { losesAcceptances || $0.tables.lacksOnlyPayments(of: tables) }
+      guard let backup = usable else { return nil }
+      let hasLost = !backup.tables.lacksOnlyPayments(of: tables)
+      tables = backup.tables
+      tables.life = life
+      noteWrite()
+      return (backup, hasLost)
+    }
+  }
+
+  private static func life(startedAt milliseconds: Int64) -> ServerLife {
+    ServerLife(
+      systemIdentifier: 1, timeline: "00000001", startMicroseconds: milliseconds * 1_000, transactionsOID: 1,
+      transactionsFileNode: 1)
+  }
+}
+
+extension LedgerTables {
+  /// Whether these hold all payouts of other tables and all their unpaid ends.
+  fileprivate func lacksOnlyPayments(of others: LedgerTables) -> Bool {
+    others.payouts.values.allSatisfy { row in
+      payouts[row.terms.id].map { !row.status.isUnpaidFinal || $0.status == row.status } ?? false
+    }
+  }
+}

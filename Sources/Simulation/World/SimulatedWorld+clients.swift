@@ -1,0 +1,98 @@
+import Ingest
+import Payouts
+import Synchronization
+
+/// The clients of a world.
+extension SimulatedWorld {
+  /// How often a client asks again that was refused.
+  private static let triesAfterRefusal = 14
+
+  /// A client: asks for one payout until it has an answer that says what became of it, always under the same key; later it
+  /// asks again.
+  /// - Throws: `CancellationError` when the world is over.
+  func ask(_ number: Int) async throws {
+    let begin = host.now + Int64(host.draw(below: UInt64(settings.calmAfter / 2 + 1)))
+    let request = request(number, at: begin)
+    oracle.expects(request)
+    if number < settings.refusedRecipients { chain.revert(to: request.recipient) }
+    try await host.sleep(until: begin)
+    try await insist(request)
+    for repetition in 0..<settings.repetitions {
+      let isLast = repetition == settings.repetitions - 1
+      let calm = Self.beginning + settings.calmAfter
+      let earliest = isLast ? max(calm, host.now) + 20_000 : host.now
+      let latest = isLast ? earliest + 60_000 : max(calm, host.now)
+      try await host.sleep(until: earliest + Int64(host.draw(below: UInt64(latest - earliest + 1))))
+      try await insist(request)
+    }
+    noteAnswered()
+  }
+
+  /// Asks until it is told.
+  private func insist(_ request: Oracle.Request) async throws {
+    let end = request.expiresAt.map { #","expires_at":"\#($0)""# } ?? ""
+    let body = """
+      {"recipient_address":"\(request.recipient)","amount_usdt":"\(request.amount)","reason":"custom",\
+      "router_type":"v0","batch_type":"immediate","webhook_url":"https://client.example/hooks"\(end)}
+      """
+    var refusals = 0
+    while true {
+      switch try await post([UInt8](body.utf8), key: request.key) {
+      case .accepted(let id)?: return oracle.told(request.key, id)
+      case .refused(let reason)?:
+        refusals += 1
+        oracle.refused(request.key, reason)
+        guard refusals < Self.triesAfterRefusal else { return }
+        try await host.sleep(until: host.now + 10_000 + Int64(host.draw(below: 20_000)))
+      case .unknown?, nil:
+        oracle.wasNotAnswered(request.key)
+        try await host.sleep(until: host.now + 500 + Int64(host.draw(below: 1_000)))
+      }
+    }
+  }
+
+  private func request(_ number: Int, at begin: Int64) -> Oracle.Request {
+    let index = settings.hasTwins && number == settings.payouts - 1 ? number - 1 : number
+    let recipient = Address(hashing: UInt8(index + 1))
+    let base: Int64 = number < settings.largePayouts ? 5_000_000 : 1_000_000
+    let amount = (try? Amount(microUSDT: base + Int64(index))) ?? .zero
+    let expires = settings.expiring > 0 && host.draw(below: 10_000) < settings.expiring
+    let end = expires ? Timestamp(milliseconds: begin + 5_000 + Int64(host.draw(below: 150_000))) : nil
+    return Oracle.Request(key: "key-\(number)", recipient: recipient, amount: amount, expiresAt: end)
+  }
+
+  /// One HTTP request to an Ingest that lives; nil where no answer comes.
+  private func post(_ body: [UInt8], key: String) async throws -> IngestDesk.Answer? {
+    let open = desks.withLock { $0.sorted { $0.key < $1.key }.map(\.value) }
+    guard !open.isEmpty else { return nil }
+    let (process, desk) = open[Int(host.draw(below: UInt64(open.count)))]
+    let answer = Mailbox()
+    process.start { answer.put(await desk.accept(body, owner: "client", key: key, requestID: key)) }
+    let isLost = host.draw(below: 10_000) < settings.lostAnswer
+    let deadline = host.now + 30_000
+    while host.now < deadline {
+      if let told = answer.content { return isLost ? nil : told }
+      try await host.sleep(until: host.now + 20)
+    }
+    return nil
+  }
+}
+
+/// Where an answer arrives, if it does.
+private final class Mailbox: Sendable {
+  private let stored = Mutex<IngestDesk.Answer?>(nil)
+
+  var content: IngestDesk.Answer? { stored.withLock { $0 } }
+
+  func put(_ answer: IngestDesk.Answer) { stored.withLock { $0 = answer } }
+}
+
+extension Address {
+  /// An address of nobody's, different for each number.
+  fileprivate init(hashing number: UInt8) {
+    // 0x41 and twenty bytes: what every address is made of (reference §1.1).
+    let bytes: [UInt8] = [0x41] + [UInt8](repeating: number, count: 20)
+    guard let address = try? Address(bytes: bytes) else { preconditionFailure("twenty-one bytes are an address") }
+    self = address
+  }
+}

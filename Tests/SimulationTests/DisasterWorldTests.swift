@@ -1,0 +1,162 @@
+import Payouts
+import Testing
+
+@testable import Simulation
+
+/// Worlds in which exactly one disaster happens, so that it is seen what comes of it.
+@Suite struct DisasterWorldTests {
+  /// The accidents of a world whose clients ask within half a minute.
+  private func run(
+    _ accidents: [(slot: Int64, accident: Accident)], seed: UInt64 = 5,
+    _ change: (inout WorldSettings) -> Void = { _ in }
+  ) throws -> SimulatedWorld.Outcome {
+    var settings = WorldSettings()
+    settings.solidLag = 7
+    settings.calmAfter = 60_000
+    change(&settings)
+    return try Schedule(
+      seed: seed, settings: settings, plan: FaultPlan(),
+      accidents: accidents.map { SlotAccident(slot: $0.slot, accident: $0.accident) }
+    ).run()
+  }
+
+  private func tells(_ outcome: SimulatedWorld.Outcome, _ text: String) -> Bool {
+    outcome.story.contains { $0.contains(text) }
+  }
+
+  @Test("a Signer's disk lost together with what the database knew of its signings is waited out, and all is paid once")
+  func diskLost() throws {
+    let outcome = try run([(14, .diskLost(signer: 0)), (14, .restore(slots: 8, losesAcceptances: false))])
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 4])
+    #expect(tells(outcome, "quarantine ended by waiting"))
+    #expect(outcome.milliseconds > 720_000)
+  }
+
+  @Test("journal and database taken back together are waited out")
+  func takenBack() throws {
+    let outcome = try run([(14, .snapshot(slots: 6))]) { $0.isDevelopment = false }
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 4])
+    #expect(tells(outcome, "quarantine ended by waiting"))
+  }
+
+  @Test("journal and database taken back to before the first vouching are waited out")
+  func takenBackToTheBeginning() throws {
+    // What was signed lies in no block until the snapshot has taken all knowledge of it.
+    let leftOut = (1...20).flatMap { slot in (0..<4).map { (Int64(slot), Accident.leftOut(sent: $0)) } }
+    let outcome = try run(leftOut + [(6, .snapshot(slots: 6))], seed: 1) {
+      $0.isDevelopment = false
+      $0.losesAcceptances = true
+      $0.repetitions = 2
+    }
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 4])
+    #expect(tells(outcome, "quarantine ended by waiting"))
+  }
+
+  @Test("a lost disk that is found again brings what the database lacks")
+  func diskFound() throws {
+    let outcome = try run(
+      [(14, .diskLost(signer: 0)), (14, .restore(slots: 8, losesAcceptances: false)), (500, .diskFound(signer: 0))]
+    ) { $0.calmAfter = 1_800_000 }
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 4])
+  }
+
+  @Test("a Signer that stays away is waited out by the other one")
+  func away() throws {
+    let outcome = try run([(10, .away(signer: 1, slots: 400)), (12, .restart)]) {
+      $0.replicas = 2
+      $0.calmAfter = 1_500_000
+    }
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 4])
+    #expect(tells(outcome, "quarantine ended by waiting"))
+  }
+
+  @Test("a second restore in the middle of a quarantine begins it anew")
+  func secondRestore() throws {
+    let outcome = try run(
+      [
+        (14, .diskLost(signer: 0)), (14, .restore(slots: 8, losesAcceptances: false)),
+        (150, .restore(slots: 3, losesAcceptances: false)),
+      ]
+    ) { $0.calmAfter = 600_000 }
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 4])
+    #expect(outcome.milliseconds > 720_000 + 400_000)
+  }
+
+  @Test("acceptances that a restore took are put back from the log of intents, and paid once")
+  func acceptancesLost() throws {
+    let outcome = try run([(14, .restore(slots: 13, losesAcceptances: true))]) { $0.repetitions = 2 }
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 4])
+    #expect(tells(outcome, "put back from the log of intents"))
+  }
+
+  @Test("what nobody knows any more is accepted again under its key, and the payment that the fence found is adopted")
+  func acceptancesForgotten() throws {
+    let outcome = try run(
+      [(18, .flush), (18, .diskLost(signer: 0)), (18, .restore(slots: 17, losesAcceptances: true))]
+    ) { $0.repetitions = 2 }
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 4])
+    #expect(tells(outcome, "alarm unknown_transaction"))
+    #expect(tells(outcome, "put back from the journal of"))
+  }
+
+  @Test(
+    "a theft opens the breaker until the operator has acknowledged it",
+    arguments: [Stranger.stolenTransfer, .stolenApproval])
+  func theft(kind: Stranger) throws {
+    let outcome = try run([(6, .strange(kind))])
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 4])
+    #expect(tells(outcome, "alarm unknown_transaction"))
+  }
+
+  @Test("what anybody can do on the chain is no finding", arguments: Stranger.allCases.filter { !$0.isTheft })
+  func harmless(kind: Stranger) throws {
+    let outcome = try run([(6, .strange(kind))])
+    #expect(outcome.violations == [])
+    #expect(!tells(outcome, "alarm"))
+  }
+
+  @Test("an hour's limit refuses what does not fit, and takes it in the next hour")
+  func hourlyLimit() throws {
+    let outcome = try run([]) { $0.hourlyLimit = 2_500_000 }
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 4])
+  }
+
+  @Test("a day's limit refuses for good what does not fit")
+  func dailyLimit() throws {
+    let outcome = try run([]) { $0.routerDailyLimit = 2_500_000 }
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 2])
+  }
+
+  @Test("what is larger than Signers' own limit is held, released in vain, and rejected")
+  func largePayout() throws {
+    let outcome = try run([]) {
+      $0.signerHourlyLimit = 4_200_000
+      $0.largePayouts = 1
+    }
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 3, .rejected: 1])
+    #expect(tells(outcome, "signer_limit"))
+  }
+
+  @Test("payouts whose own end passes before they are signed expire, unpaid")
+  func expiry() throws {
+    // In the first hour, which ends after three minutes, Signers have room for one.
+    let outcome = try run([]) {
+      $0.signerHourlyLimit = 1_100_000
+      $0.expiring = 10_000
+    }
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 1, .expired: 3])
+  }
+}
