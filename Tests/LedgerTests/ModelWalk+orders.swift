@@ -37,6 +37,8 @@ extension ModelWalk {
       "\(String(describing: try await $0.order(order)))"
     } _: {
       "\(String(describing: $0.order(order)))"
+    } locking: { _ in
+      [terms.id.description]
     }
   }
 
