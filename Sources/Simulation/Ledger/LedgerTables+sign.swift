@@ -205,7 +205,7 @@ extension LedgerTables {
   mutating func record(_ answers: [BroadcastRecord]) throws {
     for answer in answers {
       guard var row = transactions[answer.txid], row.status == .signed || row.status == .sent else { continue }
-      row.lastAnswer = answer.answer
+      row.lastAnswer = answer.answer ?? row.lastAnswer
       if answer.isTaken {
         row.status = .sent
       } else {
