@@ -9,8 +9,8 @@ import Worker
 /// Finds out whose failure a revert on the solid chain was, and ends payouts whose own failures are used up
 /// (DESIGN.md §3 point 6).
 ///
-/// What freed the payout stays as it is; it is not signed again before this has told. While no node tells anything,
-/// nothing is counted and nothing ends.
+/// What freed the payout stays as it is; it is not signed again before this has told. While no node tells anything, or no
+/// quorum tells of a payout's own failure, nothing is counted and nothing ends.
 struct BlameFailures: Sendable {
   /// How long to wait where nothing is to be told, in milliseconds.
   static let pauseMilliseconds: Int64 = 1_000
@@ -48,6 +48,9 @@ struct BlameFailures: Sendable {
           kind: "unexplained_failure", subject: "transaction \(failure.txid)",
           message: "what its failure means cannot be stored, and its payout waits: \(error.message)")
         refusal = error
+      } catch let error as ChainReadError {
+        try await callIfOverdue(failure, error)
+        throw error
       } catch let error as TronNodeError {
         try await callIfOverdue(failure, error)
         // A node that does not answer is not asked about the others.
@@ -82,10 +85,19 @@ struct BlameFailures: Sendable {
       metadata: [LogKey.payoutID: "\(failed.payout)", LogKey.txID: "\(failure.txid)"])
   }
 
-  /// Only a revert must be looked into; one node tells all of it, since two of them may be at different blocks.
+  /// Only a revert must be looked into; each node tells all of it, since two of them may be at different blocks.
+  ///
+  /// A payout's own failures end it, so that one node's word is not enough for them: a quorum must say so. For all else it
+  /// is: what is nobody's own failure only delays, and calls operators.
   private func blame(for failure: UnblamedFailure) async throws -> FailureBlame {
     if let known = FailureBlame(result: failure.result) { return known }
-    return try await node.round(of: .solid) { round in try await Self.blame(for: failure, by: round.node) }
+    return try await node.round(of: .solid) { round in
+      let own = try await Self.blame(for: failure, by: round.node)
+      guard own.isPayoutsOwn else { return own }
+      let all = try await round.answersOfQuorum(own) { node in try await Self.blame(for: failure, by: node) }
+      guard all.filter(\.isPayoutsOwn).count < round.quorum else { return own }
+      return all.first { !$0.isPayoutsOwn } ?? own
+    }
   }
 
   /// What stands in the way of everybody is looked for before and after the simulation: the wallet may be emptied or funded
@@ -118,7 +130,7 @@ struct BlameFailures: Sendable {
   }
 
   /// Its payout must not wait for ever with nobody told.
-  private func callIfOverdue(_ failure: UnblamedFailure, _ error: TronNodeError) async throws {
+  private func callIfOverdue(_ failure: UnblamedFailure, _ error: any Error) async throws {
     guard clock.now().milliseconds(since: failure.endedAt) >= Self.overdueMilliseconds else { return }
     try await ledger.raiseAlarm(
       kind: "unexplained_failure", subject: "transaction \(failure.txid)",

@@ -12,6 +12,10 @@ import Worker
 /// A round asks one node, and the next round perhaps another one. So a node that is behind our head, or whose head is on
 /// another branch that is no longer than ours, undoes nothing, unless it is the one that told us of our head: a node goes
 /// over to a longer branch only (reference §3.6). A longer branch undoes ours whoever tells of it.
+///
+/// **One node's word is enough here**, since nothing final comes of it: what it invents is `confirming` until another node
+/// serves a round, what it leaves out waits for the solid block, and what it keeps from the fence is found there too
+/// (`FollowSolid`, by a quorum).
 struct FollowHead: Sendable {
   /// The longest and shortest wait for the next block, in milliseconds: the longest is a slot of TRON's (reference §3.1).
   static let pauseMaximumMilliseconds: Int64 = 3_000

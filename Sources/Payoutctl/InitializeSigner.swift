@@ -15,8 +15,10 @@ import Tron
 /// | nothing | with entries, this wallet's | any | declared, and waits one quarantine |
 /// | nothing | none, or this wallet's | has signed | declared, and waits one quarantine |
 ///
-/// The block to begin from is read before the wallet's past, both from one node: what happens between the two is then seen
-/// twice, not never. Another node might lag behind that block, and not know yet what the wallet did before it.
+/// The block to begin from is read before the wallet's past: what happens between the two is then seen twice, not never.
+/// Where there are several nodes, a quorum agrees on that block, and of those that have come so far a quorum must tell of
+/// the past; that one of them knows one is enough. A single node that hides it would have what the wallet signed before, and
+/// nobody here knows, paid a second time.
 struct InitializeSigner {
   let ledger: any OperatorLedger
   let node: any TronNode
@@ -32,13 +34,7 @@ struct InitializeSigner {
 
   /// - Throws: `Refusal` where it must not be done, `LedgerError`, `TronNodeError`, `JournalError`.
   func run() async throws -> InitializedSigner {
-    let (begin, signedAt) = try await node.round(of: .solid) { round in
-      var signedAt: Timestamp?
-      for view in [ChainView.head, .solid] where signedAt == nil {
-        signedAt = try await round.node.account(wallet, view).latestOperation
-      }
-      return (round.latest.header, signedAt)
-    }
+    let (begin, hasSigned) = try await beginning()
     let journal = try await existingJournal()
     if let declared = try await ledger.declaredJournal(of: signer) {
       guard let journal, journal.id == declared.journalID, declared.wallet == wallet else {
@@ -54,7 +50,7 @@ struct InitializeSigner {
     }
     let id = try journal?.id ?? createJournal()
     let place = BlockPlace(number: begin.number, id: begin.id, time: begin.timestamp)
-    let hasPast = signedAt != nil || journal?.isEmpty == false
+    let hasPast = hasSigned || journal?.isEmpty == false
     var outcome = try await ledger.declare(
       wallet: wallet, signer: signer, journalID: id, begin: place, waits: hasPast)
     var waits = hasPast
@@ -70,6 +66,26 @@ struct InitializeSigner {
     case .anotherJournal, .walletHasPast:
       throw Refusal(text: "somebody else declared a journal under the name \(signer) at this moment; call again")
     }
+  }
+
+  /// The block to begin from, and whether the wallet has signed anything on the chain.
+  private func beginning() async throws -> (BlockHeader, hasSigned: Bool) {
+    try await node.round(of: .solid) { [wallet] round in
+      let begin = try await round.newestAgreedSolidHeader(noting: DisagreementLog())
+      let own = try await Self.hasSigned(wallet, by: round.node)
+      let answers = try await round.answersOfQuorum(own) { node in
+        guard try await node.latestHeader(.solid).number >= begin.number else { return nil }
+        return try await Self.hasSigned(wallet, by: node)
+      }
+      return (begin, answers.contains(true))
+    }
+  }
+
+  private static func hasSigned(_ wallet: Address, by node: any TronNode) async throws -> Bool {
+    for view in [ChainView.head, .solid] where try await node.account(wallet, view).latestOperation != nil {
+      return true
+    }
+    return false
   }
 
   /// The file's journal, or a new one, is to take the place of the declared one. What it holds itself is put back when it

@@ -29,22 +29,37 @@ struct AdoptTransactions: Sendable {
     guard lot.life == life else { return }
     var intact: [JournalEntry] = []
     for entry in lot.transactions {
-      if entry.isIntact(of: journal.wallet) {
-        intact.append(entry)
-      } else {
-        // Whoever wrote that order, the journal must not learn from it what no key of ours signed.
+      // Whoever wrote that order, the journal must not learn from it what no key of ours signed.
+      guard entry.isIntact(of: journal.wallet) else {
         try await ledger.refuseAdoption(
           of: entry.txid, "its bytes are not a transfer by the wallet of exactly what the payout is to be paid")
+        continue
       }
+      guard entry.hasTimesOfItsBytes else {
+        try await ledger.refuseAdoption(of: entry.txid, "its times are not those that its bytes name")
+        continue
+      }
+      intact.append(entry)
     }
     guard !intact.isEmpty else { return }
     try await journal.append(intact, under: life)
     earlierAttempts.journaled(intact)
-    for entry in intact
-    where try await ledger.adopt(entry, signer: signerName, journalID: journal.id, life: life) {
-      logger.warning(
-        "Adopted a transaction by an operator's order",
-        metadata: [LogKey.txID: "\(entry.txid)", LogKey.payoutID: "\(entry.payouts.first?.payout.description ?? "")"])
+    var refusal: (any Error)?
+    for entry in intact {
+      do {
+        try await adopt(entry, under: life)
+      } catch let error as LedgerError where error.code.blamesTheRows {
+        // It must not keep those behind it waiting.
+        refusal = error
+      }
     }
+    if let refusal { throw refusal }
+  }
+
+  private func adopt(_ entry: JournalEntry, under life: ServerLife) async throws {
+    guard try await ledger.adopt(entry, signer: signerName, journalID: journal.id, life: life) else { return }
+    logger.warning(
+      "Adopted a transaction by an operator's order",
+      metadata: [LogKey.txID: "\(entry.txid)", LogKey.payoutID: "\(entry.payouts.first?.payout.description ?? "")"])
   }
 }

@@ -21,7 +21,7 @@ struct BroadcastTransactions: Sendable {
   static let atOnce = 200
   static let concurrently = 8
   /// For how long new ones of a lot are begun, in milliseconds: with slow nodes a round must end within a worker's drain. The
-  /// others are due again when their lease is over.
+  /// others are given back at once, so that they come first in the next round.
   static let roundMilliseconds: Int64 = 5_000
 
   let ledger: any SignerLedger
@@ -55,11 +55,11 @@ struct BroadcastTransactions: Sendable {
     }
     try await write(intact, under: lot.life)
     earlierAttempts.journaled(intact)
-    let answers = await send(intact)
+    let (answers, unbegun) = await send(intact)
     let taken = answers.filter(\.isTaken).count
     state.record(taken: taken, refused: answers.count - taken)
     metrics?.count(taken: taken, refused: answers.count - taken)
-    try await ledger.record(answers)
+    try await ledger.record(answers + unbegun.map { BroadcastRecord(unbegun: $0.txid) })
     try await tellMonitor(answers)
     return .worked
   }
@@ -95,7 +95,8 @@ struct BroadcastTransactions: Sendable {
     return intact
   }
 
-  private func send(_ entries: [JournalEntry]) async -> [BroadcastRecord] {
+  /// - Returns: what was answered, and those for which the round had no time.
+  private func send(_ entries: [JournalEntry]) async -> (answers: [BroadcastRecord], unbegun: [JournalEntry]) {
     let began = clock.now()
     return await withTaskGroup(of: BroadcastRecord.self) { group in
       var records: [BroadcastRecord] = []
@@ -111,7 +112,7 @@ struct BroadcastTransactions: Sendable {
         else { continue }
         group.addTask { await send(entry) }
       }
-      return records
+      return (records, Array(IteratorSequence(waiting)))
     }
   }
 

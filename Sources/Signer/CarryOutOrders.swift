@@ -15,9 +15,11 @@ struct CarryOutOrders<Signer: TransactionSigner>: Sendable {
   func step() async throws -> StepOutcome {
     let idle = StepOutcome.idle(milliseconds: Self.pauseMilliseconds)
     let waiting = try await ledger.waitingOrders()
-    // Money to safety first: an adoption that fails must not keep it waiting.
-    if waiting.hasTreasury, try await sweep.run() { return .worked }
+    // Money to safety first. Neither waits for the other: sweeps need nodes, adoptions may meet one that cannot be stored.
+    let swept: Result<Bool, any Error>
+    do { swept = .success(waiting.hasTreasury ? try await sweep.run() : false) } catch { swept = .failure(error) }
+    try Task.checkCancellation()
     if waiting.hasAdoptions { try await adopt.run() }
-    return idle
+    return try swept.get() ? .worked : idle
   }
 }

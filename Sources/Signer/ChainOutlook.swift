@@ -7,6 +7,11 @@ import Worker
 /// Head, solid block and price of one look come from one node. The next look may come from a node that is behind this one: a
 /// transaction then lives a little shorter, and nothing is signed by a head that is older than the clock bound.
 ///
+/// Head and price are one node's word, which can only delay: a head whose time differs from our clock by more than the bound
+/// is refused, so that a lie stretches no transaction's life by more than that, and lets the fence pass for fresh while it is
+/// behind by the blocks of that time (20 of them in a minute) besides those that it may be; a false price lets transactions
+/// wait or fail, through no fault of their payouts.
+///
 /// Where there are several nodes, a quorum agrees on the solid block, at most every few seconds: a transaction that refers to
 /// a block that one node made up is refused by all others, and its window of verdicts would begin nowhere.
 actor ChainOutlook {

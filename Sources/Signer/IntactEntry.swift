@@ -18,4 +18,13 @@ extension JournalEntry {
       && signed.contents.carries(payout.reference)
       && signed.payment == .token(payout.token, recipient: payout.recipient, amount: payout.amount)
   }
+
+  /// Whether its times are those that its bytes name, as of a transaction that an operator found on the chain: by them it
+  /// counts in this Signer's limits, and nobody's journal remembers others.
+  var hasTimesOfItsBytes: Bool {
+    guard let contents = (try? SignedTransaction(bytes: signedBytes))?.contents, contents.timestamp < expiration else {
+      return false
+    }
+    return signedAt == contents.timestamp && (contents.timestamp..<expiration).contains(headTime)
+  }
 }

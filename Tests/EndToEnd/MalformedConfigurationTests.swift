@@ -73,7 +73,7 @@ import Testing
     Malformed("payoutctl", "TRON_RPC_URL", "http://a,http://a", "an item twice", arguments: signerInit),
     Malformed("monitor", "TRON_RPC_URL", "http://u:hunter2secret@a", "not shown"),
     Malformed("signer", "TRON_RPC_QUORUM", "2", "from 1 to 1"),
-    Malformed("monitor", "TRON_RPC_QUORUM", "0", "from 1 to 3", and: ["TRON_RPC_URL": "http://a,http://b,http://c"]),
+    Malformed("monitor", "TRON_RPC_QUORUM", "1", "from 2 to 3", and: ["TRON_RPC_URL": "http://a,http://b,http://c"]),
     Malformed("signer", "TRON_SOLIDITY_URL", "http://a,http://b", "names 2 and TRON_RPC_URL 1"),
     Malformed(
       "monitor", "TRONGRID_API_KEY", "hunter2secret", "sent to nobody",

@@ -9,16 +9,26 @@ extension ModelWalk {
   /// One operation: on the real ledger and on the model, with what it answers as text.
   struct Operation: Sendable {
     let name: String
+    /// Which rows it locks without changing them, by their names.
+    let locks: @Sendable (LedgerTables) -> Set<String>
     let real: @Sendable (Ledger) async throws -> String
     let modelled: @Sendable (inout LedgerTables) throws -> String
+
+    /// The name's first word.
+    var kind: Substring { name.prefix { $0 != " " } }
+    /// Whether it is one transaction: what is several may see the other one's changes between two of its questions.
+    var isOneTransaction: Bool { kind != "match" && kind != "lost" }
+    /// Whether it passes by what others hold (`SKIP LOCKED`).
+    var passesBy: Bool { ["schedule", "due", "expire", "confirm", "take", "claim"].contains(kind) }
   }
 
   /// Carries out an operation on both sides and compares; where operations are collected, only keeps it.
   mutating func compare(
     _ name: String, _ real: @escaping @Sendable (Ledger) async throws -> String,
-    _ modelled: @escaping @Sendable (inout LedgerTables) throws -> String
+    _ modelled: @escaping @Sendable (inout LedgerTables) throws -> String,
+    locking locks: @escaping @Sendable (LedgerTables) -> Set<String> = { _ in [] }
   ) async throws {
-    let operation = Operation(name: name, real: real, modelled: modelled)
+    let operation = Operation(name: name, locks: locks, real: real, modelled: modelled)
     guard collected == nil else {
       collected?.append(operation)
       return
@@ -45,8 +55,9 @@ extension ModelWalk {
     answers["\(kind): \(words)", default: 0] += 1
   }
 
-  static func difference(_ real: [String], _ model: [String]) -> String {
-    "only real: \(Set(real).subtracting(model).sorted())\nonly model: \(Set(model).subtracting(real).sorted())"
+  static func difference(_ real: String, _ model: String) -> String {
+    let (real, model) = (real.split(separator: "\n"), model.split(separator: "\n"))
+    return "only real: \(Set(real).subtracting(model).sorted())\nonly model: \(Set(model).subtracting(real).sorted())"
   }
 
   private var lastWords: String { trail.suffix(12).map { $0.prefix(600) }.joined(separator: "\n") }

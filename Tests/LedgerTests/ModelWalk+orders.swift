@@ -37,6 +37,8 @@ extension ModelWalk {
       "\(String(describing: try await $0.order(order)))"
     } _: {
       "\(String(describing: $0.order(order)))"
+    } locking: { _ in
+      [terms.id.description]
     }
   }
 
@@ -75,7 +77,7 @@ extension ModelWalk {
   private mutating func orderSweep() async throws {
     let order = TreasuryOrder(
       id: Sample.payoutID(500_000 + first + roll(4)), token: Sample.token, recipient: Sample.recipient(1),
-      amount: try Amount(microUSDT: 5), isDespiteBreaker: roll(3) == 0, reason: "reason")
+      amount: try Amount(microUSDT: Int64(5 + roll(2))), isDespiteBreaker: roll(3) == 0, reason: "reason")
     try await compare("order sweep \(order.id)") {
       try await $0.order(order)
       return "done"
@@ -101,6 +103,8 @@ extension ModelWalk {
     switch whim {
     case 0: .refuse("why")
     case 1: .wait
+    // One that waits keeps no other one waiting.
+    case 2 where order.amount.microUSDT == 5: .wait
     default:
       .sign(
         SignedPayout(

@@ -58,6 +58,50 @@ import Tron
     }
   }
 
+  /// Three nodes of the scene's chain, the first of which lies.
+  private func three(_ scene: PayingScene) -> (nodes: [ReplicaNode], group: NodeGroup) {
+    let nodes = (0..<3).map { _ in ReplicaNode(of: scene.node) }
+    let group = NodeGroup(nodes, genesis: scene.node.genesis, now: { [clock = scene.clock] in clock.now() })
+    return (nodes, group)
+  }
+
+  @Test func `one node alone cannot make a failure the payout's own, and a quorum can`() async throws {
+    // A payout's own failures end it: the first node lies that the token refuses it.
+    try await PayingScene.run { scene in
+      _ = try await scene.sent(2)
+      let (nodes, group) = three(scene)
+      let monitor = try scene.monitor(node: group, maximumOwnFailures: 1)
+      await refusePayout(scene)
+      try await scene.fail(1, .revert, monitor)
+      await scene.node.changeToken { $0.refusedRecipients = [] }
+      await nodes[0].setSimulationLie { call, outcome in
+        if case .transfer(let transfer) = call, transfer.to == PayingScene.recipient(1) { return .reverted([]) }
+        return outcome
+      }
+      try await scene.run(monitor.blameFailures)
+      #expect(try await scene.attempts(1)[0].blame == .passed)
+      #expect(try await scene.status(1) == .scheduled)
+    }
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      let (nodes, group) = three(scene)
+      let monitor = try scene.monitor(node: group, maximumOwnFailures: 1)
+      await refusePayout(scene)
+      try await scene.fail(1, .revert, monitor)
+      for node in nodes.dropFirst() { await node.setAway(true) }
+      #expect(try await scene.failure(of: monitor.blameFailures) is ChainReadError)
+      #expect(try await scene.attempts(1)[0].blame == nil)
+      // Its payout does not wait for ever in silence.
+      try await scene.wait(milliseconds: 600_000)
+      _ = try await scene.failure(of: monitor.blameFailures)
+      #expect(try await scene.alarms().contains("unexplained_failure"))
+      await nodes[2].setAway(false)
+      try await scene.wait(milliseconds: 60_000)
+      try await scene.run(monitor.blameFailures)
+      #expect(try await scene.status(1) == .failed)
+    }
+  }
+
   @Test func `a payout whose every attempt the token refuses fails for good, proven unpaid`() async throws {
     // scheduled → failed, by the steps alone: three attempts, each in a solid block as REVERT, each repeated by a simulation.
     try await PayingScene.run { scene in

@@ -17,7 +17,7 @@ extension PayingScene {
   func monitor(
     _ name: String = "monitor-1", node: (any TronNode)? = nil, maximumOwnFailures: Int64 = 5,
     knownProducers: Int? = 1, alarms: (any AlarmReceiver)? = nil, intents: (any IntentLog)? = nil,
-    logger: Logger = Logger(label: "monitor")
+    metrics: MonitorMetrics? = nil, logger: Logger = Logger(label: "monitor")
   ) throws -> MonitorSteps {
     try MonitorSteps(
       MonitorParts(
@@ -27,7 +27,7 @@ extension PayingScene {
         name: name, token: PayingScene.token, requiredConfirmations: 19,
         retryDelayMilliseconds: PayingScene.retryDelayMilliseconds, maximumOwnFailures: maximumOwnFailures,
         knownProducers: knownProducers),
-      metrics: nil, logger: logger)
+      metrics: metrics, logger: logger)
   }
 
   /// A Signer in this scene.

@@ -132,7 +132,9 @@ struct InitSignerTests {
     let scene = try await CommandLineScene()
     let devnet = try await RunningDevnet()
     var environment = environment(scene, devnet)
-    environment["TRON_RPC_URL"] = "http://127.0.0.1:1,\(devnet.url)"
+    // Three, of which two must agree on the block to begin from and tell of the wallet's past.
+    let sameUnderAnotherName = devnet.url.replacing("127.0.0.1", with: "localhost")
+    environment["TRON_RPC_URL"] = "http://127.0.0.1:1,\(devnet.url),\(sameUnderAnotherName)"
     environment["TOR_ENABLED"] = "true"
     environment["TOR_PROXY"] = "127.0.0.1:1"
     let closed = try await initialize(environment)

@@ -138,6 +138,26 @@ import Tron
     }
   }
 
+  @Test func `with slow nodes those for which a round had no time come first in the next one`() async throws {
+    // The clock moves with each answer: no new ones are begun after five seconds. Not one is sent twice before all were once.
+    try await PayingScene.run { scene in
+      let signer = try await scene.vouchedSigner()
+      try await scene.schedule(numbers: 1...40)
+      try await scene.run(signer.sign)
+      await scene.node.setBroadcast { [clock = scene.clock] _, _ in
+        clock.advance(byMilliseconds: 1_000)
+        return nil
+      }
+      _ = try await signer.broadcast.run()
+      let first = await scene.node.broadcasts
+      try #require(!first.isEmpty && first.count < 40)
+      #expect(try await scene.count("SELECT count(*) FROM transactions WHERE last_answer IS NULL") == 40 - first.count)
+      for _ in 0..<10 { _ = try await signer.broadcast.run() }
+      let sent = await scene.node.broadcasts
+      #expect(sent.count == 40 && Set(sent).count == 40)
+    }
+  }
+
   /// Reference §2.5: what each answer means for the transaction's state.
   static let answers: [(BroadcastCode, String, isTaken: Bool)] = [
     (.success, "", true), (.duplicateTransaction, "Dup transaction.", true),

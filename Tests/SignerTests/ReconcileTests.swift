@@ -230,8 +230,18 @@ import Tron
     }
   }
 
-  @Test func `an order whose bytes are not what stands beside them is refused and not journaled`() async throws {
-    // Whoever writes the database can write an order; the journal must not learn from it.
+  /// What does not stand in the signed bytes, or not so.
+  static let alterations = [
+    "amount = 5", "signed_at = signed_at - interval '2 days'", "signed_at = signed_at + interval '2 days'",
+    "head_time_ms = head_time_ms - 1", "head_time_ms = expiration_ms - 1, signed_at = signed_at + interval '1 second'",
+  ]
+
+  @Test(arguments: ReconcileTests.alterations)
+  func `an order whose bytes are not what stands beside them is refused and not journaled`(
+    alteration: String
+  ) async throws {
+    // Whoever writes the database can write an order; the journal must not learn from it. By false times it would count in
+    // another hour's limit.
     try await PayingScene.run { scene in
       let monitor = try scene.monitor()
       let txid = try await scene.losePayments([scene.payout(1)], monitor)[0]
@@ -241,7 +251,7 @@ import Tron
       try await scene.run(signer.vouch)
       try await scene.read(monitor)
       #expect(try await scene.reconcile("now").outcomes == ["\(txid)": .ordered])
-      try await scene.force("UPDATE adoptions SET amount = 5")
+      try await scene.force("UPDATE adoptions SET \(alteration)")
       try await scene.run(signer.carryOutOrders)
       #expect(journal.held.isEmpty)
       #expect(try await scene.status(1) == .scheduled)
@@ -249,6 +259,32 @@ import Tron
       #expect(try await scene.reconcile("again").outcomes == ["\(txid)": .ordered])
       try await scene.run(signer.carryOutOrders)
       #expect(try await scene.status(1) == .signed)
+    }
+  }
+
+  @Test func `an adoption does not wait for a sweep that cannot be signed while no node answers`() async throws {
+    try await PayingScene.run { scene in
+      let monitor = try scene.monitor()
+      _ = try await scene.losePayments([scene.payout(1)], monitor)
+      let signer = try scene.signer(run: 2, journal: scene.emptyJournal(), treasury: [PayingScene.recipient(700)])
+      try await scene.live(20, monitor)
+      try await scene.run(signer.vouch)
+      try await scene.read(monitor)
+      _ = try await scene.reconcile("now")
+      try await scene.ledger.order(
+        TreasuryOrder(
+          id: PayingScene.payoutID(700), token: PayingScene.token, recipient: PayingScene.recipient(700),
+          amount: Amount(microUSDT: 5), isDespiteBreaker: true, reason: "to safety"))
+      try await scene.wait(milliseconds: 5_000)
+      await scene.node.setFault { _ in .unreachable }
+      #expect(try await scene.failure(of: signer.carryOutOrders) is TronNodeError)
+      #expect(try await scene.status(1) == .signed)
+      await scene.node.setFault(nil)
+      try await scene.run(signer.carryOutOrders)
+      guard case .signed? = try await scene.ledger.treasuryOrders(atMost: 1).first?.state else {
+        Issue.record("the sweep was not signed afterwards")
+        return
+      }
     }
   }
 

@@ -80,6 +80,23 @@ import Tron
     }
   }
 
+  @Test func `an order that must wait keeps no other one waiting`() async throws {
+    // The journal knows the first one and the ledger does not: it waits to be put back.
+    try await PayingScene.run { scene in
+      try await scene.follow()
+      let signer = try scene.signer(treasury: [Self.cold])
+      try await scene.run(signer.vouch)
+      let first = try await order(scene)
+      try await scene.run(signer.carryOutOrders)
+      try await scene.force(
+        "DELETE FROM attempts; DELETE FROM transactions; UPDATE treasury_orders SET txid = NULL, signed_in = NULL")
+      try await scene.wait(milliseconds: 1_000)
+      let second = try await order(scene, amount: 7_000_000)
+      try await scene.run(signer.carryOutOrders)
+      #expect(scene.journal.held.map(\.payouts.first?.payout) == [first.id, second.id])
+    }
+  }
+
   @Test func `while a stolen key is at work only an order despite the breaker is signed`() async throws {
     // The emergency that the flag is for: the money is brought to safety while nothing else is signed.
     try await PayingScene.run { scene in

@@ -21,12 +21,15 @@ public final class LedgerClock: Sendable {
       logger: Logger(label: "ledger-clock"))
   }
 
-  /// Replaces `ledger_now()` by one that stands still: for tests that must not depend on how fast they run.
+  /// Replaces `ledger_now()` by one that stands still: for tests that must not depend on how fast they run. (In PL/pgSQL,
+  /// whose plans a session keeps: a function in SQL that reads a table is planned at each call.)
   public func freeze(at moment: Timestamp) async throws {
     try await pool.executeScript(
       """
-      CREATE OR REPLACE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql STABLE AS $$
-        SELECT 'epoch'::timestamptz + clock_offset_ms * interval '1 millisecond' FROM ledger_settings
+      CREATE OR REPLACE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE plpgsql STABLE AS $$
+      BEGIN
+        RETURN (SELECT 'epoch'::timestamptz + clock_offset_ms * interval '1 millisecond' FROM ledger_settings);
+      END
       $$
       """)
     isFrozen.withLock { $0 = true }

@@ -10,6 +10,8 @@ public actor ReplicaNode: TronNode {
   private var blockLie: (@Sendable (Block, ChainView) -> Block)?
   private var headerLie: (@Sendable (BlockHeader, ChainView) -> BlockHeader)?
   private var receiptLie: (@Sendable (Int64, [TransactionReceipt]) -> [TransactionReceipt])?
+  private var simulationLie: (@Sendable (TokenCall, TokenCallOutcome) -> TokenCallOutcome)?
+  private var accountLie: (@Sendable (AccountState) -> AccountState)?
   private var isSolidEarly = false
   private var calls: [ScriptedNode.Call] = []
 
@@ -42,6 +44,14 @@ public actor ReplicaNode: TronNode {
   public func setReceiptLie(_ lie: (@Sendable (Int64, [TransactionReceipt]) -> [TransactionReceipt])?) {
     receiptLie = lie
   }
+
+  /// Changes what simulations come to; nil ends that.
+  public func setSimulationLie(_ lie: (@Sendable (TokenCall, TokenCallOutcome) -> TokenCallOutcome)?) {
+    simulationLie = lie
+  }
+
+  /// Changes accounts on their way out; nil ends that.
+  public func setAccountLie(_ lie: (@Sendable (AccountState) -> AccountState)?) { accountLie = lie }
 
   /// Lets it call every block solid at once.
   public func setSolidEarly(_ isEarly: Bool) { isSolidEarly = isEarly }
@@ -130,7 +140,8 @@ public actor ReplicaNode: TronNode {
   /// See `TronNode`.
   public func account(_ address: Address, _ view: ChainView) async throws(TronNodeError) -> AccountState {
     try receive(.account)
-    return try await chain.account(address, view)
+    let account = try await chain.account(address, view)
+    return accountLie?(account) ?? account
   }
 
   /// See `TronNode`.
@@ -144,6 +155,7 @@ public actor ReplicaNode: TronNode {
   /// See `TronNode`.
   public func simulate(_ call: TokenCall, _ view: ChainView) async throws(TronNodeError) -> TokenCallOutcome {
     try receive(.simulate(call))
-    return try await chain.simulate(call, view)
+    let outcome = try await chain.simulate(call, view)
+    return simulationLie?(call, outcome) ?? outcome
   }
 }

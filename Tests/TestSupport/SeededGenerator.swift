@@ -7,12 +7,15 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
   /// A generator that repeats itself.
   public init(seed: UInt64) { state = seed }
 
-  /// A generator for one test: its seed is drawn anew each run and printed, or taken from `TEST_SEED` to repeat a run.
-  public init(printedFor test: String) {
+  /// A generator for one test.
+  public init(printedFor test: String) { self.init(seed: Self.printedSeed(for: test)) }
+
+  /// The seed of one test: drawn anew each run and printed, or taken from `TEST_SEED` to repeat a run.
+  public static func printedSeed(for test: String) -> UInt64 {
     let given = ProcessInfo.processInfo.environment["TEST_SEED"].flatMap { UInt64($0) }
     let seed = given ?? UInt64.random(in: .min ... .max)
     print("\(test): TEST_SEED=\(seed)")
-    self.init(seed: seed)
+    return seed
   }
 
   /// The next 64 bits.

@@ -33,8 +33,8 @@ RULES = {
             (
                 SIGNER + "BroadcastTransactions.swift",
                 "    try await write(intact, under: lot.life)\n    earlierAttempts.journaled(intact)\n"
-                "    let answers = await send(intact)\n",
-                "    let answers = await send(intact)\n    try await write(intact, under: lot.life)\n"
+                "    let (answers, unbegun) = await send(intact)\n",
+                "    let (answers, unbegun) = await send(intact)\n    try await write(intact, under: lot.life)\n"
                 "    earlierAttempts.journaled(intact)\n",
             )
         ],

@@ -91,7 +91,7 @@ extension Ledger {
         ),
         (
           """
-          UPDATE transactions t SET last_answer = n.answer,
+          UPDATE transactions t SET last_answer = coalesce(n.answer, t.last_answer),
             next_broadcast_at = ledger_now() + n.retry_ms * interval '1 millisecond'
           FROM unnest($1::bytea[], $2::text[], $3::bigint[]) AS n (txid, answer, retry_ms)
           WHERE t.txid = n.txid AND t.status IN ('signed', 'sent')
@@ -112,6 +112,11 @@ extension Ledger {
       ])
     }
   }
+}
+
+extension BroadcastRecord {
+  /// One that was taken to be sent and given to no node: it is due again at once.
+  public init(unbegun txid: TxID) { self.init(txid: txid, isTaken: false, answer: nil, retryMilliseconds: 0) }
 }
 
 extension ServerLife {

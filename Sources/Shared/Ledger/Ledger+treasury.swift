@@ -64,31 +64,49 @@ extension Ledger {
     try await transaction { connection in
       // First, as for payouts: Signers sign one after the other.
       _ = try await Ledger.lockSignedWindows(on: connection)
-      guard let order = try await Ledger.nextTreasuryOrder(on: connection) else {
-        return .done(signed: 0, held: 0, waiting: 0)
+      let orders = try await Ledger.waitingTreasuryOrders(on: connection)
+      guard let first = orders.first else { return .done(signed: 0, held: 0, waiting: 0) }
+      let gate = try await SigningGate(locking: signing.order(named: first.id), on: connection)
+      for order in orders {
+        // Those despite the breaker come first: what blocks this one blocks the rest.
+        if let block = order.isDespiteBreaker ? gate.blockInEmergency : gate.blockBesidesTrial {
+          return .blocked(block)
+        }
+        if let outcome = try await Ledger.carryOut(try decide(order), of: order, signing, on: connection) {
+          return outcome
+        }
       }
-      let gate = try await SigningGate(locking: signing.order(named: order.id), on: connection)
-      if let block = order.isDespiteBreaker ? gate.blockInEmergency : gate.blockBesidesTrial { return .blocked(block) }
-      switch try decide(order) {
-      case .wait: return .done(signed: 0, held: 0, waiting: 1)
-      case .refuse(let why):
-        try await Ledger.refuse(order, why, on: connection)
-        return .done(signed: 0, held: 1, waiting: 0)
-      case .sign(let signed):
-        _ = try await connection.execute(
-          "UPDATE treasury_orders SET txid = $2, signed_in = pg_current_xact_id() WHERE id = $1",
-          [.uuid(order.id.bytes), .bytes(signed.txid.bytes)])
-        _ = try await connection.pipeline(
-          Ledger.storeTransactions([signed], order: signing.order(named: order.id)))
-        return .done(signed: 1, held: 0, waiting: 0)
-      }
+      return .done(signed: 0, held: 0, waiting: orders.count)
     }
   }
 
-  /// The one to be signed next, locked. In an emergency nothing else is waited for; the others wait in their order, while an
-  /// earlier one is still on its way, unless that one is anomalous and may stay so. One whose transaction a Signer put back,
-  /// after a restore took its signing, is signed.
-  private static func nextTreasuryOrder(on connection: PostgresConnection) async throws -> TreasuryOrder? {
+  /// - Returns: nil where the order waits: then another one has its turn.
+  private static func carryOut(
+    _ decision: TreasuryDecision, of order: TreasuryOrder, _ signing: TreasurySigning,
+    on connection: PostgresConnection
+  ) async throws -> SigningOutcome? {
+    switch decision {
+    case .wait: return nil
+    case .refuse(let why):
+      try await Ledger.refuse(order, why, on: connection)
+      return .done(signed: 0, held: 1, waiting: 0)
+    case .sign(let signed):
+      _ = try await connection.execute(
+        "UPDATE treasury_orders SET txid = $2, signed_in = pg_current_xact_id() WHERE id = $1",
+        [.uuid(order.id.bytes), .bytes(signed.txid.bytes)])
+      _ = try await connection.pipeline(
+        Ledger.storeTransactions([signed], order: signing.order(named: order.id)))
+      return .done(signed: 1, held: 0, waiting: 0)
+    }
+  }
+
+  /// Behind so many orders that wait another one is not looked at.
+  private static let waitingTreasuryOrdersMaximum: Int64 = 100
+
+  /// Those that may be signed next, in their order, locked. In an emergency nothing else is waited for; the others wait while
+  /// one is still on its way, unless that one is anomalous and may stay so. One whose transaction a Signer put back, after a
+  /// restore took its signing, is signed.
+  private static func waitingTreasuryOrders(on connection: PostgresConnection) async throws -> [TreasuryOrder] {
     _ = try await connection.execute(
       """
       UPDATE treasury_orders o SET txid = a.txid FROM attempts a
@@ -100,9 +118,9 @@ extension Ledger {
         AND (despite_breaker OR NOT EXISTS (
           SELECT FROM treasury_orders s JOIN attempts a ON a.reference = s.reference JOIN transactions t ON t.txid = a.txid
           WHERE a.outcome IS NULL AND t.status <> 'anomalous'))
-      ORDER BY despite_breaker DESC, ordered_at, id LIMIT 1 FOR UPDATE
-      """, [])
-    return try waiting.rows.first.map { try TreasuryOrder($0) }
+      ORDER BY despite_breaker DESC, ordered_at, id LIMIT $1 FOR UPDATE
+      """, [.int8(waitingTreasuryOrdersMaximum)])
+    return try waiting.rows.map { try TreasuryOrder($0) }
   }
 
   private static func refuse(_ order: TreasuryOrder, _ why: String, on connection: PostgresConnection) async throws {

@@ -14,8 +14,8 @@ public protocol OrderLedger: Sendable {
   func adopt(_ entry: JournalEntry, signer: String, journalID: [UInt8], life: ServerLife) async throws -> Bool
   /// An order to adopt this transaction cannot be carried out; operators are called.
   func refuseAdoption(of txid: TxID, _ why: String) async throws
-  /// Signs the oldest treasury order that waits, in one database transaction like payouts (see `SignerLedger.sign`),
-  /// unless an earlier one is still on its way.
+  /// Signs the oldest treasury order that waits and that Signer does not leave waiting, in one database transaction like
+  /// payouts (see `SignerLedger.sign`), unless an earlier one is still on its way.
   ///
   /// Blocked as payouts are; an order that was given despite the breaker only while the history is not vouched for.
   /// - Returns: `held` counts one that was refused.

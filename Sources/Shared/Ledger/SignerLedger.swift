@@ -266,13 +266,13 @@ public struct BroadcastRecord: Sendable, Hashable {
   public let txid: TxID
   /// Whether some node has it now (SUCCESS, DUP or "P2P broadcast failed.").
   public let isTaken: Bool
-  /// Code and message, for people.
-  public let answer: String
+  /// Code and message, for people; nil where no node was asked.
+  public let answer: String?
   /// Where it was not taken: when to try again, in milliseconds.
   public let retryMilliseconds: Int64
 
   /// An answer.
-  public init(txid: TxID, isTaken: Bool, answer: String, retryMilliseconds: Int64) {
+  public init(txid: TxID, isTaken: Bool, answer: String?, retryMilliseconds: Int64) {
     self.txid = txid
     self.isTaken = isTaken
     self.answer = answer

@@ -145,7 +145,8 @@ extension LedgerTables {
   /// `Ledger.confirm`.
   mutating func confirm(headNumber: Int64, requiredConfirmations: Int64, atMost count: Int) throws -> [PayoutID] {
     let due = payouts(in: [.confirming]).filter { row in
-      guard let paid = attempts[row.terms.reference]?.first(where: { $0.outcome == .paid }),
+      guard !beside.payouts.contains(row.terms.id),
+        let paid = attempts[row.terms.reference]?.first(where: { $0.outcome == .paid }),
         let transaction = transactions[paid.txid], transaction.status == .solid, let block = transaction.block
       else { return false }
       return headNumber - block.number + 1 >= requiredConfirmations

@@ -139,16 +139,25 @@ extension LedgerTables {
     let isOneOut = treasury.contains { row in
       (attempts[row.order.reference] ?? []).contains { $0.isLive && transactions[$0.txid]?.status != .anomalous }
     }
-    let next = treasury.indices.filter { treasury[$0].waits && (treasury[$0].order.isDespiteBreaker || !isOneOut) }
-      .min { (treasury[$0].turn, treasury[$0].order.id) < (treasury[$1].turn, treasury[$1].order.id) }
-    guard let index = next else { return .done(signed: 0, held: 0, waiting: 0) }
+    let inTurn = treasury.indices.filter { treasury[$0].waits && (treasury[$0].order.isDespiteBreaker || !isOneOut) }
+      .sorted { (treasury[$0].turn, treasury[$0].order.id) < (treasury[$1].turn, treasury[$1].order.id) }
+    for index in inTurn {
+      if let outcome = try carryOut(index, signing, decide) { return outcome }
+    }
+    return .done(signed: 0, held: 0, waiting: inTurn.count)
+  }
+
+  /// - Returns: nil where the order waits.
+  private mutating func carryOut(
+    _ index: Int, _ signing: TreasurySigning, _ decide: (TreasuryOrder) throws -> TreasuryDecision
+  ) throws -> SigningOutcome? {
     let order = treasury[index].order
     let asked = signing.order(named: order.id)
     let (isTrial, capacity) = room(asked)
     let usual = gate(asked, isTrial: isTrial, capacity: capacity) ?? (isTrial ? .breakerOpen : nil)
     if let block = order.isDespiteBreaker ? (isContinuous ? nil : .notContinuous) : usual { return .blocked(block) }
     switch try decide(order) {
-    case .wait: return .done(signed: 0, held: 0, waiting: 1)
+    case .wait: return nil
     case .refuse(let why):
       treasury[index].isRefused = true
       raiseAlarm("treasury_refused", "treasury order \(order.id)", why)

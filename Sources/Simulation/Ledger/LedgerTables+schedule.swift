@@ -13,24 +13,32 @@ extension LedgerTables {
 
   /// The payouts whose turn it is, as `DueTurn` says.
   func due(atMost count: Int) -> [Payout] {
-    let due = payouts(in: [.queued]).filter { $0.windowEnd <= now }
-    let byPriority = Dictionary(grouping: due, by: \.particulars.priority)
-    let waiting = byPriority.map { priority, rows in
-      let oldest = rows.map(\.windowEnd).min() ?? now
-      return DueTurn.Waiting(
-        priority: priority, hasWaitedLong: oldest.milliseconds + DueTurn.patienceMilliseconds <= now.milliseconds)
-    }
+    let byPriority = dueByPriority()
     var taken: [Payout] = []
-    for (priority, kept) in DueTurn.order(waiting, count: count) {
+    for (priority, kept) in DueTurn.order(beside.waiting ?? waitingForTurn(), count: count) {
       let places = count - kept - taken.count
       guard places > 0 else { continue }
-      let inTurn = (byPriority[priority] ?? []).sorted {
+      let free = (byPriority[priority] ?? []).filter { !beside.payouts.contains($0.terms.id) }
+      let inTurn = free.sorted {
         ($0.windowEnd, $0.terms.router.rawValue, $0.terms.batchType.rawValue, $0.terms.id)
           < ($1.windowEnd, $1.terms.router.rawValue, $1.terms.batchType.rawValue, $1.terms.id)
       }
       taken += inTurn.prefix(places)
     }
     return taken
+  }
+
+  private func dueByPriority() -> [Priority: [Payout]] {
+    Dictionary(grouping: payouts(in: [.queued]).filter { $0.windowEnd <= now }, by: \.particulars.priority)
+  }
+
+  /// The priorities of which something is due.
+  func waitingForTurn() -> [DueTurn.Waiting] {
+    dueByPriority().map { priority, rows in
+      let oldest = rows.map(\.windowEnd).min() ?? now
+      return DueTurn.Waiting(
+        priority: priority, hasWaitedLong: oldest.milliseconds + DueTurn.patienceMilliseconds <= now.milliseconds)
+    }
   }
 
   /// `Ledger.scheduleDue` and `Ledger.schedule`, of payouts that are due.
@@ -71,6 +79,7 @@ extension LedgerTables {
     guard isHistoryTrusted else { return [] }
     let due = payouts(in: [.kycPending, .compliancePending, .queued, .scheduled]).filter { row in
       row.terms.expiresAt.map { $0 <= now } ?? false && attemptInUse(of: row.terms.reference) == nil
+        && !beside.payouts.contains(row.terms.id)
     }.prefix(count).map(\.terms.id)
     for id in due {
       if isUnclaimed(id) {

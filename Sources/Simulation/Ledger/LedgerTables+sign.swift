@@ -57,7 +57,8 @@ extension LedgerTables {
     return (isTrial, min(max(0, order.maximumInFlight - inFlight), order.maximumSigned, isTrial ? 1 : .max))
   }
 
-  private func candidates(_ order: SigningOrder) -> [Payout] {
+  /// The payouts that signing locks.
+  func candidates(_ order: SigningOrder) -> [Payout] {
     guard batches[order.batch] != nil else { return [] }
     return Array(
       payouts(in: [.scheduled]).filter { row in
@@ -176,7 +177,7 @@ extension LedgerTables {
   ) -> BroadcastLot {
     let due = transactions.values.filter {
       ($0.status == .signed || $0.status == .sent) && $0.nextBroadcastAt <= now && $0.entry.wallet == wallet
-        && $0.entry.expiration > headTime
+        && $0.entry.expiration > headTime && !beside.transactions.contains($0.entry.txid)
     }.sorted { ($0.nextBroadcastAt, $0.entry.txid) < ($1.nextBroadcastAt, $1.entry.txid) }.prefix(count)
     for transaction in due {
       transactions[transaction.entry.txid]?.nextBroadcastAt = now.advanced(byMilliseconds: leaseMilliseconds)
@@ -204,7 +205,7 @@ extension LedgerTables {
   mutating func record(_ answers: [BroadcastRecord]) throws {
     for answer in answers {
       guard var row = transactions[answer.txid], row.status == .signed || row.status == .sent else { continue }
-      row.lastAnswer = answer.answer
+      row.lastAnswer = answer.answer ?? row.lastAnswer
       if answer.isTaken {
         row.status = .sent
       } else {

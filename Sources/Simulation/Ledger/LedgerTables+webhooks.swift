@@ -63,7 +63,7 @@ extension LedgerTables {
 
   /// `Ledger.claimWebhooks`, for worlds of fewer servers than one look passes.
   mutating func claimWebhooks(after origin: String?, leaseMilliseconds: Int64, atMost count: Int) -> WebhookClaim {
-    let open = pendingOrigins.filter { $0 > origin ?? "" && isOpen($0) }
+    let open = pendingOrigins.filter { $0 > origin ?? "" && isOpen($0) && !beside.servers.contains($0) }
     guard let chosen = open.first else { return .nothing(next: nil) }
     for name in open { servers[name, default: WebhookServer()].claims += name == chosen ? 1 : 0 }
     servers[chosen]?.closedUntil = now.advanced(byMilliseconds: leaseMilliseconds)

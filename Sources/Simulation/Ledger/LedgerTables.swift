@@ -141,6 +141,17 @@ struct LedgerTables: Sendable {
     var isTold = false
   }
 
+  /// What a transaction sees of another one at the same moment. The simulator's transactions are never beside one another.
+  struct Beside: Sendable {
+    /// Rows that the other one has locked: `SKIP LOCKED` passes them by.
+    var payouts: Set<PayoutID> = []
+    var transactions: Set<TxID> = []
+    /// By their origins.
+    var servers: Set<String> = []
+    /// Which priorities have something due, where that was read before the other one's end.
+    var waiting: [DueTurn.Waiting]?
+  }
+
   /// When the transaction that runs just now happens: `ledger_now()`.
   var now: Timestamp
   /// The server's life: another one after each start, restore or promotion.
@@ -192,6 +203,8 @@ struct LedgerTables: Sendable {
   var emergencySweep: TxID?
   /// Transactions that a Signer puts back in the transaction that runs just now.
   var beingPutBack: Set<TxID> = []
+  /// What the transaction that runs just now sees of another one at the same moment.
+  var beside = Beside()
   /// Who writes: stands in each event.
   var actor = ""
 

@@ -92,6 +92,41 @@ extension NodeRound {
     return header
   }
 
+  /// What a quorum of nodes answers to a question whose answers need not be alike: the caller takes the one that is safe.
+  ///
+  /// - Parameters:
+  ///   - own: what this round's node has answered.
+  ///   - question: nil where a node cannot know.
+  /// - Returns: at least as many answers as a quorum has nodes, `own` first; `own` alone where one node decides.
+  /// - Throws: `ChainReadError.noQuorum` where fewer answer.
+  public nonisolated(nonsending) func answersOfQuorum<Answer: Sendable>(
+    _ own: Answer, _ question: @escaping @Sendable (any TronNode) async throws -> Answer?
+  ) async throws -> [Answer] {
+    guard electorate.quorum > 1 else { return [own] }
+    let others = electorate.voters.filter { $0.number != number }
+    let answers = await withTaskGroup(of: Answer?.self) { group in
+      for voter in others {
+        group.addTask {
+          do {
+            return try await question(voter.node)
+          } catch {
+            voter.tell(.failed(error))
+            return nil
+          }
+        }
+      }
+      return await group.reduce(into: [own]) { answers, answer in if let answer { answers.append(answer) } }
+    }
+    try Task.checkCancellation()
+    guard answers.count >= electorate.quorum else {
+      throw ChainReadError.noQuorum(latest.header.number, agreeing: answers.count, needed: electorate.quorum)
+    }
+    return answers
+  }
+
+  /// How many nodes must agree.
+  public var quorum: Int { electorate.quorum }
+
   private nonisolated(nonsending) func poll<Content: Hashable & Sendable>(
     _ block: Int64, _ matter: Disputed, _ own: Content, _ log: DisagreementLog,
     _ question: @escaping @Sendable (any TronNode) async throws -> Content?

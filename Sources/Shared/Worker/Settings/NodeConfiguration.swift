@@ -3,8 +3,9 @@
 /// ## Configuration keys
 /// - `TRON_RPC_URL` (http or https URLs separated by commas, required, at most 16): the nodes, the one to ask first in
 ///   front. There is no default: whom to believe about the chain is the operator's decision.
-/// - `TRON_RPC_QUORUM` (1 to the number of nodes, default more than half of them): how many nodes must agree on what decides
-///   about a payout. Of two nodes both must: one that is away halts all verdicts.
+/// - `TRON_RPC_QUORUM` (more than half of the nodes, which is the default, to all of them): how many nodes must agree on what
+///   decides about a payout. With fewer, two quorums could say different things of one block. Of two nodes both must: one
+///   that is away halts all verdicts.
 /// - `TRON_SOLIDITY_URL` (likewise, optional; as many, in the same order): where the solid view has its own port.
 /// - `TRONGRID_API_KEY` (secret, optional): sent to TronGrid's hosts (`*.trongrid.io`) only, or to the only node.
 /// - those of `ProxyConfiguration`.
@@ -40,7 +41,8 @@ public struct NodeConfiguration: SettingsReadable, Sendable {
       settings.note("TRON_RPC_URL", "names \(urls.count) nodes, expected at most \(NodeConfiguration.maximumNodes)")
     }
     let count = Int64(max(1, min(urls.count, NodeConfiguration.maximumNodes)))
-    quorum = Int(settings.integer("TRON_RPC_QUORUM", default: count / 2 + 1, in: 1...count))
+    let majority = count / 2 + 1
+    quorum = Int(settings.integer("TRON_RPC_QUORUM", default: majority, in: majority...count))
     let areMatched = solidityURLs.isEmpty || solidityURLs.count == urls.count
     if !areMatched, !settings.hasProblem("TRON_RPC_URL") {
       settings.note(
