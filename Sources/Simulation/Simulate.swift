@@ -63,17 +63,28 @@ struct Simulate: ParsableCommand {
     guard min(singles ?? 1, pairs ?? 1, jobs) >= 1, min(schedules, share) >= 0 else {
       throw ValidationError("--singles, --pairs and --jobs are at least 1, --schedules and --share at least 0")
     }
+    guard schedules > 0 || singles != nil || pairs != nil || replay != nil else {
+      throw ValidationError("nothing to run: give --schedules, --singles, --pairs or --replay")
+    }
+    guard share < (singles ?? pairs ?? 1), singles == nil || pairs == nil else {
+      throw ValidationError("--share is less than the number of --singles or --pairs, one of which is given")
+    }
+    guard let root = (1...).first(where: { $0 * $0 >= pairs ?? 1 }), root * root == pairs ?? 1 else {
+      throw ValidationError("--pairs takes a square, such as 1, 100 or 1600: the root of it thins the first crashes out")
+    }
+    guard !count || pairs != nil else { throw ValidationError("--count counts --pairs") }
   }
 
   func run() throws {
     let runner = Runner(jobs: jobs)
     let began = ContinuousClock.now
-    for campaign in try campaigns() {
-      let isOnlyOne = story && campaign.units == 1
-      try runner.run(campaign, isRecording: isOnlyOne)
-    }
+    let campaigns = try campaigns()
+    let isOnlyOne = story && campaigns.map(\.units) == [1]
+    // What was found until then is told also where a world cannot be run.
+    let result = Result { for campaign in campaigns { try runner.run(campaign, isRecording: isOnlyOne) } }
     let tally = runner.tally
     report(tally, since: began)
+    try result.get()
     if let failure = tally.failures.first, shrink, replay == nil { try tellShortest(failure.schedule) }
     if tally.failureCount > 0 { throw ExitCode.failure }
   }
@@ -81,7 +92,7 @@ struct Simulate: ParsableCommand {
   private func campaigns() throws -> [Campaign] {
     var campaigns: [Campaign] = []
     if let singles {
-      campaigns.append(.listed(try Systematic(seed: seed, share: .init(every: singles, from: share)).singles()))
+      campaigns.append(.singles(try Systematic(seed: seed, share: .init(every: singles, from: share)).singles()))
     }
     if let pairs {
       let systematic = Systematic(seed: seed, share: .init(every: pairs, from: share))
@@ -96,7 +107,10 @@ struct Simulate: ParsableCommand {
     print(
       "\(tally.schedules) schedules, \(tally.inputsAndOutputs) inputs and outputs, \(tally.jobs) jobs, "
         + "\(tally.virtualMilliseconds / 1_000) s of virtual time in \(ContinuousClock.now - began)")
-    if pairs != nil { print("\(tally.pairs) pairs begin with the first crashes that were run") }
+    if pairs != nil {
+      let run = count ? 0 : tally.schedules - tally.firsts
+      print("\(run) pairs run, of \(tally.pairs) that begin with the \(tally.firsts) first crashes of this share")
+    }
     for (name, count) in tally.injected.sorted(by: { $0.key < $1.key }) { print("  injected \(name): \(count)") }
     for (name, count) in tally.accidents.sorted(by: { $0.key < $1.key }) { print("  accident \(name): \(count)") }
     for (name, count) in tally.seen.sorted(by: { $0.key < $1.key }) { print("  seen \(name): \(count)") }

@@ -17,7 +17,7 @@ import Testing
     return try Schedule(
       seed: seed, settings: settings, plan: FaultPlan(),
       accidents: accidents.map { SlotAccident(slot: $0.slot, accident: $0.accident) }
-    ).run()
+    ).run(isRecording: true)
   }
 
   private func tells(_ outcome: SimulatedWorld.Outcome, _ text: String) -> Bool {

@@ -26,7 +26,7 @@ final class Runner: Sendable {
 
   /// Runs all units of a campaign. Blocks.
   /// - Parameter isRecording: whether good worlds keep their stories too.
-  /// - Throws: the first error of a world that could not be run.
+  /// - Throws: the first error of a world that could not be run: `ScheduleError`, or what the fixed keys cannot have.
   func run(_ campaign: Campaign, isRecording: Bool = false) throws {
     state.withLock { $0.next = 0 }
     DispatchQueue.concurrentPerform(iterations: min(jobs, max(1, campaign.units))) { _ in

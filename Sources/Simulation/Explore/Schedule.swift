@@ -15,6 +15,15 @@ struct Schedule: Sendable, Hashable, Codable {
     try SimulatedWorld(self, isRecording: isRecording).run()
   }
 
+  /// Runs it, and makes sure that each listed fault has come: the world goes on as it did when the list was made.
+  /// - Throws: ``ScheduleError``.
+  func runAsListed(isRecording: Bool = false) throws -> SimulatedWorld.Outcome {
+    let outcome = try run(isRecording: isRecording)
+    let missing = plan.listed.filter { !outcome.injected.contains($0) }
+    guard missing.isEmpty else { throw ScheduleError(schedule: self, reason: "it never came to \(missing)") }
+    return outcome
+  }
+
   /// A random schedule: a storm until the world is calm.
   ///
   /// - Parameter kind: nil where chance decides.
@@ -40,4 +49,12 @@ struct Schedule: Sendable, Hashable, Codable {
   func listing(_ outcome: SimulatedWorld.Outcome) -> Schedule {
     Schedule(seed: seed, settings: settings, plan: FaultPlan(listed: outcome.injected), accidents: outcome.accidents)
   }
+}
+
+/// A schedule that cannot be run as it is written: a defect of the simulator.
+struct ScheduleError: Error, CustomStringConvertible {
+  let schedule: Schedule
+  let reason: String
+
+  var description: String { "seed \(schedule.seed), listed \(schedule.plan.listed): \(reason)" }
 }

@@ -19,7 +19,8 @@ struct Systematic: Sendable {
     func contains(_ index: Int) -> Bool { index % every == from % every }
   }
 
-  private func schedule(_ listed: [Fault]) -> Schedule {
+  /// The world in which these faults happen.
+  func schedule(_ listed: [Fault]) -> Schedule {
     Schedule(seed: seed, settings: .single, plan: FaultPlan(listed: listed))
   }
 
@@ -41,7 +42,7 @@ struct Systematic: Sendable {
   /// Of every n-th pair the n is shared out: of `firsts` one first crash is taken, and of its seconds one of `seconds`.
   private var shares: (firsts: Share, seconds: Share) {
     let every = share.every
-    // The largest divisor up to the root; a prime number thins out the seconds alone.
+    // A divisor near the root: `Simulate` takes squares only.
     let firsts = (1...max(1, every)).prefix { $0 * $0 <= every }.last { every % $0 == 0 } ?? 1
     return (
       Share(every: firsts, from: share.from % firsts), Share(every: every / firsts, from: share.from / firsts)
@@ -54,21 +55,17 @@ struct Systematic: Sendable {
     return all.indices.filter(shares.firsts.contains).map { all[$0] }
   }
 
-  /// The life after a first crash, recorded.
-  func life(after first: Fault) throws -> (Schedule, SimulatedWorld.Outcome) {
-    let schedule = schedule([first])
-    return (schedule, try schedule.run(isRecording: true))
-  }
-
   /// All second crashes of the recorded life after a first one.
   static func secondCrashes(after first: Fault, in life: SimulatedWorld.Outcome) -> [Fault] {
     guard let index = life.visited.firstIndex(where: { $0.place == first.place }) else { return [] }
     return crashes(life.visited[(index + 1)...])
   }
 
-  /// The pairs of a first crash that are run.
-  func pairs(_ first: Fault, _ seconds: [Fault]) -> [Schedule] {
-    seconds.indices.filter(shares.seconds.contains).map { schedule([first, seconds[$0]]) }
+  /// The pairs of a first crash that are run; each first crash begins with another one of its seconds.
+  ///
+  /// - Parameter index: the place of the first crash among those that are run.
+  func pairs(_ index: Int, _ first: Fault, _ seconds: [Fault]) -> [Schedule] {
+    seconds.indices.filter { shares.seconds.contains($0 + index) }.map { schedule([first, seconds[$0]]) }
   }
 
   private static func crashes(_ visits: ArraySlice<FaultGate.Visit>) -> [Fault] {

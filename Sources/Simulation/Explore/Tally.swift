@@ -21,6 +21,8 @@ struct Tally: Sendable {
   private(set) var failureCount = 0
   /// The last good world's, where one was kept.
   private(set) var story: [String] = []
+  /// How many first crashes of pairs were run.
+  private(set) var firsts = 0
   /// How many pairs begin with the first crashes that were run, whether or not their seconds were.
   private(set) var pairs = 0
 
@@ -30,6 +32,7 @@ struct Tally: Sendable {
   mutating func add(_ schedule: Schedule, _ outcome: SimulatedWorld.Outcome, unit: Int = 0, pairs: Int = 0) {
     schedules += 1
     self.pairs += pairs
+    if pairs > 0 { firsts += 1 }
     inputsAndOutputs += outcome.inputsAndOutputs
     jobs += outcome.jobs
     virtualMilliseconds += outcome.milliseconds
