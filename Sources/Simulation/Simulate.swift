@@ -70,7 +70,7 @@ struct Simulate: ParsableCommand {
       throw ValidationError("--share is less than the number of --singles or --pairs, one of which is given")
     }
     guard let root = (1...).first(where: { $0 * $0 >= pairs ?? 1 }), root * root == pairs ?? 1 else {
-      throw ValidationError("--pairs takes a square, such as 1, 100 or 1600: the root of it thins the first crashes out")
+      throw ValidationError("--pairs takes a square, such as 1, 100 or 1600: its root thins the first crashes out")
     }
     guard !count || pairs != nil else { throw ValidationError("--count counts --pairs") }
   }
