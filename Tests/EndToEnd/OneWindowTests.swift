@@ -24,8 +24,8 @@ extension EndToEndTests {
 
       /// A node that forgets after two seconds, so that this shows within a minute.
       static let small = Size(
-        payouts: 3_000, pool: 200, poolMilliseconds: 2_000, inFlight: 180, slotMilliseconds: 250,
-        transactionsABlock: 60, emptySlots: 12, acceptanceSeconds: 40, clients: 16)
+        payouts: 2_000, pool: 200, poolMilliseconds: 2_000, inFlight: 180, slotMilliseconds: 250,
+        transactionsABlock: 60, emptySlots: 12, acceptanceSeconds: 30, clients: 16)
       /// 100,000 payouts, and the network's own numbers: 3 s a slot, some 2,000 transfers a block, a pool of 2,000 that
       /// forgets after 60 s (tron-protocol.md §2.3, §3.5).
       static let full = Size(

@@ -15,12 +15,12 @@ enum WorldKind: String, Sendable, CaseIterable {
   /// Somebody has stolen the key, others do what anybody can.
   case thieves
 
-  /// How many of 16 random worlds are of this kind.
+  /// How many of 16 random worlds are of this kind. Those that last long are rarer: they cost two to four times as much.
   var share: Int {
     switch self {
-    case .storm: 4
-    case .restores, .limits, .quarantine, .losses, .thieves: 2
-    case .unlogged: 2
+    case .storm: 8
+    case .restores, .thieves: 2
+    case .limits, .quarantine, .losses, .unlogged: 1
     }
   }
 
@@ -39,7 +39,7 @@ enum WorldKind: String, Sendable, CaseIterable {
     case .limits: Self.limit(&settings, &chance)
     case .quarantine, .losses, .unlogged:
       settings.repetitions = 3
-      settings.calmAfter = below(2) == 0 ? 240_000 : 900_000
+      settings.calmAfter = below(4) == 0 ? 900_000 : 240_000
       settings.isDevelopment = below(2) == 0
       let slots = UInt64(settings.calmAfter / 3_000)
       settings.diskLost = 10_000 / slots
