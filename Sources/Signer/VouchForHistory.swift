@@ -46,13 +46,10 @@ struct VouchForHistory: Sendable {
     }
     let own = found.quarantines.first { $0.signer == signer }
     guard try await isOwnJournal(declared, own) else { return idle }
-    if let last = found.lastVouching, last.runID != runID, !isDevelopment,
-      last.serverStartMicroseconds != found.life.startMicroseconds, own?.isOver != true, !found.hasWaited
-    {
-      // One snapshot may have taken server and journal back together: only waiting can tell then.
+    if !isDevelopment, found.lastRunID != runID, found.hasServerChanged, own?.isOver != true, !found.hasWaited {
+      // Database and journal may have been taken back together: only waiting can tell then.
       guard own == nil else { return idle }
-      try await quarantine.ask(
-        .bothStarted, reason: "Signer and PostgreSQL have both started since the last vouching")
+      try await quarantine.askSinceBothStarted(left: journal.entries())
       return .worked
     }
     let intentLog = try await wordOfIntents(found)

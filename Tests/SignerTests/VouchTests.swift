@@ -180,6 +180,41 @@ import Tron
     }
   }
 
+  @Test func `a Signer that never vouched waits too where the server has started since its declaration`() async throws {
+    // A copy of both from before the first vouching: the journal is empty, and payouts that were paid since look unsigned.
+    try await PayingScene.run { scene in
+      try await scene.follow()
+      try await scene.force("UPDATE journals SET declared_at = 'epoch'")
+      try await scene.run(scene.signer(isDevelopment: false).vouch)
+      #expect(try await scene.ledger.conditions().isContinuous == false)
+      #expect(try await scene.ledger.quarantines(atMost: 10).map(\.cause) == [.bothStarted])
+    }
+    // A new installation, whose server has run since before it was declared, does not wait.
+    try await PayingScene.run { scene in
+      try await scene.follow()
+      try await scene.run(scene.signer(isDevelopment: false).vouch)
+      #expect(try await scene.ledger.conditions().isContinuous)
+    }
+  }
+
+  @Test func `the wait after both have started is as long as the longest life in the journal`() async throws {
+    // A shorter TRANSACTION_EXPIRATION_SECONDS since then must not end it early: what is lost was signed with the longer one.
+    let server = try await PrivatePostgres.start()
+    try await PayingScene.run(on: server) { scene in
+      let signer = try await scene.vouchedSigner(expirationMilliseconds: 300_000)
+      try await scene.schedule(numbers: 1...1)
+      try await scene.run(signer.sign)
+      try await server.restart(mode: .fast)
+      try await scene.wait(milliseconds: 0)
+      try await scene.run(scene.signer(run: 2, expirationMilliseconds: 30_000, isDevelopment: false).vouch)
+      let wait = try #require(try await scene.ledger.quarantines(atMost: 1).first)
+      let begun = try #require(wait.beganAt)
+      #expect(wait.cause == .bothStarted)
+      #expect(try #require(wait.until).milliseconds(since: begun) >= 2 * 60_000 + 300_000)
+    }
+    try await server.stop()
+  }
+
   @Test(arguments: [false, true])
   func `outside dev a Signer waits where it and the server have both started since`(
     isDevelopment: Bool

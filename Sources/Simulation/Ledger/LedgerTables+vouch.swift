@@ -23,10 +23,10 @@ extension LedgerTables {
     let last = vouchings.last { $0.signer == signer }
     return VouchingState(
       life: life, isContinuous: isContinuous, hasVouched: last?.life == life, declaredNames: journals.keys.sorted(),
-      declared: journals[signer],
-      lastVouching: last.map {
-        LastVouching(runID: $0.runID, serverStartMicroseconds: $0.life.startMicroseconds)
-      }, quarantines: openQuarantines, hasWaited: waitedOut.contains(signer))
+      declared: journals[signer], lastRunID: last?.runID,
+      // When a name was declared is not modelled: only Signers outside dev ask, and none of these is.
+      hasServerChanged: last.map { $0.life != life } ?? false, quarantines: openQuarantines,
+      hasWaited: waitedOut.contains(signer))
   }
 
   /// `Ledger.vouch`.
