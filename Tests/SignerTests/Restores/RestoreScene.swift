@@ -4,6 +4,7 @@ import Ledger
 import Logging
 import Monitor
 import Payouts
+import Scheduler
 import Signer
 import Streams
 import TestSupport
@@ -23,6 +24,13 @@ actor RestoreScene {
   static let expiration: Int64 = 30_000
   static let retryDelay: Int64 = 3_000
 
+  /// What must not change while the history is not trusted.
+  private struct Untrusted: Equatable {
+    let signed: Int64
+    let ended: Int64
+    let broadcast: Set<TxID>
+  }
+
   /// A Signer's process.
   struct RunningSigner {
     let steps: SignerSteps
@@ -36,13 +44,18 @@ actor RestoreScene {
   let names: [String]
   let folder: URL
   let monitor: MonitorSteps
+  private let scheduler: SchedulerSteps
   private let isDevelopment: Bool
   private var nextRun: UInt8 = 1
   private(set) var running: [String: RunningSigner] = [:]
   /// Which requests clients have made, by number, and how often.
   var submissions: [Int: Int] = [:]
-  /// What the last look found, while the history was not vouched for.
-  private var untrusted: (signed: Int64, ended: Int64)?
+  /// When those expire that have an end of their own, by number.
+  var expiries: [Int: Timestamp] = [:]
+  /// What was in a block, or pending, when disaster came: nobody knows of it afterwards but the chain, and maybe a journal.
+  private(set) var lost: [TxID: Int] = [:]
+  /// What the last look found, while the history was not trusted.
+  private var untrusted: Untrusted?
   /// What is pending and comes into no block before a moment: a producer takes it late, and just in time.
   private var heldBack: (txids: Set<TxID>, until: Timestamp)?
   /// Why steps did not go on lately.
@@ -92,14 +105,18 @@ actor RestoreScene {
     self.folder = folder
     self.isDevelopment = isDevelopment
     log = try await IntentScene.emptyLog()
+    let quiet = Logger(label: "worker", factory: { _ in SwiftLogNoOpLogHandler() })
     monitor = try MonitorSteps(
       MonitorParts(
         ledger: scene.ledger, streams: scene.streams, intents: log,
         node: CheckedNode(scene.node, genesis: scene.node.genesis), clock: scene.clock),
       policy: MonitorPolicy(
         name: "monitor-1", token: PayingScene.token, requiredConfirmations: 19,
-        retryDelayMilliseconds: Self.retryDelay),
-      metrics: nil, logger: Logger(label: "monitor", factory: { _ in SwiftLogNoOpLogHandler() }))
+        retryDelayMilliseconds: Self.retryDelay, maximumOwnFailures: 1),
+      metrics: nil, logger: quiet)
+    scheduler = try SchedulerSteps(
+      ledger: scene.ledger, streams: scene.streams, intents: log, consumer: ConsumerName("scheduler-1"),
+      clock: scene.clock, random: SystemRandomSource(), metrics: nil, logger: quiet)
   }
 
   private func begin() async throws {
@@ -162,6 +179,12 @@ actor RestoreScene {
     }
   }
 
+  /// A slot passes with its block, which Monitor sees, and nothing else happens.
+  func produceBlock() async throws {
+    try await produce()
+    await carryOut(monitor.followHead)
+  }
+
   /// A slot passes with its block.
   private func produce() async throws {
     try await scene.wait(milliseconds: ScriptedNode.slotMilliseconds)
@@ -170,9 +193,15 @@ actor RestoreScene {
     await scene.node.produce(pending.filter { !held.contains($0) })
   }
 
-  /// Keeps what is pending out of all blocks until shortly before it expires.
+  /// Keeps what is pending out of all blocks until shortly before it expires: the worst that can happen is that it is paid
+  /// long after the disaster, and just in time.
   func holdBackWhatIsPending() async {
     heldBack = (Set(await scene.node.pending), scene.clock.now().advanced(byMilliseconds: Self.expiration - 9_000))
+  }
+
+  /// Remembers what the chain will know of these payouts.
+  func rememberLost(_ numbers: [Int]) async throws {
+    for (number, txid) in try await transactions(of: numbers) { lost[txid] = number }
   }
 
   /// Slots pass until the condition holds.
@@ -192,45 +221,38 @@ actor RestoreScene {
   private func goRound() async throws {
     for step in [
       monitor.followHead, monitor.followSolid, monitor.judgeLate, monitor.blameFailures, monitor.confirm,
-      monitor.judgeFindings,
+      monitor.judgeFindings, scheduler.schedule, scheduler.expire,
     ] { await carryOut(step) }
     try await look()
     for name in names {
       guard let signer = running[name]?.steps else { continue }
       await carryOut(signer.vouch)
       try await look()
-      try await schedule()
-      for step in [signer.sweep, signer.sign, signer.prove, signer.broadcast, signer.checkpoint] {
+      for step in [signer.sweep, signer.sign, signer.prove, signer.broadcast, signer.carryOutOrders, signer.checkpoint]
+      {
         await carryOut(step)
       }
     }
     try await look()
   }
 
-  private func schedule() async throws {
-    let clock = scene.clock
-    let batches = try await scene.ledger.scheduleDue(atMost: 100, maximumPerBatch: 100) {
-      BatchID(at: clock.now(), randomness: SystemRandomSource().bytes(10))
-    }
-    for batch in batches { try await scene.announce(batch.id) }
-  }
-
-  /// Checks that, while the history is not vouched for, nothing is signed and nothing ends unpaid.
+  /// Checks that, while the history is not trusted, nothing is signed or sent for the first time, and nothing ends unpaid.
   func look() async throws {
     let row = try await scene.pool.execute(
       """
-      SELECT continuous() AS continuous,
+      SELECT history_is_trusted() AS trusted,
         (SELECT count(*) FROM transactions t WHERE NOT EXISTS (SELECT FROM put_backs b WHERE b.txid = t.txid)) AS signed,
         (SELECT count(*) FROM payouts
          WHERE status IN ('failed', 'rejected', 'expired', 'cancelled', 'settled_externally')) AS ended
       """
     ).rows[0]
-    guard try !row.bool("continuous") else {
+    guard try !row.bool("trusted") else {
       untrusted = nil
       return
     }
-    let now = (signed: try row.int8("signed"), ended: try row.int8("ended"))
-    if let untrusted { #expect(untrusted == now, "signed or ended unpaid while the history was not vouched for") }
+    let now = Untrusted(
+      signed: try row.int8("signed"), ended: try row.int8("ended"), broadcast: Set(await scene.node.broadcasts))
+    if let untrusted { #expect(untrusted == now, "signed, sent or ended unpaid while the history was not trusted") }
     untrusted = now
   }
 
