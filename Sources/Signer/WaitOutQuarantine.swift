@@ -6,9 +6,6 @@ import Worker
 /// Asks for the quarantine that stands in for this Signer's own word, and begins waits: whichever Signer of the wallet
 /// comes first begins them all (DESIGN.md §3 "Continuity"). They end inside a vouching.
 struct WaitOutQuarantine: Sendable {
-  /// By so much a transaction may expire sooner than it was configured to: its expiration carries ten bits of a reference.
-  static let lifeRoundingMilliseconds: Int64 = 1_024
-
   let ledger: any SignerLedger
   let outlook: ChainOutlook
   let clock: any WallClock
@@ -21,10 +18,13 @@ struct WaitOutQuarantine: Sendable {
 
   /// Asks for the wait where database and journal may have been taken back together.
   ///
-  /// - Parameter entries: what the journal holds. Before this process a longer `TRANSACTION_EXPIRATION_SECONDS` may have been
-  ///   in force: the lives of what was signed by it tell. (One that was in force in the lost part alone shows nowhere.)
+  /// - Parameter entries: what the journal holds. Before this process a longer `TRANSACTION_EXPIRATION_SECONDS` may have
+  ///   been in force: the lives of what was signed by it tell, here and in the database, which the ledger asks. (One that
+  ///   was in force in the lost part alone shows nowhere.)
   func askSinceBothStarted(left entries: [JournalEntry]) async throws {
-    let lives = entries.map { $0.expiration.milliseconds(since: $0.headTime) + Self.lifeRoundingMilliseconds }
+    let lives = entries.map {
+      $0.expiration.milliseconds(since: $0.headTime) + QuarantineRequest.lifeRoundingMilliseconds
+    }
     try await ask(
       .bothStarted, expirationMilliseconds: max(expirationMilliseconds, lives.max() ?? 0),
       reason: "Signer and PostgreSQL have both started since the last vouching")

@@ -19,7 +19,8 @@ extension Ledger: SignerLedger {
       SELECT s.*, continuous() AS continuous, j.wallet, j.journal_id, v.run_id,
         coalesce((v.system_identifier, v.timeline, v.server_start, v.transactions_oid, v.transactions_file_node)
           <> (s.system_identifier, s.timeline, s.server_start, s.transactions_oid, s.transactions_file_node),
-          j.declared_at < s.server_start, false) AS has_server_changed,
+          j.declared_at < s.server_start OR (EXISTS (SELECT FROM continuity) AND NOT continuous()), false)
+          AS has_server_changed,
         (SELECT coalesce(array_agg(signer ORDER BY signer), '{}') FROM journals) AS declared_names,
         EXISTS (SELECT FROM quarantines q
           WHERE q.signer = $1 AND q.outcome = 'waited' AND is_of_present_life(q)) AS has_waited

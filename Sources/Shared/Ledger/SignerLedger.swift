@@ -294,8 +294,8 @@ public struct VouchingState: Sendable, Hashable {
   public let declared: DeclaredJournal?
   /// Random bytes of the process that vouched last under this name; nil where none ever did.
   public let lastRunID: [UInt8]?
-  /// Whether the server has another life than when this name was last vouched for; where it never was, whether the server
-  /// has started since its declaration.
+  /// Whether the server has another life than when this name was last vouched for. Where it never was: whether the
+  /// server has started since its declaration, or all others vouched for another life, as in a dump that was loaded since.
   public let hasServerChanged: Bool
   /// The quarantines that have not ended, of all Signers.
   public let quarantines: [QuarantineRecord]
