@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-  /// A copy of PostgreSQL is put back under the running system's nose: what happened since then is known to Redis, to the
-  /// journal, to the chain and to the clients alone, or to some of them.
+  /// A copy of PostgreSQL is put back under the running system's nose: what happened since then is known to Redis, to
+  /// the journal, to the chain and to the clients alone, or to some of them.
   struct RestoreTests {
     /// Ends payouts as a person does; those that wait in a batch are held first, as a stage would.
     private func reject(_ ids: [String], _ stack: Stack) async throws {
@@ -36,8 +36,8 @@ extension EndToEndTests {
       return account
     }
 
-    /// While payments are paused these come into batches; then the network stands still until they are signed and with the
-    /// node, in no block; then all workers die, and it goes on.
+    /// While payments are paused these come into batches; then the network stands still until they are signed and with
+    /// the node, in no block; then all workers die, and it goes on.
     private func dieWithPending(
       _ pending: [PayoutClient.Wish], unsigned: [PayoutClient.Wish], _ account: Account, _ stack: Stack,
       _ client: PayoutClient
@@ -65,9 +65,10 @@ extension EndToEndTests {
     }
 
     @Test func `After a restore each accepted payout is paid once, and none that had ended`() async throws {
-      // (i) Twenty payouts wait when a base backup is made and are rejected afterwards; twenty more are accepted afterwards,
-      // and the first of them signed and sent. Some clients send their requests again before the replay, all of them after it.
-      try await Stack.with { stack, client in
+      // (i) Twenty payouts wait when a base backup is made and are rejected afterwards; twenty more are accepted
+      // afterwards, and the first of them signed and sent. Some clients send their requests again before the replay,
+      // all of them after it.
+      try await Stack.with(expirationSeconds: 60) { stack, client in
         try await stack.start()
         let (ended, accepted) = (try PayoutClient.Wish.draw(20, "ended"), try PayoutClient.Wish.draw(20, "accepted"))
         let first = try await copy(with: ended, stack, client)
@@ -134,10 +135,10 @@ extension EndToEndTests {
     @Test func `What a restore and a lost disk took together is found on the chain, adopted, and paid once`()
       async throws
     {
-      // (v) "Quarantine replaces a vouching that cannot be had (… a journal lost)"; "reconcile matches it to a payout by
-      // recipient, amount and reference bits and adopts it; a payout that equals an unclaimed one in these is held."
-      let bounds = ["MAX_EXPIRATION_SECONDS": "30", "CLOCK_BOUND_SECONDS": "5"]
-      try await Stack.with(changing: bounds) { stack, client in
+      // (v) "Quarantine replaces a vouching that cannot be had (… a journal lost)"; "reconcile matches it to a payout
+      // by recipient, amount and reference bits and adopts it; a payout that equals an unclaimed one in these is held."
+      let bounds = ["MAX_EXPIRATION_SECONDS": "60", "CLOCK_BOUND_SECONDS": "20"]
+      try await Stack.with(expirationSeconds: 60, changing: bounds) { stack, client in
         try await stack.start()
         let ended = try twins(6, "ended", to: 0x41)
         let included = try twins(10, "included", to: 0x42)
@@ -171,7 +172,7 @@ extension EndToEndTests {
         #expect(tooEarly?.description.contains("nothing ends unpaid") == true)
         #expect(try await stack.sql("SELECT continuous(), (SELECT count(*) FROM transactions)") == "f|0")
 
-        try await eventually("the breaker is open by what nobody knows", within: .seconds(180)) {
+        try await eventually("the breaker is open by what nobody knows", within: .seconds(300)) {
           try await stack.sql(
             """
             SELECT state || ' ' || cause || ' '
@@ -198,7 +199,10 @@ extension EndToEndTests {
         try await stack.expectExactlyOnce(owed)
         #expect(
           try await stack.sql(
-            "SELECT count(*) FROM payout_events WHERE actor LIKE 'payoutctl:%' AND note LIKE 'adopted txid %the restore took them'"
+            """
+            SELECT count(*) FROM payout_events
+            WHERE actor LIKE 'payoutctl:%' AND note LIKE 'adopted txid %the restore took them'
+            """
           ) == "\(lost)")
         #expect(try await stack.sql("SELECT count(*) FROM unclaimed_transfers WHERE explained_at IS NULL") == "0")
         // And life goes on.
