@@ -105,7 +105,7 @@ private let malformed: [Malformed] = [
     ["TRON_NETWORK": "nile", "TRON_GENESIS_BLOCK_ID": "", "REQUIRED_CONFIRMATIONS": "18"],
     [("REQUIRED_CONFIRMATIONS", "at least 19 on nile, got 18")]),
   Malformed("clock bound", ["CLOCK_BOUND_SECONDS": "601"], [("CLOCK_BOUND_SECONDS", "from 1 to 600")]),
-  Malformed("expiration", ["MAX_EXPIRATION_SECONDS": "29"], [("MAX_EXPIRATION_SECONDS", "from 30 to 3600")]),
+  Malformed("expiration", ["MAX_EXPIRATION_SECONDS": "59"], [("MAX_EXPIRATION_SECONDS", "from 60 to 3600")]),
   Malformed(
     "contract's checksum", ["USDT_CONTRACT_ADDRESS": "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6u"],
     [("USDT_CONTRACT_ADDRESS", "wrong checksum")]),
@@ -177,7 +177,7 @@ struct SettingsTests {
   /// Proves that the ends of the ranges belong to them, and that other spellings of the same value are taken.
   @Test func `values at the ends of their ranges are read`() throws {
     let change = [
-      "METRICS_PORT": "65535", "CLOCK_BOUND_SECONDS": "600", "MAX_EXPIRATION_SECONDS": "30", "LUCID_ENV": "staging",
+      "METRICS_PORT": "65535", "CLOCK_BOUND_SECONDS": "600", "MAX_EXPIRATION_SECONDS": "60", "LUCID_ENV": "staging",
       "REQUIRED_CONFIRMATIONS": "1", "DAILY_PAYOUT_LIMIT_USDT": "5000", "REQUIRE_IDEMPOTENCY_KEY": "YES",
       "SIGNER_NAMES": " a , b ", "TRON_RPC_URL": "HTTPS://node.example/tron/", "LOG_FORMAT": "text",
     ]
@@ -186,7 +186,7 @@ struct SettingsTests {
     #expect(read.worker.stage == .staging)
     #expect(read.worker.logFormat == .text)
     #expect(read.tron.clockBoundSeconds == 600)
-    #expect(read.tron.maxExpirationSeconds == 30)
+    #expect(read.tron.maxExpirationSeconds == 60)
     #expect(read.tron.requiredConfirmations == 1)
     #expect(read.limit.microUSDT == 5_000_000_000)
     #expect(read.isKeyRequired)

@@ -9,7 +9,7 @@ public import Payouts
 /// - `USDT_CONTRACT_ADDRESS` (address, default by network).
 /// - `REQUIRED_CONFIRMATIONS` (1 to 1000, default 19; below 19 on a devnet only).
 /// - `CLOCK_BOUND_SECONDS` (1 to 600, default 60): how far the chain's time and our own may differ.
-/// - `MAX_EXPIRATION_SECONDS` (30 to 3600, default 600): no transaction ever lives longer.
+/// - `MAX_EXPIRATION_SECONDS` (60 to 3600, default 600): no transaction ever lives longer.
 public struct TronConfiguration: SettingsReadable, Sendable {
   /// The network.
   public let network: Network
@@ -52,7 +52,7 @@ public struct TronConfiguration: SettingsReadable, Sendable {
       )
     }
     clockBoundSeconds = settings.integer("CLOCK_BOUND_SECONDS", default: 60, in: 1...600)
-    maxExpirationSeconds = settings.integer("MAX_EXPIRATION_SECONDS", default: 600, in: 30...3_600)
+    maxExpirationSeconds = settings.integer("MAX_EXPIRATION_SECONDS", default: 600, in: 60...3_600)
   }
 
   private static func genesis(
