@@ -1,5 +1,6 @@
 import Ledger
 import Payouts
+import Postgres
 import TestSupport
 import Testing
 import Tron
@@ -11,11 +12,15 @@ extension RestoreScene {
   /// Whom a payout pays: 1 and 2, 3 and 4, and so on are twins, of equal recipient and amount.
   static func recipient(_ number: Int) -> Address { PayingScene.recipient(number + number % 2) }
 
-  /// Clients submit these payouts, each under its own key, once more where they have done so before: Ingest gives the request
-  /// another id and tells the log what it accepted.
+  /// Clients submit these payouts, each under its own key, once more where they have done so before: Ingest gives the
+  /// request another id and tells the log what it accepted.
   ///
-  /// - Parameter milliseconds: in how much time they expire by their own end.
-  func submit(_ numbers: some Sequence<Int> & Sendable, expiringIn milliseconds: Int64? = nil) async throws {
+  /// - Parameters:
+  ///   - milliseconds: in how much time they expire by their own end.
+  ///   - areKnown: whether the ledger must know every one of them already.
+  func submit(
+    _ numbers: some Sequence<Int> & Sendable, expiringIn milliseconds: Int64? = nil, areKnown: Bool = false
+  ) async throws {
     var requests: [NewPayout] = []
     for number in numbers {
       let turn = submissions[number, default: 0]
@@ -33,7 +38,7 @@ extension RestoreScene {
     var accepted: [[String: String]] = []
     for (request, outcome) in zip(requests, outcomes) {
       switch outcome {
-      case .accepted(let record):
+      case .accepted(let record) where !areKnown:
         accepted.append(Intent.accepted(AcceptedPayout(record, fingerprint: request.fingerprint)).fields)
       case .replayed, .knownUnder: break
       default: Issue.record("\(request.terms.id): \(outcome)")
@@ -53,32 +58,62 @@ extension RestoreScene {
     return record
   }
 
+  /// What the ledger answers of many payouts at once, by number.
+  ///
+  /// - Parameter sql: asks for the `reference` and what is told of it, of references in `$1`.
+  private func answers<Answer>(
+    of numbers: some Sequence<Int> & Sendable, _ sql: PostgresStatement, _ read: (PostgresRow) throws -> Answer
+  ) async throws -> [Int: Answer] {
+    let numbers = Dictionary(uniqueKeysWithValues: numbers.map { (Self.reference($0).bytes, $0) })
+    var answers: [Int: Answer] = [:]
+    for row in try await scene.pool.execute(sql, [.bytesArray(Array(numbers.keys))]).rows {
+      if let number = try numbers[row.bytes("reference")] { answers[number] = try read(row) }
+    }
+    return answers
+  }
+
+  /// The ids under which payouts stand.
+  ///
+  /// - Throws: `SceneError` where one is not there.
+  func ids(of numbers: some Collection<Int> & Sendable) async throws -> [Int: PayoutID] {
+    let ids = try await answers(of: numbers, "SELECT reference, id FROM payouts WHERE reference = ANY($1)") {
+      try PayoutID(bytes: $0.uuid("id"))
+    }
+    guard ids.count == numbers.count else { throw SceneError("\(numbers.filter { ids[$0] == nil }) are not there") }
+    return ids
+  }
+
   /// Where payouts stand.
-  func statuses(of numbers: some Sequence<Int> & Sendable) async throws -> [Int: PayoutStatus] {
-    var statuses: [Int: PayoutStatus] = [:]
-    for number in numbers { statuses[number] = try await record(number).status }
+  ///
+  /// - Throws: `SceneError` where one is not there.
+  func statuses(of numbers: some Collection<Int> & Sendable) async throws -> [Int: PayoutStatus] {
+    let statuses = try await answers(of: numbers, "SELECT reference, status FROM payouts WHERE reference = ANY($1)") {
+      try #require(PayoutStatus(rawValue: $0.text("status")))
+    }
+    guard statuses.count == numbers.count else {
+      throw SceneError("\(numbers.filter { statuses[$0] == nil }) are not there")
+    }
     return statuses
   }
 
   /// The transactions of the payouts' newest attempts, where they have one.
   func transactions(of numbers: some Sequence<Int> & Sendable) async throws -> [Int: TxID] {
-    var txids: [Int: TxID] = [:]
-    for number in numbers {
-      txids[number] = try await scene.pool.execute(
-        "SELECT txid FROM attempts WHERE reference = $1 ORDER BY number DESC LIMIT 1",
-        [.bytes(Self.reference(number).bytes)]
-      ).rows.first.map { try TxID($0.bytes("txid")) }
-    }
-    return txids
+    try await answers(
+      of: numbers,
+      """
+      SELECT DISTINCT ON (reference) reference, txid FROM attempts WHERE reference = ANY($1)
+      ORDER BY reference, number DESC
+      """
+    ) { try TxID($0.bytes("txid")) }
   }
 
   /// Puts queued payouts into one batch, of which only this Signer hears, and lets it sign them.
   func sign(_ numbers: ClosedRange<Int>, by name: String) async throws {
-    var ids: [PayoutID] = []
-    for number in numbers { ids.append(try await record(number).id) }
+    let ids = try await ids(of: numbers)
     let randomness = [UInt8](repeating: UInt8(truncatingIfNeeded: numbers.lowerBound), count: 10)
     let id = BatchID(at: scene.clock.now(), randomness: randomness)
-    for batch in try await scene.ledger.schedule(ids, maximumPerBatch: 100, newBatchID: { id }) {
+    let payouts = numbers.compactMap { ids[$0] }
+    for batch in try await scene.ledger.schedule(payouts, maximumPerBatch: 100, newBatchID: { id }) {
       try await scene.announce(batch.id)
     }
     guard let signer = running[name]?.steps else { throw SceneError("\(name) does not run") }
@@ -133,5 +168,8 @@ extension RestoreScene {
       """
     ).rows.map { try $0.text("line") }
     #expect(wrong.isEmpty)
+    let scopes = try await scene.pool.execute("SELECT DISTINCT scope FROM limit_windows WHERE used > 0").rows
+      .map { try $0.text("scope") }
+    #expect(Set(scopes) == ["accepted", "accepted_v0", "signed"])
   }
 }

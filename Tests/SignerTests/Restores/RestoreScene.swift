@@ -14,8 +14,9 @@ import Worker
 
 @testable import Payoutctl
 
-/// An installation that goes through a disaster: real PostgreSQL servers, a real log of intents in Redis, journals in real
-/// files, the workers' real steps, a scripted chain, and one virtual time for all, so that a quarantine costs no waiting.
+/// An installation that goes through a disaster: real PostgreSQL servers, a real log of intents in Redis, journals in
+/// real files, the workers' real steps, a scripted chain, and one virtual time for all, so that a quarantine costs no
+/// waiting.
 actor RestoreScene {
   /// The longest life of a transaction, and how far clocks may differ, in milliseconds.
   static let maximumExpiration: Int64 = 60_000
@@ -52,13 +53,16 @@ actor RestoreScene {
   var submissions: [Int: Int] = [:]
   /// When those expire that have an end of their own, by number.
   var expiries: [Int: Timestamp] = [:]
-  /// What was in a block, or pending, when disaster came: nobody knows of it afterwards but the chain, and maybe a journal.
+  /// What was in a block, or pending, when disaster came: nobody knows of it afterwards but the chain, and maybe a
+  /// journal.
   private(set) var lost: [TxID: Int] = [:]
   /// What the last look found, while the history was not trusted.
   private var untrusted: Untrusted?
   /// What is pending and comes into no block before a moment: a producer takes it late, and just in time.
   private var heldBack: (txids: Set<TxID>, until: Timestamp)?
-  /// Why steps did not go on lately.
+  /// Whether a server is being changed under the processes.
+  private var isChanging = false
+  /// Why steps did not go on, in the last round and since.
   private(set) var refusals: [String] = []
 
   var database: String { String(scene.url.split(separator: "/").last?.split(separator: "?").first ?? "") }
@@ -193,8 +197,8 @@ actor RestoreScene {
     await scene.node.produce(pending.filter { !held.contains($0) })
   }
 
-  /// Keeps what is pending out of all blocks until shortly before it expires: the worst that can happen is that it is paid
-  /// long after the disaster, and just in time.
+  /// Keeps what is pending out of all blocks until shortly before it expires: the worst that can happen is that it is
+  /// paid long after the disaster, and just in time.
   func holdBackWhatIsPending() async {
     heldBack = (Set(await scene.node.pending), scene.clock.now().advanced(byMilliseconds: Self.expiration - 9_000))
   }
@@ -218,30 +222,62 @@ actor RestoreScene {
     throw SceneError("\(slots) slots passed in vain until \(what); \(refusals); \(try await states())")
   }
 
-  private func goRound() async throws {
-    for step in [
+  private var stepsOfOthers: [Step] {
+    [
       monitor.followHead, monitor.followSolid, monitor.judgeLate, monitor.blameFailures, monitor.confirm,
       monitor.judgeFindings, scheduler.schedule, scheduler.expire,
-    ] { await carryOut(step) }
+    ]
+  }
+
+  /// Monitor and Scheduler go round.
+  func goRoundWithoutSigners() async { for step in stepsOfOthers { await carryOut(step) } }
+
+  /// All processes go round, again and again, while the server under them changes; what fails is tried again by the
+  /// next round.
+  func goRound(while change: @Sendable () async throws -> Void) async throws {
+    isChanging = true
+    async let rounds: Void = goRoundWhileChanging()
+    let result: Result<Void, any Error>
+    do { result = .success(try await change()) } catch { result = .failure(error) }
+    isChanging = false
+    await rounds
+    try result.get()
+  }
+
+  private func goRoundWhileChanging() async {
+    repeat {
+      await goRoundWithoutSigners()
+      for signer in running.values.map(\.steps) {
+        for step in [signer.vouch] + Self.stepsAfterVouching(of: signer) { await carryOut(step) }
+      }
+    } while isChanging
+  }
+
+  private static func stepsAfterVouching(of signer: SignerSteps) -> [Step] {
+    [signer.sweep, signer.sign, signer.prove, signer.broadcast, signer.carryOutOrders, signer.checkpoint]
+  }
+
+  private func goRound() async throws {
+    refusals = []
+    await goRoundWithoutSigners()
     try await look()
     for name in names {
       guard let signer = running[name]?.steps else { continue }
       await carryOut(signer.vouch)
       try await look()
-      for step in [signer.sweep, signer.sign, signer.prove, signer.broadcast, signer.carryOutOrders, signer.checkpoint]
-      {
-        await carryOut(step)
-      }
+      for step in Self.stepsAfterVouching(of: signer) { await carryOut(step) }
     }
     try await look()
   }
 
-  /// Checks that, while the history is not trusted, nothing is signed or sent for the first time, and nothing ends unpaid.
+  /// Checks that, while the history is not trusted, nothing is signed or sent for the first time, and nothing ends
+  /// unpaid.
   func look() async throws {
     let row = try await scene.pool.execute(
       """
       SELECT history_is_trusted() AS trusted,
-        (SELECT count(*) FROM transactions t WHERE NOT EXISTS (SELECT FROM put_backs b WHERE b.txid = t.txid)) AS signed,
+        (SELECT count(*) FROM transactions t
+         WHERE NOT EXISTS (SELECT FROM put_backs b WHERE b.txid = t.txid)) AS signed,
         (SELECT count(*) FROM payouts
          WHERE status IN ('failed', 'rejected', 'expired', 'cancelled', 'settled_externally')) AS ended
       """
