@@ -180,8 +180,8 @@ let package = Package(
     tests(
       "SignerTests",
       of: [
-        "Signer", "Monitor", "Payoutctl", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts", "Postgres",
-        logging,
+        "Signer", "Scheduler", "Monitor", "Payoutctl", "Ledger", "Keystore", "Tron", "Streams", "Worker", "Payouts",
+        "Postgres", logging,
       ]),
     tests(
       "MonitorTests",

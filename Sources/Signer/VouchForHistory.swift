@@ -46,11 +46,10 @@ struct VouchForHistory: Sendable {
     }
     let own = found.quarantines.first { $0.signer == signer }
     guard try await isOwnJournal(declared, own) else { return idle }
-    if !isDevelopment, haveBothStarted(found), own?.isOver != true, !found.hasWaited {
-      // One snapshot may have taken server and journal back together: only waiting can tell then.
+    if !isDevelopment, found.lastRunID != runID, found.hasServerChanged, own?.isOver != true, !found.hasWaited {
+      // Database and journal may have been taken back together: only waiting can tell then.
       guard own == nil else { return idle }
-      try await quarantine.ask(
-        .bothStarted, reason: "Signer and PostgreSQL have both started since the last vouching")
+      try await quarantine.askSinceBothStarted(left: journal.entries())
       return .worked
     }
     let intentLog = try await wordOfIntents(found)
@@ -62,13 +61,6 @@ struct VouchForHistory: Sendable {
     let vouching = Vouching(
       signer: signer, runID: runID, names: names, journalID: journal.id, life: found.life, intentLog: intentLog)
     return try await conclude(ledger.vouch(vouching, journal: journal.entries()), found)
-  }
-
-  /// Whether Signer and server have both started since the last vouching. Where there is none the snapshot may be from
-  /// before the first one: then nobody would know of what was signed since.
-  private func haveBothStarted(_ found: VouchingState) -> Bool {
-    guard let last = found.lastVouching else { return true }
-    return last.runID != runID && last.serverStartMicroseconds != found.life.startMicroseconds
   }
 
   /// Although this process has vouched: another word of its own ends a quarantine whose blocks are read, and the quarantine

@@ -16,13 +16,30 @@ struct WaitOutQuarantine: Sendable {
   let metrics: SignerMetrics?
   let logger: Logger
 
+  /// Asks for the wait where database and journal may have been taken back together.
+  ///
+  /// - Parameter entries: what the journal holds. Before this process a longer `TRANSACTION_EXPIRATION_SECONDS` may have
+  ///   been in force: the lives of what was signed by it tell, here and in the database, which the ledger asks. (One that
+  ///   was in force in the lost part alone shows nowhere.)
+  func askSinceBothStarted(left entries: [JournalEntry]) async throws {
+    let lives = entries.map {
+      $0.expiration.milliseconds(since: $0.headTime) + QuarantineRequest.lifeRoundingMilliseconds
+    }
+    try await ask(
+      .bothStarted, expirationMilliseconds: max(expirationMilliseconds, lives.max() ?? 0),
+      reason: "Signer and PostgreSQL have both started since the last vouching")
+  }
+
   /// Asks for a quarantine under this Signer's own name; one that stands already will do.
   ///
+  /// - Parameter expirationMilliseconds: nil for `MAX_EXPIRATION_SECONDS`.
   /// - Throws: `VouchingRefusal` where there can be none.
-  func ask(_ cause: QuarantineCause, journalID: [UInt8]? = nil, reason: String) async throws {
+  func ask(
+    _ cause: QuarantineCause, journalID: [UInt8]? = nil, expirationMilliseconds: Int64? = nil, reason: String
+  ) async throws {
     let request = QuarantineRequest(
-      signer: signer, cause: cause, journalID: journalID,
-      expirationMilliseconds: cause == .bothStarted ? expirationMilliseconds : nil, reason: reason)
+      signer: signer, cause: cause, journalID: journalID, expirationMilliseconds: expirationMilliseconds,
+      reason: reason)
     switch try await ledger.requestQuarantine(request) {
     case .requested:
       logger.critical(

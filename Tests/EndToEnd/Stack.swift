@@ -163,6 +163,12 @@ actor Stack {
   @discardableResult
   func payoutctl(_ arguments: String...) async throws -> String { try await Self.payoutctl(arguments, environment) }
 
+  /// Runs the operator's command where a Signer runs, with its settings.
+  @discardableResult
+  func payoutctl(on signer: Replica, _ arguments: String...) async throws -> String {
+    try await Self.payoutctl(arguments, environment(of: signer))
+  }
+
   /// Runs a worker, with some variables changed, up to its own end.
   func run(_ replica: Replica, changing variables: [String: String]) async throws -> TestProcess.Outcome {
     try await TestProcess.run(

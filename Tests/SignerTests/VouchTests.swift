@@ -167,7 +167,8 @@ import Tron
   }
 
   @Test func `a Signer whose journal another one has replaced stops, although it vouched for this life`() async throws {
-    // "Another id under a known name is a lost journal": what it signs would stand in a journal that nobody reads again.
+    // "Another id under a known name is a lost journal": what it signs would stand in a journal that nobody reads
+    // again.
     try await PayingScene.run { scene in
       try await scene.follow()
       let signer = try scene.signer()
@@ -178,6 +179,87 @@ import Tron
       try await scene.run(signer.sign)
       #expect(try await scene.status(1) == .scheduled)
     }
+  }
+
+  @Test func `a Signer that never vouched waits too where the server has started since its declaration`() async throws {
+    // A copy of both from before the first vouching: the journal is empty, and payouts that were paid since look
+    // unsigned.
+    try await PayingScene.run(maximumExpirationMilliseconds: 60_000, clockBoundMilliseconds: 10_000) { scene in
+      let monitor = try scene.monitor()
+      try await scene.read(monitor)
+      try await scene.force("UPDATE journals SET declared_at = 'epoch'")
+      let signer = try scene.signer(expirationMilliseconds: 30_000, isDevelopment: false)
+      try await scene.run(signer.vouch)
+      #expect(try await scene.ledger.conditions().isContinuous == false)
+      let wait = try #require(try await scene.ledger.quarantines(atMost: 10).first)
+      #expect(wait.cause == .bothStarted)
+      // Once the blocks of the wait are solid it vouches, and not before.
+      let until = try #require(wait.until)
+      while await scene.node.place(scene.node.solidNumber).time < until {
+        try await scene.run(signer.vouch)
+        #expect(try await scene.ledger.conditions().isContinuous == false)
+        try await scene.live(1, monitor)
+      }
+      try await scene.run(signer.vouch)
+      #expect(try await scene.ledger.conditions().isContinuous)
+      #expect(try await scene.ledger.quarantines(atMost: 10).map(\.outcome) == [.waited])
+    }
+    // A new installation, whose server has run since before it was declared, does not wait.
+    try await PayingScene.run { scene in
+      try await scene.follow()
+      try await scene.run(scene.signer(isDevelopment: false).vouch)
+      #expect(try await scene.ledger.conditions().isContinuous)
+    }
+  }
+
+  @Test(arguments: [true, false])
+  func `a Signer that never vouched waits where a dump was loaded that others had vouched for`(
+    isLoaded: Bool
+  ) async throws {
+    // The server has run all the while; that the others' word is for another life tells that the tables were loaded
+    // anew.
+    try await PayingScene.run { scene in
+      try await scene.follow()
+      try await scene.run(scene.signer(isDevelopment: false).vouch)
+      let journal = MemoryJournal(id: [UInt8](repeating: 0x4b, count: 16), wallet: scene.wallet)
+      _ = try await scene.ledger.declare(
+        wallet: scene.wallet, signer: "signer-2", journalID: journal.id, begin: await scene.node.headPlace)
+      // As a dump does, this gives the table another file.
+      if isLoaded { _ = try await scene.pool.execute("VACUUM FULL transactions") }
+      #expect(try await scene.ledger.conditions().isContinuous == !isLoaded)
+      let second = try scene.signer(
+        name: "signer-2", names: ["signer-1", "signer-2"], run: 2, journal: journal, isDevelopment: false)
+      try await scene.run(second.vouch)
+      let waits = try await scene.ledger.quarantines(atMost: 10)
+      #expect(waits.map(\.signer) == (isLoaded ? ["signer-2"] : []))
+      #expect(waits.allSatisfy { $0.cause == .bothStarted })
+      #expect(try await scene.ledger.vouchingState(signer: "signer-2").hasVouched == !isLoaded)
+    }
+  }
+
+  @Test(arguments: ["journal", "database"])
+  func `the wait after both have started is as long as the longest life that is known`(
+    where place: String
+  ) async throws {
+    // A shorter TRANSACTION_EXPIRATION_SECONDS since then must not end it early: what is lost was signed with the
+    // longer one.
+    let server = try await PrivatePostgres.start()
+    try await PayingScene.run(on: server) { scene in
+      let signer = try await scene.vouchedSigner(expirationMilliseconds: 300_000)
+      try await scene.schedule(numbers: 1...1)
+      try await scene.run(signer.sign)
+      try await server.restart(mode: .fast)
+      try await scene.wait(milliseconds: 0)
+      if place == "journal" { try await scene.force("DELETE FROM attempts; DELETE FROM transactions") }
+      let journal = place == "journal" ? scene.journal : MemoryJournal(id: scene.journal.id, wallet: scene.wallet)
+      let next = try scene.signer(run: 2, journal: journal, expirationMilliseconds: 30_000, isDevelopment: false)
+      try await scene.run(next.vouch)
+      let wait = try #require(try await scene.ledger.quarantines(atMost: 1).first)
+      let begun = try #require(wait.beganAt)
+      #expect(wait.cause == .bothStarted)
+      #expect(try #require(wait.until).milliseconds(since: begun) >= 2 * 60_000 + 300_000)
+    }
+    try await server.stop()
   }
 
   @Test(arguments: [false, true])

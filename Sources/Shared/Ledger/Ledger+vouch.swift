@@ -16,10 +16,11 @@ extension Ledger: SignerLedger {
     let quarantines = try await openQuarantines()
     let row = try await read(
       """
-      SELECT s.*, continuous() AS continuous, j.wallet, j.journal_id, v.run_id, v.server_start AS vouched_start,
+      SELECT s.*, continuous() AS continuous, j.wallet, j.journal_id, v.run_id,
         coalesce((v.system_identifier, v.timeline, v.server_start, v.transactions_oid, v.transactions_file_node)
-          = (s.system_identifier, s.timeline, s.server_start, s.transactions_oid, s.transactions_file_node), false)
-          AS vouched,
+          <> (s.system_identifier, s.timeline, s.server_start, s.transactions_oid, s.transactions_file_node),
+          j.declared_at < s.server_start OR (EXISTS (SELECT FROM continuity) AND NOT continuous()), false)
+          AS has_server_changed,
         (SELECT coalesce(array_agg(signer ORDER BY signer), '{}') FROM journals) AS declared_names,
         EXISTS (SELECT FROM quarantines q
           WHERE q.signer = $1 AND q.outcome = 'waited' AND is_of_present_life(q)) AS has_waited
@@ -30,15 +31,16 @@ extension Ledger: SignerLedger {
     ).single()
     let journalID = try row.bytesOrNil("journal_id")
     let runID = try row.bytesOrNil("run_id")
+    let hasServerChanged = try row.bool("has_server_changed")
     return VouchingState(
-      life: try ServerLife(row), isContinuous: try row.bool("continuous"), hasVouched: try row.bool("vouched"),
+      life: try ServerLife(row), isContinuous: try row.bool("continuous"),
+      hasVouched: runID != nil && !hasServerChanged,
       declaredNames: try row.textArray("declared_names"),
       declared: try journalID.map {
         DeclaredJournal(wallet: try Address(bytes: row.bytes("wallet")), journalID: $0)
       },
-      lastVouching: try runID.map {
-        LastVouching(runID: $0, serverStartMicroseconds: try row.timestampMicroseconds("vouched_start"))
-      }, quarantines: quarantines, hasWaited: try row.bool("has_waited"))
+      lastRunID: runID, hasServerChanged: hasServerChanged, quarantines: quarantines,
+      hasWaited: try row.bool("has_waited"))
   }
 
   /// See `SignerLedger.vouch`.

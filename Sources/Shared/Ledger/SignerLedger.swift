@@ -292,8 +292,11 @@ public struct VouchingState: Sendable, Hashable {
   public let declaredNames: [String]
   /// The wallet and journal that stand under this Signer's name; nil before `payoutctl signer init`.
   public let declared: DeclaredJournal?
-  /// The process that vouched last under this name, and the server's start then.
-  public let lastVouching: LastVouching?
+  /// Random bytes of the process that vouched last under this name; nil where none ever did.
+  public let lastRunID: [UInt8]?
+  /// Whether the server has another life than when this name was last vouched for. Where it never was: whether the
+  /// server has started since its declaration, or all others vouched for another life, as in a dump that was loaded since.
+  public let hasServerChanged: Bool
   /// The quarantines that have not ended, of all Signers.
   public let quarantines: [QuarantineRecord]
   /// Whether a wait under the present life has stood in for this Signer's word, whoever ended it.
@@ -302,14 +305,15 @@ public struct VouchingState: Sendable, Hashable {
   /// Of its parts; for this package's own ledgers.
   package init(
     life: ServerLife, isContinuous: Bool, hasVouched: Bool, declaredNames: [String], declared: DeclaredJournal?,
-    lastVouching: LastVouching?, quarantines: [QuarantineRecord], hasWaited: Bool
+    lastRunID: [UInt8]?, hasServerChanged: Bool, quarantines: [QuarantineRecord], hasWaited: Bool
   ) {
     self.life = life
     self.isContinuous = isContinuous
     self.hasVouched = hasVouched
     self.declaredNames = declaredNames
     self.declared = declared
-    self.lastVouching = lastVouching
+    self.lastRunID = lastRunID
+    self.hasServerChanged = hasServerChanged
     self.quarantines = quarantines
     self.hasWaited = hasWaited
   }
@@ -328,22 +332,6 @@ public struct DeclaredJournal: Sendable, Hashable {
   ) {
     self.wallet = wallet
     self.journalID = journalID
-  }
-}
-
-/// The last vouching under a name.
-public struct LastVouching: Sendable, Hashable {
-  /// Random bytes of the process that vouched.
-  public let runID: [UInt8]
-  /// The server's start then.
-  public let serverStartMicroseconds: Int64
-
-  /// Of its parts; for this package's own ledgers.
-  package init(
-    runID: [UInt8], serverStartMicroseconds: Int64
-  ) {
-    self.runID = runID
-    self.serverStartMicroseconds = serverStartMicroseconds
   }
 }
 

@@ -52,8 +52,21 @@ extension LedgerTables {
       endQuarantine(index, as: .replaced)
     }
     quarantines.append(
-      Quarantine(id: Int64(quarantines.count + 1), request: request, declaredBy: actor, declaredAt: now))
+      Quarantine(
+        id: Int64(quarantines.count + 1), request: withLongestLife(request), declaredBy: actor, declaredAt: now))
     return true
+  }
+
+  /// The longest life that the database knows counts where both have started.
+  private func withLongestLife(_ request: QuarantineRequest) -> QuarantineRequest {
+    let lives = transactions.values.map { $0.entry.expiration.milliseconds(since: $0.entry.headTime) }
+    guard request.cause == .bothStarted, let longest = lives.max() else { return request }
+    return QuarantineRequest(
+      signer: request.signer, cause: request.cause, journalID: request.journalID,
+      expirationMilliseconds: max(
+        request.expirationMilliseconds ?? Self.maximumExpirationMilliseconds,
+        longest + QuarantineRequest.lifeRoundingMilliseconds),
+      reason: request.reason)
   }
 
   private func openQuarantine(of signer: String) -> Int? {

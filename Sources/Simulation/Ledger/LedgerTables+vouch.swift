@@ -12,6 +12,7 @@ extension LedgerTables {
     if !waits, transactions.values.contains(where: { $0.entry.wallet == wallet }) { return .walletHasPast }
     if wallets[wallet] == nil { wallets[wallet] = begin }
     journals[signer] = declared
+    declaredAt[signer] = now
     if waits {
       _ = store(QuarantineRequest(signer: signer, cause: .walletPast, reason: "the wallet had signed before"))
     }
@@ -23,10 +24,15 @@ extension LedgerTables {
     let last = vouchings.last { $0.signer == signer }
     return VouchingState(
       life: life, isContinuous: isContinuous, hasVouched: last?.life == life, declaredNames: journals.keys.sorted(),
-      declared: journals[signer],
-      lastVouching: last.map {
-        LastVouching(runID: $0.runID, serverStartMicroseconds: $0.life.startMicroseconds)
-      }, quarantines: openQuarantines, hasWaited: waitedOut.contains(signer))
+      declared: journals[signer], lastRunID: last?.runID,
+      hasServerChanged: last.map { $0.life != life } ?? hasServerChanged(sinceDeclarationOf: signer),
+      quarantines: openQuarantines,
+      hasWaited: waitedOut.contains(signer))
+  }
+
+  private func hasServerChanged(sinceDeclarationOf signer: String) -> Bool {
+    guard let declared = declaredAt[signer] else { return false }
+    return declared.milliseconds * 1_000 < life.startMicroseconds || vouchedLife != nil && !isContinuous
   }
 
   /// `Ledger.vouch`.

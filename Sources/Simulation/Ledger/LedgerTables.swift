@@ -175,6 +175,8 @@ struct LedgerTables: Sendable {
   var alarms: [Alarm] = []
   var wallets: [Address: BlockPlace] = [:]
   var journals: [String: DeclaredJournal] = [:]
+  /// When each name was declared.
+  var declaredAt: [String: Timestamp] = [:]
   var vouchings: [VouchingRow] = []
   /// In the order of their ids.
   var quarantines: [Quarantine] = []

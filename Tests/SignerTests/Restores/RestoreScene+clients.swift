@@ -1,49 +1,50 @@
 import Ledger
-import Logging
 import Payouts
-import Streams
+import Postgres
 import TestSupport
 import Testing
+import Tron
 
-@testable import Payoutctl
-
-/// Clients and operators of the scene. A payout is named by its number, whatever id an acceptance gave it.
+/// Clients of the scene. A payout is named by its number, whatever id an acceptance gave it.
 extension RestoreScene {
   static func reference(_ number: Int) -> Reference { Reference(payoutWithoutKey: PayingScene.payoutID(number)) }
 
-  /// Clients submit these payouts, each under its own key, once more where they have done so before: Ingest gives the request
-  /// another id and tells the log what it accepted.
-  func submit(_ numbers: some Sequence<Int> & Sendable) async throws {
+  /// Whom a payout pays: 1 and 2, 3 and 4, and so on are twins, of equal recipient and amount.
+  static func recipient(_ number: Int) -> Address { PayingScene.recipient(number + number % 2) }
+
+  /// Clients submit these payouts, each under its own key, once more where they have done so before: Ingest gives the
+  /// request another id and tells the log what it accepted.
+  ///
+  /// - Parameters:
+  ///   - milliseconds: in how much time they expire by their own end.
+  ///   - areKnown: whether the ledger must know every one of them already.
+  func submit(
+    _ numbers: some Sequence<Int> & Sendable, expiringIn milliseconds: Int64? = nil, areKnown: Bool = false
+  ) async throws {
+    var requests: [NewPayout] = []
     for number in numbers {
       let turn = submissions[number, default: 0]
       submissions[number] = turn + 1
+      if let milliseconds { expiries[number] = scene.clock.now().advanced(byMilliseconds: milliseconds) }
       let sealed = try scene.payout(
-        number + turn * 5_000, recipient: PayingScene.recipient(number), reference: Self.reference(number))
-      let request = NewPayout(
-        terms: sealed.terms, seal: sealed.seal, particulars: sealed.particulars,
-        fingerprint: [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 32))
-      let outcome = try await scene.ledger.accept([request], limits: AcceptanceLimits(hourly: nil, daily: nil))
-      switch outcome[0] {
-      case .accepted(let record):
-        let intent = Intent.accepted(AcceptedPayout(record, fingerprint: request.fingerprint))
-        try await log.appendIntents([intent.fields])
+        number + turn * 5_000, recipient: Self.recipient(number), reference: Self.reference(number),
+        expiresAt: expiries[number])
+      requests.append(
+        NewPayout(
+          terms: sealed.terms, seal: sealed.seal, particulars: sealed.particulars,
+          fingerprint: [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 32)))
+    }
+    let outcomes = try await scene.ledger.accept(requests, limits: AcceptanceLimits(hourly: nil, daily: nil))
+    var accepted: [[String: String]] = []
+    for (request, outcome) in zip(requests, outcomes) {
+      switch outcome {
+      case .accepted(let record) where !areKnown:
+        accepted.append(Intent.accepted(AcceptedPayout(record, fingerprint: request.fingerprint)).fields)
       case .replayed, .knownUnder: break
-      default: Issue.record("\(number): \(outcome)")
+      default: Issue.record("\(request.terms.id): \(outcome)")
       }
     }
-  }
-
-  /// Puts queued payouts into one batch, of which only this Signer hears, and lets it sign them.
-  func sign(_ numbers: ClosedRange<Int>, by name: String) async throws {
-    var ids: [PayoutID] = []
-    for number in numbers { ids.append(try await record(number).id) }
-    let randomness = [UInt8](repeating: UInt8(truncatingIfNeeded: numbers.lowerBound), count: 10)
-    let id = BatchID(at: scene.clock.now(), randomness: randomness)
-    for batch in try await scene.ledger.schedule(ids, maximumPerBatch: 100, newBatchID: { id }) {
-      try await scene.announce(batch.id)
-    }
-    guard let signer = running[name]?.steps else { throw SceneError("\(name) does not run") }
-    await carryOut(signer.sign)
+    if !accepted.isEmpty { try await log.appendIntents(accepted) }
   }
 
   /// The payout that stands under a number's reference.
@@ -57,50 +58,118 @@ extension RestoreScene {
     return record
   }
 
-  /// A person holds and rejects a payout that waits, by the command's own way.
-  func reject(_ number: Int) async throws {
-    let id = try await record(number).id
-    if try await record(number).status != .held {
-      try await scene.pool.executeScript(
-        """
-        UPDATE payouts SET status = 'held', held_from = status, hold_reason = 'operator_decision' WHERE id = '\(id)'
-        """)
+  /// What the ledger answers of many payouts at once, by number.
+  ///
+  /// - Parameter sql: asks for the `reference` and what is told of it, of references in `$1`.
+  private func answers<Answer>(
+    of numbers: some Sequence<Int> & Sendable, _ sql: PostgresStatement, _ read: (PostgresRow) throws -> Answer
+  ) async throws -> [Int: Answer] {
+    let numbers = Dictionary(uniqueKeysWithValues: numbers.map { (Self.reference($0).bytes, $0) })
+    var answers: [Int: Answer] = [:]
+    for row in try await scene.pool.execute(sql, [.bytesArray(Array(numbers.keys))]).rows {
+      if let number = try numbers[row.bytes("reference")] { answers[number] = try read(row) }
     }
-    let decide = DecideHeld(
-      ledger: scene.ledger, payout: id, decision: .reject, reason: "by policy", requiredConfirmations: 19,
-      intents: IntentRecorder(log, logger: Logger(label: "log", factory: { _ in SwiftLogNoOpLogHandler() })))
-    guard try await decide.run() == .rejected else { throw SceneError("\(number) was not rejected") }
+    return answers
   }
 
-  /// `payoutctl intents replay`.
-  @discardableResult
-  func replay() async throws -> ReplayIntents.Report {
-    try await ReplayIntents(
-      ledger: scene.ledger, log: log, seals: try SealVerifier(scene.sealer.publicKeyText), isDryRun: false
-    ).run()
+  /// The ids under which payouts stand.
+  ///
+  /// - Throws: `SceneError` where one is not there.
+  func ids(of numbers: some Collection<Int> & Sendable) async throws -> [Int: PayoutID] {
+    let ids = try await answers(of: numbers, "SELECT reference, id FROM payouts WHERE reference = ANY($1)") {
+      try PayoutID(bytes: $0.uuid("id"))
+    }
+    guard ids.count == numbers.count else { throw SceneError("\(numbers.filter { ids[$0] == nil }) are not there") }
+    return ids
   }
 
-  /// What is open of the fence.
-  func openFindings() async throws -> Int { try await scene.ledger.conditions().openFindings }
+  /// Where payouts stand.
+  ///
+  /// - Throws: `SceneError` where one is not there.
+  func statuses(of numbers: some Collection<Int> & Sendable) async throws -> [Int: PayoutStatus] {
+    let statuses = try await answers(of: numbers, "SELECT reference, status FROM payouts WHERE reference = ANY($1)") {
+      try #require(PayoutStatus(rawValue: $0.text("status")))
+    }
+    guard statuses.count == numbers.count else {
+      throw SceneError("\(numbers.filter { statuses[$0] == nil }) are not there")
+    }
+    return statuses
+  }
 
-  /// `payoutctl breaker close`.
-  func closeBreaker() async throws { _ = try await scene.ledger.closeBreaker(reason: "looked at") }
-
-  /// Every payout is at its end or waits for a person.
-  func isAtRest() async throws -> Bool {
-    try await scene.count(
+  /// The transactions of the payouts' newest attempts, where they have one.
+  func transactions(of numbers: some Sequence<Int> & Sendable) async throws -> [Int: TxID] {
+    try await answers(
+      of: numbers,
       """
-      SELECT count(*) FROM payouts WHERE status NOT IN
-        ('held', 'confirmed', 'failed', 'rejected', 'expired', 'cancelled', 'settled_externally')
-      """) == 0
+      SELECT DISTINCT ON (reference) reference, txid FROM attempts WHERE reference = ANY($1)
+      ORDER BY reference, number DESC
+      """
+    ) { try TxID($0.bytes("txid")) }
   }
 
-  func isContinuous() async throws -> Bool { try await scene.ledger.conditions().isContinuous }
+  /// Puts queued payouts into one batch, of which only this Signer hears, and lets it sign them.
+  func sign(_ numbers: ClosedRange<Int>, by name: String) async throws {
+    let ids = try await ids(of: numbers)
+    let randomness = [UInt8](repeating: UInt8(truncatingIfNeeded: numbers.lowerBound), count: 10)
+    let id = BatchID(at: scene.clock.now(), randomness: randomness)
+    let payouts = numbers.compactMap { ids[$0] }
+    for batch in try await scene.ledger.schedule(payouts, maximumPerBatch: 100, newBatchID: { id }) {
+      try await scene.announce(batch.id)
+    }
+    guard let signer = running[name]?.steps else { throw SceneError("\(name) does not run") }
+    await carryOut(signer.sign)
+  }
 
-  /// How often the chain paid each of these.
-  func payments(_ numbers: some Sequence<Int> & Sendable) async -> [Int: Int] {
-    var payments: [Int: Int] = [:]
-    for number in numbers { payments[number] = await scene.node.payments(to: PayingScene.recipient(number)).count }
+  /// Lets a Signer send what it has signed; nodes are too busy for all but these payouts.
+  func send(_ numbers: [Int], by name: String) async throws {
+    guard let signer = running[name]?.steps else { throw SceneError("\(name) does not run") }
+    let taken = Set(try await transactions(of: numbers).values)
+    await scene.node.setBroadcast { _, txid in
+      taken.contains(txid) ? nil : .answer(.serverBusy, "busy", takes: false)
+    }
+    await carryOut(signer.broadcast)
+    await scene.node.setBroadcast(nil)
+    #expect(await Set(scene.node.pending).isSuperset(of: taken))
+  }
+
+  /// From now on the token refuses to pay these, whoever tries.
+  func refuseAtTheToken(_ numbers: ClosedRange<Int>) async throws {
+    let (wallet, recipients) = (scene.wallet, Set(numbers.map(Self.recipient)))
+    let funds = try Amount(microUSDT: 1_000_000_000)
+    await scene.node.changeToken { token in
+      token.balances[wallet] = funds
+      token.refusedRecipients = recipients
+    }
+  }
+
+  /// How often the chain paid each of these recipients.
+  func payments(to recipients: some Sequence<Address> & Sendable) async -> [Address: Int] {
+    var payments: [Address: Int] = [:]
+    for recipient in recipients { payments[recipient] = await scene.node.payments(to: recipient).count }
     return payments
+  }
+
+  /// Holds every window of every limit against what counts in it.
+  func expectExactLimits() async throws {
+    let wrong = try await scene.pool.execute(
+      """
+      SELECT concat_ws(' ', w.scope, w.span, w.used, counted.amount) AS line
+      FROM limit_windows w CROSS JOIN LATERAL (
+        SELECT coalesce(sum(amount), 0) AS amount FROM (
+          SELECT amount FROM payouts
+          WHERE w.scope IN ('accepted', 'accepted_' || router)
+            AND CASE w.span WHEN 'hour' THEN hour_window ELSE day_window END = w.starts_at
+            AND status NOT IN ('failed', 'rejected', 'expired', 'cancelled', 'settled_externally')
+          UNION ALL
+          SELECT amount FROM attempts JOIN transactions USING (txid)
+          WHERE w.scope = 'signed' AND date_trunc(w.span, signed_at, 'UTC') = w.starts_at
+            AND (outcome IS NULL OR outcome = 'paid')) counting) counted
+      WHERE w.used <> counted.amount
+      """
+    ).rows.map { try $0.text("line") }
+    #expect(wrong.isEmpty)
+    let scopes = try await scene.pool.execute("SELECT DISTINCT scope FROM limit_windows WHERE used > 0").rows
+      .map { try $0.text("scope") }
+    #expect(Set(scopes) == ["accepted", "accepted_v0", "signed"])
   }
 }

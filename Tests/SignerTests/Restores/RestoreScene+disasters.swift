@@ -2,6 +2,7 @@ import Foundation
 import Keystore
 import Ledger
 import Payouts
+import Postgres
 import TestSupport
 import Testing
 
@@ -54,8 +55,10 @@ extension RestoreScene {
     try await scene.count("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint")
   }
 
-  /// Other programs write until the log is beyond a position.
-  func write(beyond position: Int64) async throws {
+  /// Clients, Monitor and Scheduler go on, and other programs write, until the log is beyond a position.
+  func write(beyond position: Int64, submitting numbers: [Int]) async throws {
+    try await submit(numbers)
+    await goRoundWithoutSigners()
     try await scene.pool.executeScript("CREATE TABLE IF NOT EXISTS other_work (x text)")
     while try await logPosition() <= position {
       try await scene.pool.executeScript("INSERT INTO other_work SELECT repeat('x', 900) FROM generate_series(1, 1000)")
@@ -64,6 +67,16 @@ extension RestoreScene {
   }
 
   // MARK: Disks
+
+  /// All that a running Signer's journal holds is in the database, and has its end there.
+  func expectEndsOfJournal(of name: String) async throws {
+    let txids = try await (running[name]?.journal.entries() ?? []).map(\.txid.bytes)
+    #expect(!txids.isEmpty)
+    let ended = try await scene.pool.execute(
+      "SELECT FROM transactions WHERE txid = ANY($1) AND status IN ('solid', 'failed_on_chain', 'dead')",
+      [.bytesArray(txids)])
+    #expect(ended.rows.count == txids.count)
+  }
 
   private func journal(of name: String, _ suffix: String = "") -> URL {
     folder.appendingPathComponent("\(name).journal\(suffix)")

@@ -46,8 +46,14 @@ extension Ledger {
     _ = try await connection.execute(
       """
       INSERT INTO quarantines (signer, cause, journal_id, expiration_ms, reason)
-      SELECT $1, $2, $3, coalesce($4, max_expiration_ms), $5 FROM ledger_settings
-      """, parameters + [request.expirationMilliseconds.map { .int8($0) } ?? .null, .text(request.reason)])
+      SELECT $1, $2, $3, greatest(coalesce($4, max_expiration_ms), CASE WHEN $2 = 'both_started' THEN
+        (SELECT max(expiration_ms - head_time_ms) + $6 FROM transactions) END),
+        $5 FROM ledger_settings
+      """,
+      parameters + [
+        request.expirationMilliseconds.map { .int8($0) } ?? .null, .text(request.reason),
+        .int8(QuarantineRequest.lifeRoundingMilliseconds),
+      ])
     return true
   }
 

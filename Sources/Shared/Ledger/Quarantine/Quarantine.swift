@@ -24,13 +24,18 @@ public enum QuarantineOutcome: String, Sendable, Hashable {
 
 /// A request for a quarantine.
 public struct QuarantineRequest: Sendable, Hashable {
+  /// By so much a transaction may expire sooner than it was configured to: its expiration carries ten bits of a
+  /// reference.
+  package static let lifeRoundingMilliseconds: Int64 = 1_024
+
   /// Whose vouching is replaced.
   public let signer: String
   /// Why it cannot be had.
   public let cause: QuarantineCause
   /// The journal that takes the place of the lost one, 16 bytes; nil for every other cause.
   public let journalID: [UInt8]?
-  /// How long what was signed in the lost part may live, in milliseconds; nil for `MAX_EXPIRATION_SECONDS`.
+  /// How long what was signed in the lost part may live, in milliseconds; nil for `MAX_EXPIRATION_SECONDS`. Where both
+  /// have started, the longest life that the database knows counts where it is longer.
   public let expirationMilliseconds: Int64?
   /// In a person's or program's words.
   public let reason: String
