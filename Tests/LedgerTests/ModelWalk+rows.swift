@@ -117,8 +117,8 @@ extension ModelWalk {
     return lines.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.joined(separator: "\n")
   }
 
-  /// After two transactions at once: their webhooks' numbers are in the order that they came to, one of each payout after
-  /// the other.
+  /// After two transactions at once, or one that changed several payouts: their webhooks' numbers are in the order that they
+  /// came to, one of each payout after the other.
   mutating func takeOverOrderOfWebhooks() async throws {
     guard model.webhooks.count > 1 else { return }
     let real = try await test.rows(
