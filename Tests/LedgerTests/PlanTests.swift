@@ -130,6 +130,13 @@ import Testing
         ("depths", "payouts_under_way", { try await ledger.stageDepths(countingAtMost: 10_000).count }),
         ("depths of held", "payouts_held", { try await ledger.stageDepths(countingAtMost: nil).count }),
         ("attempts", "attempts_by_payout", { try await ledger.attempts(of: Sample.payoutID(1)).count + 1 }),
+        (
+          "longest life", "transactions_life",
+          {
+            let request = QuarantineRequest(signer: TestLedger.signer, cause: .bothStarted, reason: "a test")
+            return try await ledger.requestQuarantine(request) == .requested ? 1 : 0
+          }
+        ),
         ("history", "payout_events_by_payout", { try await ledger.history(of: Sample.payoutID(1)).count }),
       ]
       for (name, index, step) in steps {

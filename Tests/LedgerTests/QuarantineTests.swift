@@ -6,56 +6,7 @@ import Testing
 @testable import Ledger
 
 /// The wait that stands in for a vouching that cannot be had (DESIGN.md §3 "Continuity").
-@Suite struct QuarantineTests {
-  private static let second = "signer-2"
-  private static let secondID = [UInt8](repeating: 0x4b, count: 16)
-  private static let newID = [UInt8](repeating: 0x4c, count: 16)
-  /// Twice the clock bound and the longest life of a transaction, as `TestLedger.installation` has them.
-  private static let wholeWait: Int64 = 2 * 60_000 + 600_000
-
-  private func declareSecond(_ test: TestLedger) async throws {
-    _ = try await test.ledger.declare(
-      wallet: Sample.wallet, signer: Self.second, journalID: Self.secondID, begin: test.place(100))
-  }
-
-  private func ask(
-    _ test: TestLedger, _ cause: QuarantineCause, signer: String = second, journalID: [UInt8]? = nil,
-    expiration: Int64? = nil
-  ) async throws -> QuarantineAnswer {
-    try await test.ledger.requestQuarantine(
-      QuarantineRequest(
-        signer: signer, cause: cause, journalID: journalID, expirationMilliseconds: expiration, reason: "a test"))
-  }
-
-  private func life(_ test: TestLedger) async throws -> ServerLife {
-    try await test.ledger.vouchingState(signer: TestLedger.signer).life
-  }
-
-  @discardableResult
-  private func begin(_ test: TestLedger, headTime: Timestamp? = nil) async throws -> QuarantineBeginning {
-    try await test.ledger.beginQuarantines(
-      head: Sample.place(100, at: headTime ?? test.now), under: life(test))
-  }
-
-  /// Both views go to the next block, which has that time.
-  private func block(
-    _ test: TestLedger, at time: Timestamp, views: Set<CursorView> = [.head, .solid], headBranch: UInt8 = 0
-  ) async throws {
-    if views.contains(.head), let cursor = try await test.ledger.cursor(.head) {
-      let head = HeadBlock(
-        place: Sample.place(cursor.number + 1, at: time, branch: headBranch), transactions: [], suspects: [],
-        keepAbove: 0)
-      #expect(try await test.ledger.apply(head: head, after: cursor))
-    }
-    if views.contains(.solid), let cursor = try await test.ledger.cursor(.solid) {
-      #expect(try await test.solid(cursor.number + 1, at: time))
-    }
-  }
-
-  private func untilOfOpen(_ test: TestLedger) async throws -> Timestamp {
-    try #require(try await test.ledger.quarantines(atMost: 1).first?.until)
-  }
-
+@Suite struct QuarantineTests: QuarantineScene {
   // "Quarantine replaces a vouching that cannot be had (a Signer away …): until the fence has read every block without a gap
   // up to a solid one whose time ≥ own clock when it began + twice the clock bound + MAX_EXPIRATION_SECONDS."
   @Test func `a quarantine ends with the first vouching after its blocks were read, by both views`() async throws {
@@ -210,55 +161,6 @@ import Testing
       #expect(try await test.ledger.quarantines(atMost: 1).map(\.outcome) == [.vouched])
       #expect(try await test.ledger.declaredJournal(of: Self.second)?.journalID == Self.secondID)
       #expect(try await test.vouch() == .vouched(putBack: [], missing: []))
-    }
-  }
-
-  // "Where Signer and server have both started since the last vouching …: the same wait with the configured expiration";
-  // "signer init, which … where the wallet has a past, waits one quarantine".
-  @Test(arguments: [QuarantineCause.bothStarted, .walletPast])
-  func `a Signer whose own word is not enough waits first`(cause: QuarantineCause) async throws {
-    try await withLedger { test async throws in
-      try await test.freeze()
-      try await test.loseContinuity()
-      var (signer, journalID) = (TestLedger.signer, TestLedger.journalID)
-      var wait = Self.wholeWait
-      if cause == .bothStarted {
-        #expect(try await ask(test, cause, signer: signer, expiration: 30_000) == .requested)
-        wait = 2 * 60_000 + 30_000
-      } else {
-        (signer, journalID) = (Self.second, Self.secondID)
-        #expect(
-          try await test.ledger.declare(
-            wallet: Sample.wallet, signer: signer, journalID: journalID, begin: test.place(100), waits: true)
-            == .declared)
-      }
-      let life = try await life(test)
-      let word = TestLedger.vouching(life, signer: signer, names: [signer], journalID: journalID)
-      #expect(try await test.ledger.vouch(word, journal: []) == .waitsForQuarantine)
-      #expect(try await begin(test) == .begun([signer: test.now.advanced(byMilliseconds: wait)]))
-      #expect(try await test.ledger.vouch(word, journal: []) == .waitsForQuarantine)
-      try await block(test, at: untilOfOpen(test))
-      let missing = cause == .bothStarted ? [] : [TestLedger.signer]
-      #expect(try await test.ledger.vouch(word, journal: []) == .vouched(putBack: [], missing: missing))
-    }
-  }
-
-  // Two Signers wait; whoever vouches first ends both waits, and the other must not begin anew.
-  @Test func `a Signer whose wait another one ended has waited`() async throws {
-    try await withLedger { test async throws in
-      try await test.freeze()
-      try await declareSecond(test)
-      try await test.loseContinuity()
-      for signer in [TestLedger.signer, Self.second] {
-        #expect(try await ask(test, .bothStarted, signer: signer, expiration: 30_000) == .requested)
-      }
-      try await begin(test)
-      try await block(test, at: untilOfOpen(test))
-      #expect(try await !test.ledger.vouchingState(signer: TestLedger.signer).hasWaited)
-      let word = TestLedger.vouching(try await life(test), signer: Self.second, journalID: Self.secondID)
-      #expect(try await test.ledger.vouch(word, journal: []) == .vouched(putBack: [], missing: []))
-      let other = try await test.ledger.vouchingState(signer: TestLedger.signer)
-      #expect(other.hasWaited && other.quarantines.isEmpty && other.isContinuous)
     }
   }
 

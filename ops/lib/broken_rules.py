@@ -126,7 +126,7 @@ RULES = {
                 "        WHERE solid.view = 'solid')\n",
             )
         ],
-        "caught by": ["test ^LedgerTests.QuarantineTests", "test ^SignerTests.RestoreTests"],
+        "caught by": ["test ^LedgerTests.(QuarantineTests|OwnWordTests)", "test ^SignerTests.RestoreTests"],
     },
     "cancel or expiry while not continuous": {
         "edits": [

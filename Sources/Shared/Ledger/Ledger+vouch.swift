@@ -73,13 +73,16 @@ extension Ledger: SignerLedger {
     }
   }
 
-  /// Whether a quarantine of its own name says that its word is not enough. It is where its journal was believed lost, or
-  /// where it was believed to be away.
+  /// Whether a quarantine of its own name says that its word is not enough: there is one that waits, and it, or one whose
+  /// place it took, is no mere belief that the journal was lost or its Signer away.
   private static func mustWait(_ signer: String, on connection: PostgresConnection) async throws -> Bool {
     let open = try await connection.execute(
       """
-      SELECT FROM quarantines
-      WHERE signer = $1 AND ended_at IS NULL AND cause IN ('both_started', 'wallet_past')
+      SELECT FROM quarantines open JOIN quarantines doubt ON doubt.signer = open.signer AND doubt.id <= open.id
+        AND doubt.cause IN ('both_started', 'wallet_past')
+      WHERE open.signer = $1 AND open.ended_at IS NULL AND NOT quarantine_is_over(open)
+        AND NOT EXISTS (SELECT FROM quarantines settled WHERE settled.signer = open.signer
+          AND settled.id BETWEEN doubt.id AND open.id AND settled.outcome IN ('waited', 'vouched'))
       """, [.text(signer)])
     return !open.rows.isEmpty
   }

@@ -25,6 +25,7 @@ struct Migrator {
     Migration(number: 9, name: "depths", sql: M009Depths.sql),
     Migration(number: 10, name: "quarantine", sql: M010Quarantine.sql),
     Migration(number: 11, name: "orders", sql: M011Orders.sql),
+    Migration(number: 12, name: "waits", sql: M012Waits.sql),
   ]
 
   /// The number of the newest one.

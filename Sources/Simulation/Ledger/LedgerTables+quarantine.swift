@@ -17,6 +17,7 @@ extension LedgerTables {
     let request: QuarantineRequest
     let declaredBy: String
     let declaredAt: Timestamp
+    let declaredUnder: ServerLife
     var wait: Wait?
     var endedAt: Timestamp?
     var outcome: QuarantineOutcome?
@@ -37,7 +38,9 @@ extension LedgerTables {
       return .unknownSigner
     }
     switch request.cause {
-    case .signerAway: if isContinuous { return .notNeeded }
+    case .signerAway:
+      if isContinuous { return .notNeeded }
+      if openQuarantine(of: request.signer) != nil { return .standing }
     case .journalLost: if journals[request.signer]?.journalID == request.journalID { return .notNeeded }
     case .bothStarted, .walletPast: break
     }
@@ -46,26 +49,32 @@ extension LedgerTables {
 
   /// - Returns: false where the same stands already.
   mutating func store(_ request: QuarantineRequest) -> Bool {
+    var replaced: QuarantineRequest?
     if let index = openQuarantine(of: request.signer) {
       let standing = quarantines[index].request
       if (standing.cause, standing.journalID) == (request.cause, request.journalID) { return false }
       endQuarantine(index, as: .replaced)
+      replaced = standing
     }
     quarantines.append(
       Quarantine(
-        id: Int64(quarantines.count + 1), request: withLongestLife(request), declaredBy: actor, declaredAt: now))
+        id: Int64(quarantines.count + 1), request: lengthened(request, replacing: replaced), declaredBy: actor,
+        declaredAt: now, declaredUnder: life))
     return true
   }
 
-  /// The longest life that the database knows counts where both have started.
-  private func withLongestLife(_ request: QuarantineRequest) -> QuarantineRequest {
-    let lives = transactions.values.map { $0.entry.expiration.milliseconds(since: $0.entry.headTime) }
-    guard request.cause == .bothStarted, let longest = lives.max() else { return request }
+  /// The longest life that the database knows counts where both have started, and the length of the wait whose place this
+  /// one takes.
+  private func lengthened(_ request: QuarantineRequest, replacing replaced: QuarantineRequest?) -> QuarantineRequest {
+    var expiration = request.expirationMilliseconds ?? Self.maximumExpirationMilliseconds
+    if request.cause == .bothStarted {
+      let lives = transactions.values.map { $0.entry.expiration.milliseconds(since: $0.entry.headTime) }
+      let longest = lives.max() ?? 0
+      expiration = max(expiration, longest + QuarantineRequest.lifeRoundingMilliseconds)
+    }
+    if let length = replaced?.expirationMilliseconds { expiration = max(expiration, length) }
     return QuarantineRequest(
-      signer: request.signer, cause: request.cause, journalID: request.journalID,
-      expirationMilliseconds: max(
-        request.expirationMilliseconds ?? Self.maximumExpirationMilliseconds,
-        longest + QuarantineRequest.lifeRoundingMilliseconds),
+      signer: request.signer, cause: request.cause, journalID: request.journalID, expirationMilliseconds: expiration,
       reason: request.reason)
   }
 
@@ -85,7 +94,8 @@ extension LedgerTables {
     guard difference <= Self.clockBoundMilliseconds else { return .clocksDiffer(milliseconds: difference) }
     var begun: [String: Timestamp] = [:]
     for (index, row) in quarantines.enumerated() where row.endedAt == nil && row.wait?.life != life {
-      let expiration = row.request.expirationMilliseconds ?? Self.maximumExpirationMilliseconds
+      var expiration = row.request.expirationMilliseconds ?? Self.maximumExpirationMilliseconds
+      if row.declaredUnder != life { expiration = max(expiration, Self.maximumExpirationMilliseconds) }
       let until = now.advanced(byMilliseconds: 2 * Self.clockBoundMilliseconds + expiration)
       let begin = cursors[.solid]?.number ?? wallets.values.map(\.number).min() ?? 0
       quarantines[index].wait = Quarantine.Wait(life: life, beganAt: now, beginBlockNumber: begin, until: until)
@@ -136,7 +146,10 @@ extension LedgerTables {
 
   /// `Ledger.mustWait`.
   func mustWait(_ signer: String) -> Bool {
-    openQuarantine(of: signer).map { [.bothStarted, .walletPast].contains(quarantines[$0].request.cause) } ?? false
+    guard let open = openQuarantine(of: signer), !isOver(quarantines[open]) else { return false }
+    return quarantines[...open].reversed().filter { $0.request.signer == signer }
+      .prefix { $0.outcome == nil || $0.outcome == .replaced }
+      .contains { [.bothStarted, .walletPast].contains($0.request.cause) }
   }
 
   /// A quarantine of its name ends when a Signer vouches.

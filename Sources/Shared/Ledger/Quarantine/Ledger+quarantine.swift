@@ -12,14 +12,18 @@ extension Ledger {
         SELECT continuous() AS continuous, j.journal_id,
           EXISTS (SELECT FROM retired_journals WHERE journal_id = $2)
             OR EXISTS (SELECT FROM journals WHERE journal_id = $2 AND signer <> $1) AS retired,
-          j.signer IS NOT NULL OR EXISTS (SELECT FROM vouchings WHERE $1 = ANY (signer_names)) AS known
+          j.signer IS NOT NULL OR EXISTS (SELECT FROM vouchings WHERE $1 = ANY (signer_names)) AS known,
+          EXISTS (SELECT FROM quarantines WHERE signer = $1 AND ended_at IS NULL) AS waits
         FROM (VALUES (1)) one LEFT JOIN journals j ON j.signer = $1
         """, [.text(request.signer), request.journalID.map { .bytes($0) } ?? .null]
       ).single()
       if try row.bool("retired") { return .retiredJournal }
       guard try row.bool("known") else { return .unknownSigner }
       switch request.cause {
-      case .signerAway: if try row.bool("continuous") { return .notNeeded }
+      case .signerAway:
+        if try row.bool("continuous") { return .notNeeded }
+        // Whatever it waits for asks no less: a Signer's word ends this one, and not every other one.
+        if try row.bool("waits") { return .standing }
       case .journalLost: if try row.bytesOrNil("journal_id") == request.journalID { return .notNeeded }
       case .bothStarted, .walletPast: break
       }
@@ -27,6 +31,8 @@ extension Ledger {
     }
   }
 
+  /// What takes the place of another wait is no shorter, and asks no less of the Signer's word (`mustWait`).
+  ///
   /// - Returns: false where the same stands already.
   static func store(_ request: QuarantineRequest, on connection: PostgresConnection) async throws -> Bool {
     let parameters: [PostgresParameter] = [
@@ -38,21 +44,23 @@ extension Ledger {
         AND ended_at IS NULL
       """, parameters)
     guard standing.rows.isEmpty else { return false }
-    _ = try await connection.execute(
+    let replaced = try await connection.execute(
       """
       UPDATE quarantines SET ended_at = ledger_now(), ended_by = current_setting('application_name'),
         outcome = 'replaced' WHERE signer = $1 AND ended_at IS NULL
+      RETURNING expiration_ms
       """, [.text(request.signer)])
     _ = try await connection.execute(
       """
       INSERT INTO quarantines (signer, cause, journal_id, expiration_ms, reason)
       SELECT $1, $2, $3, greatest(coalesce($4, max_expiration_ms), CASE WHEN $2 = 'both_started' THEN
-        (SELECT max(expiration_ms - head_time_ms) + $6 FROM transactions) END),
+        (SELECT max(expiration_ms - head_time_ms) + $6 FROM transactions) END, $7),
         $5 FROM ledger_settings
       """,
       parameters + [
         request.expirationMilliseconds.map { .int8($0) } ?? .null, .text(request.reason),
         .int8(QuarantineRequest.lifeRoundingMilliseconds),
+        try replaced.rows.first.map { .int8(try $0.int8("expiration_ms")) } ?? .null,
       ])
     return true
   }
@@ -87,14 +95,17 @@ extension Ledger {
   }
 
   /// From where Monitor stands on: it reads block after block. A database that went back in time has the cursors of its
-  /// own time, so that the lost part is read again.
+  /// own time, so that the lost part is read again. A shorter wait than the longest that there can be was measured by what
+  /// was known under one life: under another one it is not believed.
   private static let beginning: PostgresStatement = """
     UPDATE quarantines q SET system_identifier = s.system_identifier, timeline = s.timeline,
       server_start = s.server_start, transactions_oid = s.transactions_oid,
       transactions_file_node = s.transactions_file_node, began_at = ledger_now(),
       begin_block_number = coalesce((SELECT number FROM chain_cursors WHERE view = 'solid'),
         (SELECT min(begin_block_number) FROM wallets), 0),
-      until_ms = unix_ms(ledger_now()) + 2 * l.clock_bound_ms + q.expiration_ms
+      until_ms = unix_ms(ledger_now()) + 2 * l.clock_bound_ms + CASE
+        WHEN q.declared_under IS DISTINCT FROM server_life_text() THEN greatest(q.expiration_ms, l.max_expiration_ms)
+        ELSE q.expiration_ms END
     FROM server_life() s, ledger_settings l
     WHERE q.ended_at IS NULL AND NOT is_of_present_life(q)
     RETURNING q.signer, q.cause, q.reason, q.until_ms
