@@ -21,7 +21,7 @@ struct BroadcastTransactions: Sendable {
   static let atOnce = 200
   static let concurrently = 8
   /// For how long new ones of a lot are begun, in milliseconds: with slow nodes a round must end within a worker's drain. The
-  /// others are given back at once, so that they come first in the next round.
+  /// others are given back at once with their places, so that they come first in the next round.
   static let roundMilliseconds: Int64 = 5_000
 
   let ledger: any SignerLedger
@@ -59,7 +59,9 @@ struct BroadcastTransactions: Sendable {
     let taken = answers.filter(\.isTaken).count
     state.record(taken: taken, refused: answers.count - taken)
     metrics?.count(taken: taken, refused: answers.count - taken)
-    try await ledger.record(answers + unbegun.map { BroadcastRecord(unbegun: $0.txid) })
+    try await ledger.record(
+      answers
+        + unbegun.map { BroadcastRecord(unbegun: $0.txid, dueSince: lot.dueSince[$0.txid] ?? look.head.time) })
     try await tellMonitor(answers)
     return .worked
   }

@@ -59,6 +59,33 @@ import Testing
     }
   }
 
+  // "Sends them until they are in a block": those for which a round had no time keep their places before all that came due
+  // later, so that slow nodes let none wait for ever.
+  @Test func `a lot comes in the order in which it was due; what was not begun keeps its place`() async throws {
+    try await withLedger { test async throws in
+      try await test.freeze()
+      try await test.signed(3)
+      for number in 1...3 {
+        try await test.force(
+          """
+          UPDATE transactions SET next_broadcast_at = ledger_now() - \(number) * interval '1 second'
+          WHERE txid = \(Sample.sql(test.txid(number).bytes))
+          """)
+      }
+      let lot = try await test.ledger.takeForBroadcast(
+        wallet: Sample.wallet, headTime: test.now, leaseMilliseconds: 15_000, atMost: 2)
+      #expect(lot.transactions.map(\.txid) == [test.txid(3), test.txid(2)])
+      #expect(lot.dueSince[test.txid(2)] == test.now.advanced(byMilliseconds: -2_000))
+      try await test.ledger.record(
+        lot.transactions.map { entry in
+          BroadcastRecord(unbegun: entry.txid, dueSince: lot.dueSince[entry.txid] ?? test.now)
+        })
+      #expect(try await test.rows("SELECT count(*) FROM transactions WHERE last_answer IS NOT NULL") == ["0"])
+      #expect(try await test.take(atMost: 2).map(\.txid) == [test.txid(3), test.txid(2)])
+      #expect(try await test.take().map(\.txid) == [test.txid(1)])
+    }
+  }
+
   // Proves what answers do: taken ones are sent and their payouts broadcast, refused ones come again when told; an
   // answer never touches what is in a block or has ended, and never ends anything.
   @Test func `answers move forwards and end nothing`() async throws {

@@ -198,28 +198,36 @@ struct ModelWalk {
       return try await record(answersTo: out.map(\.entry.txid).sorted())
     }
     let headTime = model.now.advanced(byMilliseconds: -Int64(roll(40_000)))
-    let taken = Taken<[JournalEntry]>()
+    let taken = Taken<BroadcastLot>()
     try await compare("take") { ledger in
       let lot = try await ledger.takeForBroadcast(
         wallet: Sample.wallet, headTime: headTime, leaseMilliseconds: 15_000, atMost: 10_000)
-      taken.put(lot.transactions)
-      return "\(lot.isContinuous) \(lot.transactions.map { "\($0.txid) \($0.payouts.map(\.payout))" }.sorted())"
+      taken.put(lot)
+      return Self.text(of: lot)
     } _: { tables in
-      let taken = tables.takeForBroadcast(
-        wallet: Sample.wallet, headTime: headTime, leaseMilliseconds: 15_000, atMost: 10_000)
-      return "\(taken.isContinuous) \(taken.transactions.map { "\($0.txid) \($0.payouts.map(\.payout))" }.sorted())"
+      return Self.text(
+        of: tables.takeForBroadcast(
+          wallet: Sample.wallet, headTime: headTime, leaseMilliseconds: 15_000, atMost: 10_000))
     }
     guard let lot = taken.value else { return }
     let known = Set(journal.map(\.txid))
-    journal += lot.filter { !known.contains($0.txid) }
-    try await record(answersTo: lot.map(\.txid))
+    journal += lot.transactions.filter { !known.contains($0.txid) }
+    try await record(answersTo: lot.transactions.map(\.txid), lot.dueSince)
   }
 
-  private mutating func record(answersTo txids: [TxID]) async throws {
-    let answers = txids.filter { _ in roll(4) > 0 }.map { txid in
-      BroadcastRecord(txid: txid, isTaken: roll(3) > 0, answer: "answer", retryMilliseconds: 3_000)
+  private static func text(of lot: BroadcastLot) -> String {
+    let transactions = lot.transactions.map { entry in
+      "\(entry.txid) \(entry.payouts.map(\.payout)) \(lot.dueSince[entry.txid].map { "\($0)" } ?? "-")"
     }
-    try await compare("record \(answers.map { "\($0.txid) \($0.isTaken)" })") {
+    return "\(lot.isContinuous) \(transactions)"
+  }
+
+  private mutating func record(answersTo txids: [TxID], _ dueSince: [TxID: Timestamp] = [:]) async throws {
+    let answers = txids.filter { _ in roll(4) > 0 }.map { txid in
+      if let due = dueSince[txid], roll(4) == 0 { return BroadcastRecord(unbegun: txid, dueSince: due) }
+      return BroadcastRecord(txid: txid, isTaken: roll(3) > 0, answer: "answer", retryMilliseconds: 3_000)
+    }
+    try await compare("record \(answers.map { "\($0.txid) \($0.isTaken) \($0.dueSince != nil)" })") {
       try await $0.record(answers)
       return "done"
     } _: {

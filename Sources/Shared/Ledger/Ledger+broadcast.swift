@@ -13,21 +13,26 @@ extension Ledger {
       let taken = try await connection.execute(
         """
         WITH due AS (
-          SELECT txid FROM transactions
+          SELECT txid, next_broadcast_at AS due_since FROM transactions
           WHERE status IN ('signed', 'sent') AND next_broadcast_at <= ledger_now() AND wallet = $1
             AND expiration_ms > $2
           ORDER BY next_broadcast_at LIMIT $4 FOR UPDATE SKIP LOCKED
         )
         UPDATE transactions t SET next_broadcast_at = ledger_now() + $3 * interval '1 millisecond'
         FROM due WHERE t.txid = due.txid
-        RETURNING t.txid
+        RETURNING t.txid, due.due_since
         """,
         [.bytes(wallet.bytes), .int8(headTime.milliseconds), .int8(leaseMilliseconds), .int8(Int64(count))])
       let state = try await connection.execute("SELECT *, continuous() AS continuous FROM server_life()", []).single()
+      var dueSince: [TxID: Timestamp] = [:]
+      for row in taken.rows { dueSince[try TxID(row.bytes("txid"))] = try row.time("due_since") }
+      let entries = try await Ledger.journalEntries(of: Array(dueSince.keys), on: connection)
       return BroadcastLot(
         life: try ServerLife(state), isContinuous: try state.bool("continuous"),
-        transactions: try await Ledger.journalEntries(
-          of: taken.rows.map { try TxID($0.bytes("txid")) }, on: connection))
+        transactions: entries.sorted { first, second in
+          guard let one = dueSince[first.txid], let other = dueSince[second.txid] else { return false }
+          return (one, first.signedAt, first.txid) < (other, second.signedAt, second.txid)
+        }, dueSince: dueSince)
     }
   }
 
@@ -77,7 +82,8 @@ extension Ledger {
   public func record(_ answers: [BroadcastRecord]) async throws {
     guard !answers.isEmpty else { return }
     let taken = answers.filter(\.isTaken)
-    let refused = answers.filter { !$0.isTaken }
+    let refused = answers.filter { !$0.isTaken && $0.dueSince == nil }
+    let unbegun = answers.compactMap { answer in answer.dueSince.map { (txid: answer.txid, dueSince: $0) } }
     try await transaction { connection in
       _ = try await connection.pipeline([
         (Ledger.lockTransactions, [.bytesArray(answers.map(\.txid.bytes))]),
@@ -103,6 +109,14 @@ extension Ledger {
         ),
         (
           """
+          UPDATE transactions t SET next_broadcast_at = timestamptz 'epoch' + n.due_ms * interval '1 millisecond'
+          FROM unnest($1::bytea[], $2::bigint[]) AS n (txid, due_ms)
+          WHERE t.txid = n.txid AND t.status IN ('signed', 'sent')
+          """,
+          [.bytesArray(unbegun.map(\.txid.bytes)), .int8Array(unbegun.map(\.dueSince.milliseconds))]
+        ),
+        (
+          """
           UPDATE payouts p SET status = 'broadcast', note = 'txid ' || encode(a.txid, 'hex')
           FROM attempts a
           WHERE a.txid = ANY ($1::bytea[]) AND a.outcome IS NULL AND p.reference = a.reference AND p.status = 'signed'
@@ -112,11 +126,6 @@ extension Ledger {
       ])
     }
   }
-}
-
-extension BroadcastRecord {
-  /// One that was taken to be sent and given to no node: it is due again at once.
-  public init(unbegun txid: TxID) { self.init(txid: txid, isTaken: false, answer: nil, retryMilliseconds: 0) }
 }
 
 extension ServerLife {

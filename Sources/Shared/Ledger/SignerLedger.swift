@@ -247,16 +247,19 @@ public struct BroadcastLot: Sendable, Hashable {
   public let life: ServerLife
   /// Whether the history is vouched for.
   public let isContinuous: Bool
-  /// As a journal holds them.
+  /// As a journal holds them; those to be sent in the order in which they were due.
   public let transactions: [JournalEntry]
+  /// Since when each of those to be sent was due.
+  public let dueSince: [TxID: Timestamp]
 
   /// Of its parts; for this package's own ledgers.
   package init(
-    life: ServerLife, isContinuous: Bool, transactions: [JournalEntry]
+    life: ServerLife, isContinuous: Bool, transactions: [JournalEntry], dueSince: [TxID: Timestamp] = [:]
   ) {
     self.life = life
     self.isContinuous = isContinuous
     self.transactions = transactions
+    self.dueSince = dueSince
   }
 }
 
@@ -270,6 +273,8 @@ public struct BroadcastRecord: Sendable, Hashable {
   public let answer: String?
   /// Where it was not taken: when to try again, in milliseconds.
   public let retryMilliseconds: Int64
+  /// Where no node was asked: since when it was due, and is again.
+  public let dueSince: Timestamp?
 
   /// An answer.
   public init(txid: TxID, isTaken: Bool, answer: String?, retryMilliseconds: Int64) {
@@ -277,6 +282,17 @@ public struct BroadcastRecord: Sendable, Hashable {
     self.isTaken = isTaken
     self.answer = answer
     self.retryMilliseconds = retryMilliseconds
+    dueSince = nil
+  }
+
+  /// One that was taken to be sent and given to no node: it keeps its place, so that with slow nodes those that become due
+  /// meanwhile do not pass it again and again.
+  public init(unbegun txid: TxID, dueSince: Timestamp) {
+    self.txid = txid
+    isTaken = false
+    answer = nil
+    retryMilliseconds = 0
+    self.dueSince = dueSince
   }
 }
 

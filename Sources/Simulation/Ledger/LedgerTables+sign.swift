@@ -178,12 +178,15 @@ extension LedgerTables {
     let due = transactions.values.filter {
       ($0.status == .signed || $0.status == .sent) && $0.nextBroadcastAt <= now && $0.entry.wallet == wallet
         && $0.entry.expiration > headTime && !beside.transactions.contains($0.entry.txid)
-    }.sorted { ($0.nextBroadcastAt, $0.entry.txid) < ($1.nextBroadcastAt, $1.entry.txid) }.prefix(count)
+    }.sorted {
+      ($0.nextBroadcastAt, $0.entry.signedAt, $0.entry.txid) < ($1.nextBroadcastAt, $1.entry.signedAt, $1.entry.txid)
+    }.prefix(count)
     for transaction in due {
       transactions[transaction.entry.txid]?.nextBroadcastAt = now.advanced(byMilliseconds: leaseMilliseconds)
     }
     return BroadcastLot(
-      life: life, isContinuous: isContinuous, transactions: due.map { journalEntry(of: $0.entry) })
+      life: life, isContinuous: isContinuous, transactions: due.map { journalEntry(of: $0.entry) },
+      dueSince: Dictionary(uniqueKeysWithValues: due.map { ($0.entry.txid, $0.nextBroadcastAt) }))
   }
 
   private func journalEntry(of columns: SignedColumns) -> JournalEntry {
@@ -208,6 +211,8 @@ extension LedgerTables {
       row.lastAnswer = answer.answer ?? row.lastAnswer
       if answer.isTaken {
         row.status = .sent
+      } else if let due = answer.dueSince {
+        row.nextBroadcastAt = due
       } else {
         row.nextBroadcastAt = now.advanced(byMilliseconds: answer.retryMilliseconds)
       }
