@@ -21,6 +21,7 @@ struct CountProducers: Sendable {
   /// How many producers the network has; nil for as many as are seen.
   let knownProducers: Int?
   let headers = RecentHeaders()
+  let known = KnownProducers()
 
   /// So many of n producers make a block solid.
   static func needed(of producers: Int) -> Int { producers - producers * 3 / 10 }
@@ -29,17 +30,19 @@ struct CountProducers: Sendable {
   ///
   /// - Parameters:
   ///   - block: one that a quorum has.
-  ///   - node: shows the headers that are not known yet.
+  ///   - round: its node shows the headers that are not known yet.
+  ///   - log: notes which nodes say something else of producers' signatures than a quorum.
   /// - Throws: `ChainReadError.notYetSolid`, or why the headers could not be had.
-  func check(_ block: BlockHeader, by node: any TronNode) async throws {
+  func check(_ block: BlockHeader, _ round: NodeRound, noting log: DisagreementLog) async throws {
     headers.note(block)
-    let producers = try await producersBelow(block, node)
+    if block.signature == .byWitness { known.note(block) }
+    let producers = try await producersBelow(block, round.node)
     let needed = Self.needed(of: max(producers, 1))
     var found = 0
     // What was read of another branch leads nowhere; then the node's own branch is read.
     for usesMemory in [true, false] {
       do {
-        found = try await producersAbove(block, upTo: needed, node, usesMemory: usesMemory)
+        found = try await producersAbove(block, upTo: needed, round, log, usesMemory: usesMemory)
       } catch ChainReadError.gap where usesMemory { continue }
       if found >= needed { return }
     }
@@ -68,7 +71,7 @@ struct CountProducers: Sendable {
   }
 
   private func producersAbove(
-    _ block: BlockHeader, upTo needed: Int, _ node: any TronNode, usesMemory: Bool
+    _ block: BlockHeader, upTo needed: Int, _ round: NodeRound, _ log: DisagreementLog, usesMemory: Bool
   ) async throws -> Int {
     var producers: Set<Address?> = [block.witness]
     var tip = block
@@ -76,15 +79,57 @@ struct CountProducers: Sendable {
       if usesMemory, let known = headers.onlyChild(of: tip.id) {
         tip = known
       } else {
-        guard let read = try await node.header(tip.number + 1, .head) else { break }
+        guard let read = try await round.node.header(tip.number + 1, .head) else { break }
         guard read.parentID == tip.id else { throw ChainReadError.gap(above: tip.number) }
         if let flaw = read.flaw { throw TronNodeError(.inconsistent, call: "block \(read.number)", reason: flaw) }
         headers.note(read)
         tip = read
       }
+      guard try await isByProducer(tip, round, log) else { break }
       producers.insert(tip.witness)
     }
     return producers.count
+  }
+
+  /// Whether a producer of the network has signed this header.
+  ///
+  /// Anybody can make headers that name accounts of his own, and sign them; and an account's witness permission may name
+  /// another key than its own (reference §1.6), which no block tells. So a producer and its key count once an agreed block
+  /// is by them, or a quorum has shown one: what one node makes up is signed by keys that nobody else has seen.
+  private func isByProducer(
+    _ header: BlockHeader, _ round: NodeRound, _ log: DisagreementLog
+  ) async throws -> Bool {
+    guard header.signature != .invalid else { return false }
+    if known.contains(header) { return true }
+    // What memory holds may be another node's word, and must not count as this one's vote.
+    guard let shown = try await round.node.header(header.number, .head), shown.id == header.id,
+      shown.signature == header.signature
+    else { return false }
+    do {
+      try await round.agreeOnSignature(of: header, .head, noting: log)
+    } catch is ChainReadError { return false }
+    known.note(header)
+    return true
+  }
+}
+
+/// The producers that a quorum has seen, and the keys that they sign with. In memory only.
+final class KnownProducers: Sendable {
+  private struct Producer: Hashable {
+    let account: Address?
+    let signature: ProducerSignature
+  }
+
+  private let seen = Mutex<Set<Producer>>([])
+
+  /// A quorum has seen this header.
+  func note(_ header: BlockHeader) {
+    _ = seen.withLock { $0.insert(Producer(account: header.witness, signature: header.signature)) }
+  }
+
+  /// Whether a quorum has seen this header's producer, signing by this key.
+  func contains(_ header: BlockHeader) -> Bool {
+    seen.withLock { $0.contains(Producer(account: header.witness, signature: header.signature)) }
   }
 }
 

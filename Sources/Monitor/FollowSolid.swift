@@ -63,7 +63,7 @@ struct FollowSolid: Sendable {
         kind: "solid_chain_changed", subject: "block \(block.place.number)", message: message)
       throw ChainContradiction(message)
     }
-    try await producers.check(block.header, by: round.node)
+    try await producers.check(block.header, round, noting: disagreements.log)
     if case .byAnotherKey = block.header.signature { metrics?.countForeignSignature() }
     guard !block.isBodyProven else { return block }
     metrics?.countUnprovenBody()

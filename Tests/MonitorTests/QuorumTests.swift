@@ -10,38 +10,6 @@ import Tron
 /// that decide", "a block's body counts only if its transactions hash to the txTrieRoot of a header that itself hashes to the
 /// agreed id, or if the quorum gives the same list of (txid, contractRet)". The node that lies is the first in the list.
 @Suite struct QuorumTests {
-  /// Three nodes of the scene's chain, the first of which is to lie.
-  private struct Three {
-    let liar: ReplicaNode
-    let others: [ReplicaNode]
-    let monitor: MonitorSteps
-
-    init(_ scene: PayingScene, first: (any TronNode)? = nil, knownProducers: Int? = 1) throws {
-      liar = ReplicaNode(of: scene.node)
-      others = [ReplicaNode(of: scene.node), ReplicaNode(of: scene.node)]
-      let group = NodeGroup(
-        [first ?? liar] + others, genesis: scene.node.genesis, now: { [clock = scene.clock] in clock.now() })
-      monitor = try scene.monitor(node: group, knownProducers: knownProducers)
-    }
-
-    var all: [ReplicaNode] { [liar] + others }
-  }
-
-  /// Lets blocks come, whatever Monitor's steps throw meanwhile.
-  private func live(_ blocks: Int, _ scene: PayingScene, _ monitor: MonitorSteps) async throws {
-    for _ in 0..<blocks {
-      try await scene.produce()
-      await read(scene, monitor)
-    }
-  }
-
-  private func read(_ scene: PayingScene, _ monitor: MonitorSteps) async {
-    for step in [monitor.followHead, monitor.followSolid, monitor.judgeLate, monitor.confirm] {
-      // What one node alone makes fail is read anew in the next round, when that node is left alone.
-      for _ in 0..<3 { try? await scene.run(step) }
-    }
-  }
-
   private static func without(_ txid: TxID, _ block: Block) -> Block {
     guard block.transactions.contains(where: { $0.txid == txid }) else { return block }
     return Block(header: block.header, transactions: block.transactions.filter { $0.txid != txid })
@@ -63,10 +31,10 @@ import Tron
     try await PayingScene.run { scene in
       _ = try await scene.sent()
       let txid = try await scene.txid(1)
-      let three = try Three(scene)
+      let three = try ThreeNodes(scene)
       await three.liar.setBlockLie { block, _ in Self.without(txid, block) }
       await three.liar.setReceiptLie { _, receipts in receipts.filter { $0.txid != txid } }
-      try await live(70, scene, three.monitor)
+      try await scene.live(70, through: three.monitor)
       #expect(try await scene.status(1) == .confirmed)
       #expect(try await scene.attempts(1).map(\.outcome) == [.paid])
     }
@@ -79,10 +47,10 @@ import Tron
       _ = try await scene.sent()
       let twin = ScriptedNode(headTime: PayingScene.noon)
       await twin.fork(above: 40)
-      let three = try Three(scene, first: twin)
+      let three = try ThreeNodes(scene, first: twin)
       for _ in 0..<90 {
         await twin.produce([])
-        try await live(1, scene, three.monitor)
+        try await scene.live(1, through: three.monitor)
       }
       #expect(try await scene.attempts(1).map(\.outcome) == [.paid])
       #expect(try await scene.status(1) == .confirmed)
@@ -104,8 +72,8 @@ import Tron
       await twin.fork(above: 40)
       for _ in 0..<65 { await twin.produce([]) }
       let cursor = try #require(try await scene.ledger.cursor(.solid))
-      let three = try Three(scene, first: Patchwork(below: cursor.number, twin, above: scene.node))
-      await read(scene, three.monitor)
+      let three = try ThreeNodes(scene, first: Patchwork(below: cursor.number, twin, above: scene.node))
+      await scene.readThrough(three.monitor)
       #expect(try await scene.attempts(1).map(\.outcome) == [.paid])
       #expect(try await scene.alarms().contains("nodes_disagree"))
     }
@@ -119,7 +87,7 @@ import Tron
       let signed = try await scene.signed(1)
       await scene.node.dropPending()
       let claimed = try BlockTransaction(rawData: signed.rawData, contractResult: .success)
-      let three = try Three(scene)
+      let three = try ThreeNodes(scene)
       await three.liar.setBlockLie { block, _ in
         guard block.header.number == 41 else { return block }
         let header = block.header
@@ -139,7 +107,7 @@ import Tron
             fee: Sun(0), energyUsed: 0, netUsage: 0, netFee: Sun(0), result: .success, isFailed: false, logs: logs)
         ]
       }
-      try await live(70, scene, three.monitor)
+      try await scene.live(70, through: three.monitor)
       #expect(try await scene.attempts(1).map(\.outcome) == [.dead])
       #expect(try await scene.status(1) == .scheduled)
     }
@@ -153,7 +121,7 @@ import Tron
       let signed = try await scene.signed(1)
       let logs = signed.contents.expectedTransfer.map { [EventLog($0)] } ?? []
       if !hasPaid { await scene.node.setExecution(.failure(.outOfTime), of: signed.txid) }
-      let three = try Three(scene)
+      let three = try ThreeNodes(scene)
       await three.liar.setReceiptLie { _, receipts in
         receipts.map {
           hasPaid ? Self.changed($0, .outOfTime, logs: []) : Self.changed($0, .success, logs: logs)
@@ -166,7 +134,7 @@ import Tron
             try? BlockTransaction(rawData: $0.rawData, contractResult: hasPaid ? .outOfTime : .success)
           }, isBodyProven: block.transactions.isEmpty)
       }
-      try await live(25, scene, three.monitor)
+      try await scene.live(25, through: three.monitor)
       #expect(try await scene.attempts(1).map(\.outcome) == [hasPaid ? .paid : .failedOnChain])
       #expect(try await scene.alarms().filter { !$0.hasPrefix("failure_") } == ["nodes_disagree"])
     }
@@ -175,9 +143,9 @@ import Tron
   @Test func `false receipts to a true body are outvoted too, and make nothing anomalous`() async throws {
     try await PayingScene.run { scene in
       _ = try await scene.sent()
-      let three = try Three(scene)
+      let three = try ThreeNodes(scene)
       await three.liar.setReceiptLie { _, receipts in receipts.map { Self.changed($0, .outOfTime, logs: []) } }
-      try await live(25, scene, three.monitor)
+      try await scene.live(25, through: three.monitor)
       #expect(try await scene.status(1) == .confirmed)
       #expect(try await scene.breaker() == nil)
       #expect(try await scene.alarms() == ["nodes_disagree"])
@@ -187,17 +155,17 @@ import Tron
   @Test func `with two of three away verdicts halt, and resume with one of them`() async throws {
     try await PayingScene.run { scene in
       _ = try await scene.sent()
-      let three = try Three(scene)
-      try await live(5, scene, three.monitor)
+      let three = try ThreeNodes(scene)
+      try await scene.live(5, through: three.monitor)
       let before = try await scene.ledger.cursor(.solid)
       for node in three.others { await node.setAway(true) }
-      try await live(70, scene, three.monitor)
+      try await scene.live(70, through: three.monitor)
       #expect(try await scene.ledger.cursor(.solid) == before)
       #expect(try await scene.attempts(1).map(\.outcome) == [nil])
       #expect(try await scene.status(1) == .confirming)
       #expect(try await scene.alarms().isEmpty)
       await three.others[1].setAway(false)
-      try await live(1, scene, three.monitor)
+      try await scene.live(1, through: three.monitor)
       #expect(try await scene.status(1) == .confirmed)
     }
   }
@@ -213,7 +181,7 @@ import Tron
       let monitor = try scene.monitor(node: group)
       for _ in 0..<70 {
         await twin.produce([])
-        try await live(1, scene, monitor)
+        try await scene.live(1, through: monitor)
       }
       #expect(try await scene.ledger.cursor(.solid)?.number == 40)
       #expect(try await scene.attempts(1).map(\.outcome) == [nil])
@@ -241,11 +209,11 @@ import Tron
           header: told, transactions: block.transactions,
           isBodyProven: part != "body" || block.transactions.isEmpty)
       }
-      try await live(25, scene, monitor)
+      try await scene.live(25, through: monitor)
       #expect(try await scene.attempts(1).map(\.outcome) == [nil])
       #expect(try await scene.status(1) != .confirmed)
       await alone.setBlockLie(nil)
-      try await live(45, scene, monitor)
+      try await scene.live(45, through: monitor)
       #expect(try await scene.status(1) == .confirmed)
     }
   }
@@ -260,51 +228,24 @@ import Tron
         Block(header: block.header, transactions: block.transactions, isBodyProven: block.transactions.isEmpty)
       }
       let alone = try scene.monitor("monitor-2", node: ReplicaNode(of: scene.node))
-      try await live(65, scene, alone)
+      try await scene.live(65, through: alone)
       #expect(try await scene.attempts(1).map(\.outcome) == [nil])
-      let three = try Three(scene)
-      await read(scene, three.monitor)
+      let three = try ThreeNodes(scene)
+      await scene.readThrough(three.monitor)
       #expect(try await scene.attempts(1).map(\.outcome) == [.paid])
-    }
-  }
-
-  @Test(arguments: [(27 as Int64, 27 as Int?, 19 as Int64), (5, nil, 4), (3, nil, 3), (1, nil, 1)])
-  func `a block that all nodes call solid too early waits for our own count of producers`(
-    producers: Int64, known: Int?, needed: Int64
-  ) async throws {
-    // "Solidity counted by itself from distinct producers; it uses the lower of its own and the node's solid height." The
-    // numbers are those of reference §3.3.
-    try await PayingScene.run { scene in
-      _ = try await scene.sent()
-      await scene.node.setProducers(producers)
-      // All the blocks that are looked back on are by these producers.
-      try await scene.produce(60)
-      let three = try Three(scene, knownProducers: known)
-      for node in three.all { await node.setSolidEarly(true) }
-      for _ in 0..<3 {
-        await read(scene, three.monitor)
-        let head = await scene.node.head.number
-        #expect(try await scene.ledger.cursor(.solid)?.number == head - needed + 1)
-        try await scene.produce()
-      }
-      // A producer that is silent for the others' sake: the same few build on and on.
-      await scene.node.setProducers(1)
-      try await scene.produce(2)
-      await read(scene, three.monitor)
-      #expect(try await scene.alarms().isEmpty)
     }
   }
 
   @Test func `a node that votes with forged headers is noted, and changes nothing`() async throws {
     try await PayingScene.run { scene in
       _ = try await scene.sent()
-      let three = try Three(scene)
+      let three = try ThreeNodes(scene)
       await three.others[0].setHeaderLie { header, _ in
         BlockHeader(
           number: header.number, id: header.id, parentID: header.parentID, timestamp: header.timestamp,
           transactionRoot: header.transactionRoot, witness: header.witness, isIDProven: true, signature: .invalid)
       }
-      try await live(19, scene, three.monitor)
+      try await scene.live(19, through: three.monitor)
       #expect(try await scene.status(1) == .confirmed)
       #expect(try await scene.alarms() == ["nodes_disagree"])
     }
@@ -314,7 +255,7 @@ import Tron
     // A Monitor that reads the head after a pause comes to blocks that are long solid; the simulator found it left for ever.
     try await PayingScene.run { scene in
       _ = try await scene.sent()
-      let three = try Three(scene)
+      let three = try ThreeNodes(scene)
       for _ in 0..<30 { try await scene.produce() }
       for _ in 0..<40 { try? await scene.run(three.monitor.followSolid) }
       let solid = try #require(try await scene.ledger.cursor(.solid)).number
@@ -332,22 +273,8 @@ import Tron
         _ = try? await three.monitor.followHead.run()
       }
       await three.liar.setBlockLie(nil)
-      try await live(3, scene, three.monitor)
+      try await scene.live(3, through: three.monitor)
       #expect(try await scene.ledger.cursor(.head)?.id == (await scene.node.latestHeader(.head).id))
-    }
-  }
-
-  @Test func `one node that calls blocks solid too early moves nothing, and stops nobody`() async throws {
-    try await PayingScene.run { scene in
-      _ = try await scene.sent()
-      let three = try Three(scene)
-      await three.liar.setSolidEarly(true)
-      try await live(5, scene, three.monitor)
-      #expect(try await scene.ledger.cursor(.solid)?.number == (await scene.node.solidNumber))
-      #expect(try await scene.attempts(1).map(\.outcome) == [nil])
-      try await live(14, scene, three.monitor)
-      #expect(try await scene.status(1) == .confirmed)
-      #expect(try await scene.alarms().isEmpty)
     }
   }
 
@@ -355,8 +282,8 @@ import Tron
     // "A transaction owned by a watched account that the journal does not know": the first node leaves it out, and all that
     // is read of the head comes from it.
     try await PayingScene.run { scene in
-      let three = try Three(scene)
-      await read(scene, three.monitor)
+      let three = try ThreeNodes(scene)
+      await scene.readThrough(three.monitor)
       let stolen = try ScriptedNode.Foreign(
         rawData: try await scene.transfer(to: PayingScene.recipient(60)))
       let txid = stolen.txid
@@ -368,7 +295,7 @@ import Tron
       await scene.node.produce(foreign: [stolen, try ScriptedNode.Foreign(rawData: other)])
       try await scene.run(three.monitor.followHead)
       #expect(try await scene.count("SELECT count(*) FROM unclaimed_transfers") == 0)
-      try await live(19, scene, three.monitor)
+      try await scene.live(19, through: three.monitor)
       let found = "SELECT count(*) FROM unclaimed_transfers WHERE txid = \(PayingScene.sql(txid.bytes))"
       #expect(try await scene.count(found) > 0)
     }
@@ -378,11 +305,11 @@ import Tron
     // "A Monitor with three nodes may make three times the requests for headers, not for bodies."
     try await PayingScene.run { scene in
       _ = try await scene.sent(5)
-      let three = try Three(scene)
-      try await live(5, scene, three.monitor)
+      let three = try ThreeNodes(scene)
+      try await scene.live(5, through: three.monitor)
       for node in three.all { _ = await node.takeCalls() }
       try await scene.produce(10)
-      await read(scene, three.monitor)
+      await scene.readThrough(three.monitor)
       for other in three.others {
         #expect(Self.headersOfSolidBlocks(await other.takeCalls()) == 10)
       }

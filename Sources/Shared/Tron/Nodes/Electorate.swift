@@ -28,6 +28,8 @@ public enum Disputed: String, Sendable, Hashable, CaseIterable {
   case body
   /// A header that is false by its own content.
   case header
+  /// Whose key signed it.
+  case signature
 }
 
 /// Nodes that say different things of one solid block.
@@ -60,6 +62,7 @@ public struct Disagreement: Sendable, Hashable {
       case .receipts: "other results of our transactions in block \(number) than the other nodes"
       case .body: "other transactions in block \(number) than the other nodes"
       case .header: "a false header of block \(number)"
+      case .signature: "another key's signature of block \(number) than the other nodes"
       }
     return isDecided
       ? "node \(nodes.map(String.init).joined(separator: ", ")) of TRON_RPC_URL gives \(what), and a quorum agrees without "
