@@ -49,8 +49,12 @@ struct AdoptTransactions: Sendable {
       do {
         try await adopt(entry, under: life)
       } catch let error as LedgerError where error.code.blamesTheRows {
-        // It must not keep those behind it waiting.
+        // It must not keep those behind it waiting. The journal holds it, so that vouching may stop at it.
         refusal = error
+        try await ledger.raiseAlarm(
+          kind: "adoption_failed", subject: "transaction \(entry.txid)",
+          message: "the journal holds it, and the ledger refuses it: \(error); after the next start of the server this "
+            + "Signer may not vouch until the ledger takes it")
       }
     }
     if let refusal { throw refusal }

@@ -18,6 +18,8 @@ actor ChaosClients {
   private let regulars: [Address]
   /// The token refuses this one, so that its payouts fail by their own fault.
   let refused: Address
+  /// How often an answer was that a limit is reached.
+  private(set) var refusals = 0
   /// The longest that a client had to ask until it was answered.
   private(set) var longestWait = Duration.zero
 
@@ -98,8 +100,13 @@ actor ChaosClients {
     let answer = try await PayoutClient(urls: urls).ask(wish, within: Self.patience)
     longestWait = max(longestWait, ContinuousClock.now - began)
     switch answer {
-    case .accepted(let id): orders[number].ids.insert(id)
-    case .refused(400, "limit-exceeded"): orders[number].isRefused = true
+    case .accepted(let id):
+      // Who was refused by a limit may ask again once there is room; who was accepted is never refused.
+      if orders[number].ids.isEmpty { orders[number].isRefused = false }
+      orders[number].ids.insert(id)
+    case .refused(400, "limit-exceeded"):
+      orders[number].isRefused = true
+      refusals += 1
     // Too late to be accepted at all: it was asked again after its own expiry.
     case .refused(400, _) where wish.expiresAt != nil: orders[number].isRefused = orders[number].ids.isEmpty
     case .refused(let status, let problem): throw Stack.Failure("\(wish.key): \(status) \(problem)")

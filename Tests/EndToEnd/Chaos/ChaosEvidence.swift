@@ -15,7 +15,7 @@ struct ChaosEvidence {
   }
 
   /// All of it.
-  func world(limit: PaidWorld.Limit?) async throws -> PaidWorld {
+  func world(hourlyLimit: Int64, day: PaidWorld.Limit?) async throws -> PaidWorld {
     let client = PayoutClient(urls: await stack.apiURLs)
     let ids = await clients.acknowledged
     var payouts: [String: PaidWorld.Payout] = [:]
@@ -32,7 +32,7 @@ struct ChaosEvidence {
       wallet: stack.wallet, balanceBefore: Int64(stack.funds) * 1_000_000,
       balanceAfter: try await stack.chain.balance(of: stack.wallet), orders: await clients.book, payouts: payouts,
       payments: try await stack.chain.payments(from: stack.wallet), told: ToldByWebhook(receiver.output).events,
-      day: limit)
+      hourlyLimit: hourlyLimit, day: day)
   }
 
   private static func date(_ text: String) -> Date? {
@@ -44,11 +44,11 @@ struct ChaosEvidence {
       PaidWorld.Change(from: $0["from"] as? String, to: $0["status"] as? String ?? "")
     }
     let times = (fields["history"] as? [[String: Any]] ?? []).compactMap { ($0["at"] as? String).flatMap(date) }
-    let way = times.last.flatMap { last in times.first.map { last.timeIntervalSince($0) } } ?? 0
+    func milliseconds(_ date: Date?) -> Int64 { Int64(((date?.timeIntervalSince1970 ?? 0) * 1_000).rounded()) }
     return PaidWorld.Payout(
       status: fields["status"] as? String ?? "", recipient: fields["recipient_address"] as? String ?? "",
       amount: fields["amount_usdt"] as? String ?? "", txid: fields["txid"] as? String, history: history,
-      wayMilliseconds: Int64(way * 1_000))
+      acceptedAt: milliseconds(times.first), endedAt: milliseconds(times.last))
   }
 }
 

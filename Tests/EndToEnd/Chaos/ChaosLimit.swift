@@ -38,7 +38,10 @@ enum ChaosLimit {
   private static func restart(_ stack: Stack, limit: Int64) async throws {
     let ingests = stack.replicas.filter { $0.role == .ingest }
     _ = try await stack.end(ingests)
-    await stack.change(["DAILY_PAYOUT_LIMIT_USDT": "\(try Amount(microUSDT: limit))"])
+    // The hour's limit had its turn while everything failed.
+    await stack.change([
+      "DAILY_PAYOUT_LIMIT_USDT": "\(try Amount(microUSDT: limit))", "HOURLY_PAYOUT_LIMIT_USDT": "100000000",
+    ])
     try await stack.start(ingests)
   }
 

@@ -14,6 +14,8 @@ struct ChaosReport {
   let deathsOfPostgres: Int
   let restarts: [Int32: Int]
   let decisions: [String: Int]
+  /// How often clients were told that the hour's limit is reached while everything failed.
+  let refusals: Int
   let longestWait: Duration
   let unverified: Int
   let violations: [Violation]
@@ -28,6 +30,7 @@ struct ChaosReport {
       ("posted", "\(world.orders.count)"), ("acknowledged", "\(world.payouts.count)"),
       ("paid", "\(byStatus["confirmed"] ?? 0)"), ("Transfers on the chain", "\(world.payments.count)"),
       ("refused", "\(world.orders.count { $0.isRefused })"), ("unpaid", Self.list(unpaid)),
+      ("refused for the hour's limit meanwhile", "\(refusals)"),
       ("attempts", Self.list(world.attempts)),
       ("faults", "\(faults.values.reduce(0, +))"), ("answers of nodes falsified", "\(falsified)"),
       ("workers started again, by exit code", Self.list(restarts)),
@@ -44,8 +47,21 @@ struct ChaosReport {
       .joined(separator: "\n")
   }
 
+  /// What a run must have met, so that a run in which nothing failed proves nothing by passing.
+  var unmet: [String] {
+    var unmet = ChaosFault.allCases.filter { faults[$0, default: 0] == 0 }.map { "no \($0.rawValue)" }
+    if falsified == 0 { unmet.append("no answer of a node was falsified") }
+    if refusalsOfFullDisk + deathsOfPostgres == 0 { unmet.append("PostgreSQL met no full disk") }
+    if restarts.isEmpty { unmet.append("no worker was started again") }
+    if refusals == 0 { unmet.append("no payout met the hour's limit") }
+    if !world.payouts.values.contains(where: { $0.status == "confirmed" }) { unmet.append("no payout was paid") }
+    return unmet
+  }
+
   /// From acceptance to its end, by the server's clock.
-  private var longestWay: Int64 { world.payouts.values.map(\.wayMilliseconds).max().map { $0 / 1_000 } ?? 0 }
+  private var longestWay: Int64 {
+    world.payouts.values.map { $0.endedAt - $0.acceptedAt }.max().map { $0 / 1_000 } ?? 0
+  }
 
   private static func list(_ counts: [some Hashable & Comparable: Int]) -> String {
     counts.isEmpty

@@ -32,6 +32,8 @@ enum Violation: Hashable, Sendable, CustomStringConvertible {
   case illegalChange(id: String, change: String)
   /// More was accepted than the limit allows.
   case limitExceeded(used: Int64, allowed: Int64)
+  /// In one hour more was accepted and had not ended unpaid than its limit allows.
+  case hourExceeded(hour: Int64, used: Int64, allowed: Int64)
   /// What a limit counts is not what was paid in the end.
   case limitNotExact(used: Int64, paid: Int64)
 
@@ -55,6 +57,8 @@ enum Violation: Hashable, Sendable, CustomStringConvertible {
     case .toldOtherwise(let id, let events): "\(id): webhooks told \(events.sorted())"
     case .illegalChange(let id, let change): "\(id): illegal change \(change)"
     case .limitExceeded(let used, let allowed): "the limit allows \(allowed), accepted are \(used)"
+    case .hourExceeded(let hour, let used, let allowed):
+      "hour \(hour): the limit allows \(allowed), accepted and not ended unpaid were \(used)"
     case .limitNotExact(let used, let paid): "the limit counts \(used), paid were \(paid)"
     }
   }
@@ -82,7 +86,7 @@ struct JudgePaidWorld {
 
   /// Everything that is wrong; nothing where both laws hold.
   func violations() -> [Violation] {
-    answers() + payouts() + payments() + histories() + webhooks() + limits()
+    answers() + payouts() + payments() + histories() + webhooks() + limits() + hours()
   }
 
   /// One key is one payout, for every client and every retry.
@@ -212,6 +216,27 @@ struct JudgePaidWorld {
     if paid > day.allowed { found.append(.limitExceeded(used: paid, allowed: day.allowed)) }
     if day.used != paid { found.append(.limitNotExact(used: day.used, paid: paid)) }
     return found
+  }
+
+  /// What was accepted in an hour counts in it from then on until it ends unpaid, and never comes to more than its limit. Of
+  /// what happens in one millisecond the ends come first.
+  private func hours() -> [Violation] {
+    guard let allowed = world.hourlyLimit else { return [] }
+    let hours = Dictionary(grouping: world.payouts.values) { $0.acceptedAt / 3_600_000 }
+    return hours.sorted { $0.key < $1.key }.compactMap { hour, payouts -> Violation? in
+      var changes: [(at: Int64, change: Int64)] = []
+      for payout in payouts {
+        let amount = Self.microUSDT(payout.amount) ?? 0
+        changes.append((payout.acceptedAt, amount))
+        if Self.unpaidEnds.contains(payout.status) { changes.append((payout.endedAt, -amount)) }
+      }
+      let used = changes.sorted { ($0.at, $0.change) < ($1.at, $1.change) }
+        .reduce(into: (now: Int64(0), most: Int64(0))) { used, change in
+          used.now += change.change
+          used.most = max(used.most, used.now)
+        }
+      return used.most > allowed ? .hourExceeded(hour: hour, used: used.most, allowed: allowed) : nil
+    }
   }
 
   private static func microUSDT(_ text: String) -> Int64? { try? Amount(decimal: text).microUSDT }

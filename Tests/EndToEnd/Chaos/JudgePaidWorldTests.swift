@@ -18,7 +18,7 @@ import Testing
   private static func honest() -> PaidWorld {
     var world = PaidWorld(
       wallet: wallet, balanceBefore: 1_000_000_000, balanceAfter: 1_000_000_000, orders: [], payouts: [:], payments: [],
-      told: [:], day: nil)
+      told: [:], hourlyLimit: 9_500_000, day: nil)
     func order(_ name: String, _ number: UInt8, _ amount: Int64, _ history: [PaidWorld.Change]) {
       let status = history.last?.to ?? ""
       var order = PaidWorld.Order(key: "key \(name)", recipient: address(number), microUSDT: amount)
@@ -27,7 +27,8 @@ import Testing
       let isPaid = status == "confirmed"
       world.payouts[name] = PaidWorld.Payout(
         status: status, recipient: "\(address(number))", amount: "\((try? Amount(microUSDT: amount)) ?? .zero)",
-        txid: isPaid ? "tx of \(name)" : nil, history: history)
+        txid: isPaid ? "tx of \(name)" : nil, history: history, acceptedAt: Int64(number) * 1_000,
+        endedAt: Int64(number) * 1_000 + 500)
       world.told[name] = ["payout.accepted", "payout.\(status)"]
       if isPaid { pay(&world, "tx of \(name)", number, amount) }
     }
@@ -127,6 +128,7 @@ import Testing
     let stuck = Self.judge { world in
       world.payouts["d"]?.status = "queued"
       world.payouts["d"]?.history.removeLast()
+      world.hourlyLimit = nil
     }
     #expect(stuck == [.unfinished(id: "d", status: "queued")])
   }
@@ -185,5 +187,19 @@ import Testing
       Self.judge { $0.day = .init(used: 5_500_000, allowed: 5_499_999) } == [
         .limitExceeded(used: 5_500_000, allowed: 5_499_999)
       ])
+  }
+
+  // "Limits were never exceeded": at no moment, also where it is all right in the end. Where d ends after e began it is so.
+  @Test func `an hour in which more was accepted at once than its limit is named`() {
+    #expect(
+      Self.judge { $0.hourlyLimit = 9_499_999 } == [.hourExceeded(hour: 0, used: 9_500_000, allowed: 9_499_999)])
+    let late = Self.judge { $0.payouts["d"]?.endedAt = 14_000 }
+    #expect(late == [.hourExceeded(hour: 0, used: 12_500_000, allowed: 9_500_000)])
+    let later = Self.judge { world in
+      world.payouts["d"]?.endedAt = 14_000
+      world.payouts["e"]?.acceptedAt = 3_600_000
+      world.payouts["e"]?.endedAt = 3_600_001
+    }
+    #expect(later.isEmpty)
   }
 }

@@ -22,8 +22,9 @@ struct PaidWorld: Sendable {
     var txid: String?
     /// Every change of its state, oldest first.
     var history: [Change]
-    /// From the first change to the last one.
-    var wayMilliseconds: Int64 = 0
+    /// When it was accepted, and when its state changed last, in Unix milliseconds.
+    var acceptedAt: Int64 = 0
+    var endedAt: Int64 = 0
   }
 
   /// One change of state; from nothing where it is the first.
@@ -49,6 +50,8 @@ struct PaidWorld: Sendable {
   var payments: [DevnetOracle.Payment]
   /// The events that webhooks told, and verified, by payout.
   var told: [String: Set<String>]
+  /// How much of each hour (UTC) may be accepted, in micro-USDT; nil for any amount.
+  var hourlyLimit: Int64?
   /// The day's limit; nil where the day ended meanwhile, so that what is used of it is less than what was paid.
   var day: Limit?
 }
