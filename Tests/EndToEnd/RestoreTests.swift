@@ -132,19 +132,43 @@ extension EndToEndTests {
       }
     }
 
-    @Test func `What a restore and a lost disk took together is found on the chain, adopted, and paid once`()
-      async throws
-    {
-      // (v) "Quarantine replaces a vouching that cannot be had (… a journal lost)"; "reconcile matches it to a payout
-      // by recipient, amount and reference bits and adopts it; a payout that equals an unclaimed one in these is held."
-      let bounds = ["MAX_EXPIRATION_SECONDS": "60", "CLOCK_BOUND_SECONDS": "20"]
-      try await Stack.with(expirationSeconds: 60, changing: bounds) { stack, client in
+    /// What befell the Signer's disk when the copy of PostgreSQL was put back.
+    enum JournalFate: String, CaseIterable {
+      /// (v) Its own disk is lost.
+      case lost
+      /// (viii) It is taken back together with the database, as by a snapshot of the machine.
+      case takenBack
+
+      var cause: String { self == .lost ? "journal_lost" : "both_started" }
+      /// How long transactions live. The wait is as long, and twice the clock bound besides.
+      var expirationSeconds: Int { self == .lost ? 60 : 30 }
+      /// Outside dev, as every installation that pays real money, no Signer believes a snapshot.
+      var settings: [String: String] {
+        let bounds = ["MAX_EXPIRATION_SECONDS": "60", "CLOCK_BOUND_SECONDS": self == .lost ? "20" : "10"]
+        guard self == .takenBack else { return bounds }
+        return bounds.merging([
+          "LUCID_ENV": "staging", "BATCH_HOURLY_SECONDS": "", "BATCH_DAILY_SECONDS": "", "BATCH_WEEKLY_SECONDS": "",
+          "SIGNER_HOURLY_LIMIT_USDT": "100000", "SIGNER_DAILY_LIMIT_USDT": "100000",
+        ]) { $1 }
+      }
+    }
+
+    @Test(arguments: JournalFate.allCases)
+    func `What a restore and the Signer's disk lost together is found on the chain, adopted, and paid once`(
+      fate: JournalFate
+    ) async throws {
+      // "Quarantine replaces a vouching that cannot be had (… a journal lost)"; "where Signer and server have both started
+      // since the last vouching, one snapshot may have taken both back"; "reconcile matches it to a payout by recipient,
+      // amount and reference bits and adopts it; a payout that equals an unclaimed one in these is held."
+      try await Stack.with(expirationSeconds: fate.expirationSeconds, changing: fate.settings) { stack, client in
         try await stack.start()
+        let journal = "\(try stack.files())/signer-1"
         let ended = try twins(6, "ended", to: 0x41)
         let included = try twins(10, "included", to: 0x42)
         let (pending, unsigned) = (try twins(10, "pending", to: 0x43), try twins(10, "unsigned", to: 0x44))
         let (owed, lost) = (included + pending + unsigned, included.count + pending.count)
         let first = try await copy(with: ended, stack, client)
+        try FileManager.default.copyItem(atPath: journal, toPath: journal + ".copy")
         try await reject(Array(await first.ids.values), stack)
         try await stack.payoutctl("resume", "--reason", "the copy is made")
         try await client.pay(included) { await first.record($0, $1) }
@@ -155,16 +179,19 @@ extension EndToEndTests {
         try await dieWithPending(pending, unsigned: unsigned, first, stack, client)
         let died = ContinuousClock.now
         try await stack.postgres.restoreBaseBackup()
-        try FileManager.default.removeItem(atPath: "\(try stack.files())/signer-1")
+        try FileManager.default.removeItem(atPath: journal)
+        if fate == .takenBack { try FileManager.default.moveItem(atPath: journal + ".copy", toPath: journal) }
 
         try await stack.start([.ingest, .scheduler, .monitor])
         let again = Account()
         try await client.pay(ended + owed) { await again.record($0, $1) }
         try await stack.payoutctl("intents", "replay")
-        try await stack.payoutctl(on: .signer, "signer", "init", "--journal-lost")
+        if fate == .lost { try await stack.payoutctl(on: .signer, "signer", "init", "--journal-lost") }
         try await stack.start([.signer])
         try await stack.payoutctl("resume", "--reason", "the pause is of the copy")
-        try await eventually("the wait has begun") { try await stack.has("quarantines WHERE until_ms IS NOT NULL") }
+        try await eventually("the wait has begun") {
+          try await stack.has("quarantines WHERE until_ms IS NOT NULL AND cause = '\(fate.cause)'")
+        }
         let ids = await again.ids
         let tooEarly = await #expect(throws: Stack.Failure.self) {
           try await stack.payoutctl("reject", ids[ended[0]] ?? "", "--reason", "it had ended")
@@ -179,7 +206,7 @@ extension EndToEndTests {
               || (SELECT count(DISTINCT txid) FROM unclaimed_transfers WHERE judged_at IS NOT NULL) FROM breaker
             """) == "open unknown_transaction \(lost)"
         }
-        print("a lost disk: vouched for and judged \(ContinuousClock.now - died) after the disaster")
+        print("a disk that is \(fate): vouched for and judged \(ContinuousClock.now - died) after the disaster")
         // A person who does not know better lets signing go on: nothing of it is signed again.
         try await stack.payoutctl("breaker", "close", "--reason", "does not know better")
         try await eventually("all that may be paid is held, the rest is signed") {

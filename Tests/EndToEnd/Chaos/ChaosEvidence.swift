@@ -15,7 +15,7 @@ struct ChaosEvidence {
   }
 
   /// All of it.
-  func world(hourlyLimit: Int64, day: PaidWorld.Limit?) async throws -> PaidWorld {
+  func world(hourlyLimit: PaidWorld.HourlyLimit, day: PaidWorld.Limit?) async throws -> PaidWorld {
     let client = PayoutClient(urls: await stack.apiURLs)
     let ids = await clients.acknowledged
     var payouts: [String: PaidWorld.Payout] = [:]

@@ -52,12 +52,14 @@ extension EndToEndTests {
       let minutes = (ContinuousClock.now - began) / .seconds(60)
       // A run that has not come to rest is judged all the same: what is wrong with it says why.
       let refusals = await clients.refusals
+      let limited = PaidWorld.HourlyLimit(
+        allowed: hourlyLimit, until: Int64(Date().timeIntervalSince1970 * 1_000))
       var day: PaidWorld.Limit?
       if trouble == nil {
         day = try await ChaosLimit.fill(stack, clients)
         #expect(try await come(toRest: stack, clients, operators) == nil)
       }
-      let world = try await ChaosEvidence(stack, clients, receiver).world(hourlyLimit: hourlyLimit, day: day)
+      let world = try await ChaosEvidence(stack, clients, receiver).world(hourlyLimit: limited, day: day)
       let violations = JudgePaidWorld(world: world).violations()
       var faults: [ChaosFault: Int] = [:]
       for plan in plans { faults.merge(await plan.counts) { first, _ in first } }

@@ -221,8 +221,9 @@ struct JudgePaidWorld {
   /// What was accepted in an hour counts in it from then on until it ends unpaid, and never comes to more than its limit. Of
   /// what happens in one millisecond the ends come first.
   private func hours() -> [Violation] {
-    guard let allowed = world.hourlyLimit else { return [] }
-    let hours = Dictionary(grouping: world.payouts.values) { $0.acceptedAt / 3_600_000 }
+    guard let limit = world.hourlyLimit else { return [] }
+    let counted = world.payouts.values.filter { $0.acceptedAt < limit.until }
+    let hours = Dictionary(grouping: counted) { $0.acceptedAt / 3_600_000 }
     return hours.sorted { $0.key < $1.key }.compactMap { hour, payouts -> Violation? in
       var changes: [(at: Int64, change: Int64)] = []
       for payout in payouts {
@@ -235,7 +236,7 @@ struct JudgePaidWorld {
           used.now += change.change
           used.most = max(used.most, used.now)
         }
-      return used.most > allowed ? .hourExceeded(hour: hour, used: used.most, allowed: allowed) : nil
+      return used.most > limit.allowed ? .hourExceeded(hour: hour, used: used.most, allowed: limit.allowed) : nil
     }
   }
 

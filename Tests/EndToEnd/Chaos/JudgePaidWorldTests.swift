@@ -18,7 +18,7 @@ import Testing
   private static func honest() -> PaidWorld {
     var world = PaidWorld(
       wallet: wallet, balanceBefore: 1_000_000_000, balanceAfter: 1_000_000_000, orders: [], payouts: [:], payments: [],
-      told: [:], hourlyLimit: 9_500_000, day: nil)
+      told: [:], hourlyLimit: .init(allowed: 9_500_000, until: 3_700_000), day: nil)
     func order(_ name: String, _ number: UInt8, _ amount: Int64, _ history: [PaidWorld.Change]) {
       let status = history.last?.to ?? ""
       var order = PaidWorld.Order(key: "key \(name)", recipient: address(number), microUSDT: amount)
@@ -191,8 +191,8 @@ import Testing
 
   // "Limits were never exceeded": at no moment, also where it is all right in the end. Where d ends after e began it is so.
   @Test func `an hour in which more was accepted at once than its limit is named`() {
-    #expect(
-      Self.judge { $0.hourlyLimit = 9_499_999 } == [.hourExceeded(hour: 0, used: 9_500_000, allowed: 9_499_999)])
+    let tight = Self.judge { $0.hourlyLimit?.allowed = 9_499_999 }
+    #expect(tight == [.hourExceeded(hour: 0, used: 9_500_000, allowed: 9_499_999)])
     let late = Self.judge { $0.payouts["d"]?.endedAt = 14_000 }
     #expect(late == [.hourExceeded(hour: 0, used: 12_500_000, allowed: 9_500_000)])
     let later = Self.judge { world in
@@ -201,5 +201,10 @@ import Testing
       world.payouts["e"]?.endedAt = 3_600_001
     }
     #expect(later.isEmpty)
+    let afterwards = Self.judge { world in
+      world.payouts["d"]?.endedAt = 14_000
+      world.hourlyLimit?.until = 13_000
+    }
+    #expect(afterwards.isEmpty)
   }
 }

@@ -39,6 +39,12 @@ struct PaidWorld: Sendable {
     let allowed: Int64
   }
 
+  /// How much is accepted in an hour, in micro-USDT, as long as that limit stands, in Unix milliseconds.
+  struct HourlyLimit: Sendable, Hashable {
+    var allowed: Int64
+    var until: Int64
+  }
+
   let wallet: Address
   /// What the wallet held at first and holds now, in micro-USDT, by the chain.
   var balanceBefore: Int64
@@ -50,8 +56,8 @@ struct PaidWorld: Sendable {
   var payments: [DevnetOracle.Payment]
   /// The events that webhooks told, and verified, by payout.
   var told: [String: Set<String>]
-  /// How much of each hour (UTC) may be accepted, in micro-USDT; nil for any amount.
-  var hourlyLimit: Int64?
+  /// What every hour (UTC) allows; nil for any amount.
+  var hourlyLimit: HourlyLimit?
   /// The day's limit; nil where the day ended meanwhile, so that what is used of it is less than what was paid.
   var day: Limit?
 }
