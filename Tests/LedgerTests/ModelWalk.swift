@@ -248,7 +248,7 @@ struct ModelWalk {
     let held = model.payouts(in: roll(6) == 0 ? [.queued, .held] : [.held])
     guard !held.isEmpty else { return try await look() }
     let id = held[roll(held.count)].terms.id
-    let odd = model.transactions.values.first { $0.status == .anomalous }?.entry.txid
+    let odd = model.transactions.values.filter { $0.status == .anomalous }.map(\.entry.txid).min()
     let adopt = HeldDecision.adopt(odd ?? Sample.txid(Sample.reference(1), attempt: 1))
     let decision: HeldDecision = [.release, .release, .reject, .settle(proof: "proof"), adopt][roll(5)]
     try await compare("decide \(id) \(decision)") {
