@@ -20,6 +20,8 @@ import Testing
   /// Worlds at once in each test: more than processors, since a walk waits for PostgreSQL half of its time.
   static let lanes = ProcessInfo.processInfo.environment["MODEL_LANES"].flatMap { Int($0) } ?? 3
   static let disagreementsMaximum = 10
+  /// In so many sequences every operation and every refusal must have been met.
+  static let sequencesThatReachAll = 20_000
   /// Worlds between two times of cleaning up after them.
   static let worldsPerVacuum = 4
 
@@ -154,12 +156,14 @@ private struct Tally {
   private(set) var worlds = 0
   private(set) var sequences = 0
   private var answers: [String: Int] = [:]
+  private var reached: [String: Int] = [:]
   private var ends: [PayoutStatus: Int] = [:]
 
   mutating func add(_ walk: ModelWalk) {
     worlds += 1
     sequences += walk.sequences
     answers.merge(walk.answers, uniquingKeysWith: +)
+    reached.merge(walk.reached, uniquingKeysWith: +)
     for row in walk.model.payouts.values { ends[row.status, default: 0] += 1 }
   }
 
@@ -171,5 +175,10 @@ private struct Tally {
       #expect(answers[wanted, default: 0] > 0, "no operation came to \(wanted)")
     }
     #expect(ends[.confirmed, default: 0] > 0)
+    let missing = ModelCoverage.wanted.filter { reached[$0, default: 0] == 0 }.sorted()
+    print("  not reached: \(missing)")
+    // Some refusals take a long story: those of a short run are told only.
+    let required = sequences < ModelTests.sequencesThatReachAll ? missing.filter { $0.hasSuffix("walked") } : missing
+    #expect(required.isEmpty, "in \(sequences) sequences nothing came to these")
   }
 }

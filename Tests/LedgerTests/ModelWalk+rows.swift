@@ -13,6 +13,11 @@ extension ModelWalk {
   /// `unix_ms`, written out: a function whose body is not immutable by PostgreSQL's word is run row by row.
   private static func ms(_ column: String) -> String { "(extract(epoch FROM \(column)) * 1000)::bigint" }
 
+  private static let presentCheckpoint = """
+    (c.system_identifier, c.timeline, c.server_start, c.transactions_oid, c.transactions_file_node)
+      = (s.system_identifier, s.timeline, s.server_start, s.transactions_oid, s.transactions_file_node)
+    """
+
   private static let contents = PostgresStatement(
     """
     SELECT string_agg(line, E'\n' ORDER BY line COLLATE "C") AS contents FROM (
@@ -56,6 +61,18 @@ extension ModelWalk {
       UNION ALL SELECT 'quarantine ' || concat_ws(' ', id, signer, cause, coalesce(encode(journal_id, 'hex'), '-'),
           coalesce(until_ms::text, '-'), is_of_present_life(q), quarantine_is_over(q), coalesce(outcome, '-'))
         FROM quarantines q
+      UNION ALL SELECT 'alarm ' || concat_ws(' ', kind, subject, \(ms("raised_at")), \(ms("last_at")), count,
+          told_at IS NOT NULL, acknowledged_at IS NOT NULL, \(ms("tell_at")))
+        FROM alarms WHERE kind <> 'operator' OR acknowledged_at IS NULL
+      UNION ALL SELECT 'secret ' || concat_ws(' ', owner, encode(secret, 'hex'),
+          coalesce(\(ms("valid_until"))::text, '-'))
+        FROM webhook_secrets
+      UNION ALL SELECT 'pause ' || concat_ws(' ', paused, coalesce(reason, '-')) FROM pause
+      UNION ALL SELECT 'standstill ' || concat_ws(' ', signer, reason, \(ms("since")), \(ms("seen_at")))
+        FROM signer_standstills
+      UNION ALL SELECT 'wallet ' || concat_ws(' ', encode(address, 'hex'), begin_block_number) FROM wallets
+      UNION ALL SELECT 'checkpoint ' || concat_ws(' ', last_id, coalesce(\(presentCheckpoint), false))
+        FROM intent_checkpoint c, server_life() s
       UNION ALL SELECT 'journal ' || concat_ws(' ', signer, encode(journal_id, 'hex')) FROM journals
       UNION ALL SELECT 'retired ' || concat_ws(' ', signer, encode(journal_id, 'hex')) FROM retired_journals
       UNION ALL SELECT 'continuous ' || continuous()

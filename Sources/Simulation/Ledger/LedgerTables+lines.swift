@@ -56,6 +56,19 @@ extension LedgerTables {
         + "\(Self.text(row.until)) \(Self.text(row.isOfPresentLife)) \(Self.text(row.isOver)) "
         + "\(row.outcome?.rawValue ?? "-")"
     }
+    lines += alarms.filter { !($0.isAcknowledged && $0.kind == "operator") }.map { row in
+      "alarm \(row.kind) \(row.subject) \(row.raisedAt.milliseconds) \(row.lastAt.milliseconds) \(row.count) "
+        + "\(Self.text(row.isTold)) \(Self.text(row.isAcknowledged)) \(row.tellAt.milliseconds)"
+    }
+    lines += secretRows.flatMap { owner, rows in
+      rows.map { "secret \(owner) \($0.secret.withBytes { Hex.text($0) }) \(Self.text($0.validUntil))" }
+    }
+    lines.append("pause \(Self.text(pauseReason != nil)) \(pauseReason ?? "-")")
+    lines += standstills.map { signer, row in
+      "standstill \(signer) \(row.reason.rawValue) \(row.since.milliseconds) \(row.seenAt.milliseconds)"
+    }
+    lines += wallets.map { "wallet \(Hex.text($0.key.bytes)) \($0.value.number)" }
+    lines += [checkpoint].compactMap(\.self).map { "checkpoint \($0.lastID) \(Self.text($0.life == life))" }
     lines += journals.map { "journal \($0.key) \(Hex.text($0.value.journalID))" }
     lines += retiredJournals.map { "retired \($0.value) \(Hex.text($0.key))" }
     lines.append("continuous \(isContinuous)")
