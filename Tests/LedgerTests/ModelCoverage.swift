@@ -62,7 +62,9 @@ enum ModelCoverage {
     "head": ["true", "false"],
     "hold-queued": ["true", "false"], "hold-unproven": ["true", "false"],
     "move-checkpoint": ["true", "false"],
-    "order-adoption": ["doesNotWait", "otherTerms", "referenceInUse", "noFinding", "notSolid", "alreadyOrdered", "nil"],
+    "order-adoption": [
+      "doesNotWait", "otherTerms", "referenceInUse", "noFinding", "notSolid", "alreadyOrdered", "nil",
+    ],
     "pause": ["true", "false"],
     "record-webhook": ["delivered", "gone", "givenUp", "pending"],
     "request": ["requested", "standing", "notNeeded", "unknownSigner", "retiredJournal"],

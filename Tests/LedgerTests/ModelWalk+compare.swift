@@ -57,7 +57,9 @@ extension ModelWalk {
     let words = name.hasPrefix("pair") ? answer[...] : answer.prefix { !"0123456789[(,".contains($0) }
     answers["\(kind): \(words)", default: 0] += 1
     guard !name.hasPrefix("pair") else { return }
-    for part in ["\(kind) walked"] + ModelCoverage.parts(of: answer, to: String(kind)) { reached[part, default: 0] += 1 }
+    for part in ["\(kind) walked"] + ModelCoverage.parts(of: answer, to: String(kind)) {
+      reached[part, default: 0] += 1
+    }
   }
 
   static func difference(_ real: String, _ model: String) -> String {

@@ -45,7 +45,8 @@ extension ModelWalk {
 
   private mutating func bring() async throws {
     let retired = model.retiredJournals.keys.map(Hex.text).sorted()
-    let ids = retired.isEmpty || roll(3) == 0 ? Self.journalIDs : Self.journalIDs.filter { retired.contains(Hex.text($0)) }
+    let ids =
+      retired.isEmpty || roll(3) == 0 ? Self.journalIDs : Self.journalIDs.filter { retired.contains(Hex.text($0)) }
     let (entries, id) = (journal(of: someSigner()), ids[roll(ids.count)])
     try await compare("bring \(entries.count)") {
       "\(try await $0.bring(entries, of: id))"

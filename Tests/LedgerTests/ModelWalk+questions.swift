@@ -90,7 +90,8 @@ extension ModelWalk {
         "\($0.recentBlocks(atMost: count))"
       }
     case 3:
-      let txids = model.transactions.keys.sorted().filter { _ in roll(2) == 0 }
+      let txids =
+        model.transactions.keys.sorted().filter { _ in roll(2) == 0 }
         + [Sample.txid(Sample.reference(1), attempt: 9)]
       try await compare("known of \(txids.count)") {
         "\(try await $0.known(txids))"
