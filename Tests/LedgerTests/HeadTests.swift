@@ -187,6 +187,18 @@ import Testing
     }
   }
 
+  // Proves that a body which holds a transaction twice, as a node's mistake may, does not keep Monitor from going on.
+  @Test func `what a block's reading tells twice is one finding`() async throws {
+    try await withLedger { test async throws in
+      let finding = ChainFinding(
+        kind: .ownedTransaction, txid: Sample.txid(Sample.reference(77), attempt: 9), logIndex: -1,
+        wallet: Sample.wallet, recipient: nil, amountText: nil, referenceBits: nil, timestamp: nil)
+      try await test.ledger.store(findings: [finding, finding], in: test.place(101))
+      #expect(try await test.head(101, suspects: [finding, finding]))
+      #expect(try await test.rows("SELECT block_number FROM unclaimed_transfers") == ["101"])
+    }
+  }
+
   // Proves that findings wait for the Signers' word, which may explain them.
   @Test func `findings are judged only while the history is continuous`() async throws {
     try await withLedger { test async throws in

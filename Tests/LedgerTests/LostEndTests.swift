@@ -47,6 +47,34 @@ import Testing
     }
   }
 
+  // Proves that an end that is put back while somebody else holds its payout is told as well: neither statement of the
+  // put-back, one for held payouts and one for those that wait, passes it by.
+  @Test func `a payout that is held while its lost end is put back is held for that end, and operators are called`()
+    async throws
+  {
+    try await withLedger { test async throws in
+      try await test.schedule(1)
+      let replay = try await test.pool.withTransaction { connection -> Task<IntentReplay, any Error> in
+        _ = try await connection.execute(
+          "UPDATE payouts SET status = 'held', held_from = status, hold_reason = 'dead_letter'", [])
+        let task = Task { try await test.ledger.putBack(ends: [end(1)]) }
+        try await eventually("the put-back waits") {
+          try await test.value(
+            """
+            SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+            WHERE NOT l.granted AND a.datname = current_database()
+            """) != "0"
+        }
+        return task
+      }
+      #expect(try await replay.value.ends == 1)
+      #expect(
+        try await test.rows("SELECT status, held_from, hold_reason FROM payouts")
+          == ["held|scheduled|\(HoldReason.endWasLost.rawValue)"])
+      #expect(try await test.rows("SELECT kind FROM alarms") == [HoldReason.endWasLost.rawValue])
+    }
+  }
+
   // Proves that an answer is one to the end that was asked about: a later end, lost by a second restore, is asked about anew.
   @Test func `a later end that is lost as well is another question`() async throws {
     try await withLedger { test async throws in

@@ -37,7 +37,7 @@ extension ModelWalk {
     }
   }
 
-  private mutating func finding() -> ChainFinding {
+  mutating func finding() -> ChainFinding {
     let isTransfer = roll(2) == 0
     return ChainFinding(
       kind: isTransfer ? .tokenTransfer : .ownedTransaction,
@@ -57,7 +57,7 @@ extension ModelWalk {
         case 4: .failedOnChain(place, Sample.cost, result: "REVERT")
         case 5: .failedOnChain(place, Sample.cost, result: "OUT_OF_ENERGY")
         case 6: .dead
-        default: roll(4) == 0 ? .anomalous(place, finding: "odd") : .dead
+        default: roll(2) == 0 ? .anomalous(place, finding: "odd") : .dead
         }
     }
     return verdicts

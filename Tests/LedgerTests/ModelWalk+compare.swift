@@ -17,9 +17,10 @@ extension ModelWalk {
     /// The name's first word.
     var kind: Substring { name.prefix { $0 != " " } }
     /// Whether it is one transaction: what is several may see the other one's changes between two of its questions.
-    var isOneTransaction: Bool { kind != "match" && kind != "lost" }
+    /// (And alarms that are taken are passed by whatever it is that raises them just then.)
+    var isOneTransaction: Bool { !["match", "lost", "vouching-state", "breaker-report", "alarms"].contains(kind) }
     /// Whether it passes by what others hold (`SKIP LOCKED`).
-    var passesBy: Bool { ["schedule", "due", "expire", "confirm", "take", "claim"].contains(kind) }
+    var passesBy: Bool { ["schedule", "schedule-some", "due", "expire", "confirm", "take", "claim"].contains(kind) }
   }
 
   /// Carries out an operation on both sides and compares; where operations are collected, only keeps it.
@@ -55,6 +56,10 @@ extension ModelWalk {
     let kind = name.hasPrefix("pair") ? name[...] : name.prefix { $0 != " " }
     let words = name.hasPrefix("pair") ? answer[...] : answer.prefix { !"0123456789[(,".contains($0) }
     answers["\(kind): \(words)", default: 0] += 1
+    guard !name.hasPrefix("pair") else { return }
+    for part in ["\(kind) walked"] + ModelCoverage.parts(of: answer, to: String(kind)) {
+      reached[part, default: 0] += 1
+    }
   }
 
   static func difference(_ real: String, _ model: String) -> String {

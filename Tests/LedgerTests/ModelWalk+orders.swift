@@ -18,7 +18,11 @@ extension ModelWalk {
   private mutating func orderAdoption() async throws {
     let payouts = model.payouts(in: Set(PayoutStatus.allCases))
     guard !payouts.isEmpty else { return try await look() }
-    let row = payouts[roll(payouts.count)]
+    let isInUse = roll(5) == 0
+    let waiting = payouts.filter { row in
+      row.status.waitsForAttempt && (model.attemptInUse(of: row.terms.reference) != nil) == isInUse
+    }
+    let row = waiting.isEmpty || roll(3) == 0 ? payouts[roll(payouts.count)] : waiting[roll(waiting.count)]
     let found = model.findings.filter { !$0.isExplained }.map(\.what.txid)
     let txid =
       found.isEmpty || roll(5) == 0
@@ -33,7 +37,7 @@ extension ModelWalk {
         token: terms.token, from: Sample.wallet, to: terms.recipient,
         amount: roll(8) == 0 ? try Amount(microUSDT: 7) : terms.amount),
       block: Sample.place(solid + Int64(roll(4) / 3), at: model.now), reason: "reason")
-    try await compare("order adoption of \(txid) for \(terms.id)") {
+    try await compare("order-adoption of \(txid) for \(terms.id)") {
       "\(String(describing: try await $0.order(order)))"
     } _: {
       "\(String(describing: $0.order(order)))"
@@ -44,18 +48,19 @@ extension ModelWalk {
 
   private mutating func carryOutAdoptions() async throws {
     let taken = Taken<[JournalEntry]>()
-    let life = model.life
+    let (life, signer) = (someLife(), someSigner())
+    let journalID = someJournalID(of: signer)
     try await compare("adoptions to carry out") { ledger in
-      let lot = try await ledger.adoptionsToCarryOut(wallet: Sample.wallet, signer: TestLedger.signer, atMost: 10)
+      let lot = try await ledger.adoptionsToCarryOut(wallet: Sample.wallet, signer: signer, atMost: 10)
         .transactions
       taken.put(lot)
       return "\(lot.map { "\($0.txid) \($0.headTime) \($0.signedAt) \($0.payouts)" })"
     } _: {
-      let lot = $0.adoptionsToCarryOut(wallet: Sample.wallet, signer: TestLedger.signer, atMost: 10).transactions
+      let lot = $0.adoptionsToCarryOut(wallet: Sample.wallet, signer: signer, atMost: 10).transactions
       return "\(lot.map { "\($0.txid) \($0.headTime) \($0.signedAt) \($0.payouts)" })"
     }
     for entry in taken.value ?? [] {
-      if roll(6) == 0 {
+      if roll(3) == 0 {
         try await compare("refuse adoption \(entry.txid)") {
           try await $0.refuseAdoption(of: entry.txid, "why")
           return "done"
@@ -65,11 +70,11 @@ extension ModelWalk {
         }
         continue
       }
-      remember(entry)
+      remember(entry, by: signer)
       try await compare("adopt \(entry.txid)") {
-        "\(try await $0.adopt(entry, signer: TestLedger.signer, journalID: TestLedger.journalID, life: life))"
+        "\(try await $0.adopt(entry, signer: signer, journalID: journalID, life: life))"
       } _: {
-        "\(try $0.adopt(entry, signer: TestLedger.signer, journalID: TestLedger.journalID, life: life))"
+        "\(try $0.adopt(entry, signer: signer, journalID: journalID, life: life))"
       }
     }
   }
@@ -78,7 +83,7 @@ extension ModelWalk {
     let order = TreasuryOrder(
       id: Sample.payoutID(500_000 + first + roll(4)), token: Sample.token, recipient: Sample.recipient(1),
       amount: try Amount(microUSDT: Int64(5 + roll(2))), isDespiteBreaker: roll(3) == 0, reason: "reason")
-    try await compare("order sweep \(order.id)") {
+    try await compare("order-sweep \(order.id)") {
       try await $0.order(order)
       return "done"
     } _: {
@@ -90,9 +95,9 @@ extension ModelWalk {
   private mutating func signSweep() async throws {
     let (whim, now, head) = (roll(8), model.now, try #require(model.cursors[.head]))
     let signing = TreasurySigning(
-      wallet: Sample.wallet, signer: TestLedger.signer, head: Sample.place(head.number + Int64(roll(12)), at: now),
+      wallet: Sample.wallet, signer: someSigner(), head: Sample.place(head.number + Int64(roll(12)), at: now),
       maximumInFlight: roll(8) == 0 ? 2 : 1_000, fenceLagBlocks: 10)
-    try await compare("sign sweep whim \(whim)") { ledger in
+    try await compare("sign-sweep whim \(whim)") { ledger in
       "\(try await ledger.signTreasuryOrder(signing) { Self.decide($0, whim, now) })"
     } _: {
       "\(try $0.signTreasuryOrder(signing) { Self.decide($0, whim, now) })"

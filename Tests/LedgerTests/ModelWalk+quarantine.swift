@@ -6,14 +6,6 @@ import Testing
 
 /// Quarantines: asked for, begun, ended by vouchings, and what a retired journal still brings.
 extension ModelWalk {
-  private static let otherJournalID = [UInt8](repeating: 0x4b, count: 16)
-
-  /// The declared journal or, seldom, another one.
-  mutating func someJournalID() -> [UInt8] {
-    let declared = model.journals[TestLedger.signer]?.journalID ?? TestLedger.journalID
-    return roll(5) == 0 ? [TestLedger.journalID, Self.otherJournalID][roll(2)] : declared
-  }
-
   mutating func quarantine() async throws {
     switch roll(5) {
     case 0...1: try await ask()
@@ -26,8 +18,8 @@ extension ModelWalk {
   private mutating func ask() async throws {
     let cause = QuarantineCause.allCases[roll(QuarantineCause.allCases.count)]
     let request = QuarantineRequest(
-      signer: roll(8) == 0 ? "nobody" : TestLedger.signer, cause: cause,
-      journalID: cause == .journalLost ? [TestLedger.journalID, Self.otherJournalID][roll(2)] : nil,
+      signer: roll(8) == 0 ? "nobody" : someSigner(), cause: cause,
+      journalID: cause == .journalLost ? Self.journalIDs[roll(Self.journalIDs.count)] : nil,
       expirationMilliseconds: cause == .bothStarted ? 30_000 : nil, reason: "reason")
     try await compare("request \(request.signer) \(cause)") {
       "\(try await $0.requestQuarantine(request))"
@@ -38,16 +30,24 @@ extension ModelWalk {
 
   private mutating func beginWaits() async throws {
     let head = Sample.place(1, at: model.now.advanced(byMilliseconds: Int64(roll(4)) * 25_000))
-    let life = model.life
+    let life = someLife()
     try await compare("begin waits") {
-      "\(try await $0.beginQuarantines(head: head, under: life))"
+      Self.text(try await $0.beginQuarantines(head: head, under: life))
     } _: {
-      "\($0.beginQuarantines(head: head, under: life))"
+      Self.text($0.beginQuarantines(head: head, under: life))
     }
   }
 
+  private static func text(_ beginning: QuarantineBeginning) -> String {
+    guard case .begun(let waits) = beginning else { return "\(beginning)" }
+    return "begun \(waits.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" })"
+  }
+
   private mutating func bring() async throws {
-    let (entries, id) = (journal, [TestLedger.journalID, Self.otherJournalID][roll(2)])
+    let retired = model.retiredJournals.keys.map(Hex.text).sorted()
+    let ids =
+      retired.isEmpty || roll(3) == 0 ? Self.journalIDs : Self.journalIDs.filter { retired.contains(Hex.text($0)) }
+    let (entries, id) = (journal(of: someSigner()), ids[roll(ids.count)])
     try await compare("bring \(entries.count)") {
       "\(try await $0.bring(entries, of: id))"
     } _: {
@@ -72,9 +72,9 @@ extension ModelWalk {
       "\(try $0.apply(solid: place, after: solid, verdicts: [:], retryDelayMilliseconds: 5_000))"
     }
     guard roll(2) == 0 else { return }
-    let vouching = TestLedger.vouching(model.life, journalID: someJournalID())
-    let entries = journal
-    try await compare("vouch after waiting") {
+    let signer = someSigner()
+    let (entries, vouching) = (someJournal(of: signer), word(of: signer))
+    try await compare("vouch as \(signer) after waiting") {
       Self.text(try await $0.vouch(vouching, journal: entries))
     } _: {
       Self.text(try $0.vouch(vouching, journal: entries))

@@ -62,7 +62,7 @@ extension ModelWalk {
 
   private mutating func putBackAcceptances() async throws {
     let acceptances = try acceptances()
-    try await compare("replay acceptances \(acceptances.map { "\($0.payout.terms.id)" })") {
+    try await compare("replay-acceptances \(acceptances.map { "\($0.payout.terms.id)" })") {
       Self.text(try await $0.putBack(acceptances: acceptances))
     } _: {
       Self.text(try $0.putBack(acceptances: acceptances))
@@ -71,7 +71,7 @@ extension ModelWalk {
 
   private mutating func putBackEnds() async throws {
     let ends = ends()
-    try await compare("replay ends \(ends.map { "\($0.reference) \($0.status)" })") {
+    try await compare("replay-ends \(ends.map { "\($0.reference) \($0.status)" })") {
       Self.text(try await $0.putBack(ends: ends))
     } _: {
       Self.text(try $0.putBack(ends: ends))
@@ -80,7 +80,7 @@ extension ModelWalk {
     guard !held.isEmpty, roll(2) == 0 else { return }
     let id = held[roll(held.count)].terms.id
     let decision: HeldDecision = [.release, .releaseAlthoughEnded, .reject][roll(3)]
-    try await compare("answer \(decision) about \(id)") {
+    try await compare("decide \(decision) about \(id)") {
       "\(try await $0.decide(id, decision, reason: "reason", requiredConfirmations: 2))"
     } _: {
       "\(try $0.decide(id, decision, reason: "reason", requiredConfirmations: 2))"

@@ -16,7 +16,7 @@ struct ModelWalk {
   private var nextBatch = 1
   var branch: UInt8 = 0
   /// What Signers have journaled.
-  private(set) var journal: [JournalEntry] = []
+  private var journals: [String: [JournalEntry]] = [:]
   var trail: [String] = []
   /// Operations that were drawn and not carried out; nil where each is carried out at once.
   var collected: [Operation]?
@@ -24,6 +24,8 @@ struct ModelWalk {
   private(set) var sequences = 0
   /// How often each operation came to what, by its first words.
   var answers: [String: Int] = [:]
+  /// What of `ModelCoverage.wanted` was reached, and how often.
+  var reached: [String: Int] = [:]
 
   /// Begins a world as the test's ledger stands.
   init(_ test: TestLedger, _ clock: LedgerClock, seed: UInt64) async throws {
@@ -43,7 +45,9 @@ struct ModelWalk {
     _ = try model.vouch(TestLedger.vouching(state.life), journal: [])
     // The template was made by another clock.
     try await test.force("UPDATE breaker SET since = ledger_now()")
+    try await test.force("UPDATE chain_cursors SET moved_at = ledger_now()")
     model.breaker.since = start
+    model.actor = TestLedger.actor
   }
 
   /// Begins a sequence with payouts of its own.
@@ -63,7 +67,7 @@ struct ModelWalk {
   }
 
   mutating func draw() async throws {
-    switch roll(30) {
+    switch roll(38) {
     case 0...3: try await accept()
     case 4...6: try await schedule()
     case 7...9: try await sign()
@@ -79,6 +83,10 @@ struct ModelWalk {
     case 23...24: try await quarantine()
     case 25...26: try await orders()
     case 27...28: try await replay()
+    case 29...32: try await question()
+    case 33...34: try await report()
+    case 35: try await nameSigners()
+    case 36: try await steerByHand()
     default: try await look()
     }
   }
@@ -96,7 +104,8 @@ struct ModelWalk {
     let payouts = try (0...roll(3)).map { _ in
       let number = first + roll(6)
       return try Sample.payout(
-        number, amount: Int64(1_000_000 * (1 + roll(2))), recipient: first + roll(3),
+        number, id: roll(4) == 0 ? number + 50 : number, amount: Int64(1_000_000 * (1 + roll(2))),
+        recipient: first + roll(3),
         expiresAt: roll(4) == 0 ? model.now.advanced(byMilliseconds: 30_000) : nil,
         priority: Priority.allCases[roll(Priority.allCases.count)], router: roll(3) == 0 ? .kyc : .v0,
         fingerprint: UInt8(1 + roll(5) / 4), batchType: roll(3) == 0 ? .hourly : .immediate,
@@ -145,6 +154,11 @@ struct ModelWalk {
     }
   }
 
+  mutating func takeBatchNumbers() -> Int {
+    defer { nextBatch += 20 }
+    return nextBatch
+  }
+
   private mutating func sign() async throws {
     let batches = Set(model.payouts(in: [.scheduled]).compactMap(\.settlementBatch)).sorted()
     guard !batches.isEmpty else { return try await look() }
@@ -152,11 +166,11 @@ struct ModelWalk {
     let whim = roll(12)
     let head = try #require(model.cursors[.head])
     let order = SigningOrder(
-      batch: batch, wallet: Sample.wallet, signer: TestLedger.signer,
-      head: Sample.place(head.number + Int64(roll(12)), at: model.now), maximumInFlight: roll(8) == 0 ? 2 : 1_000,
+      batch: batch, wallet: Sample.wallet, signer: someSigner(),
+      head: Sample.place(head.number + Int64(roll(12)), at: model.now), maximumInFlight: roll(4) == 0 ? roll(3) : 1_000,
       maximumPayouts: 1 + roll(4), fenceLagBlocks: 10)
     if roll(15) == 0 {
-      return try await compare("hold scheduled \(batch)") {
+      return try await compare("hold-scheduled \(batch)") {
         "\(try await $0.holdScheduled(batch: batch, note: "note").sorted())"
       } _: {
         "\(try $0.holdScheduled(batch: batch, note: "note").sorted())"
@@ -186,7 +200,12 @@ struct ModelWalk {
           Sample.signed(
             candidate, batch,
             txid: Sample.txid(Sample.reference(1), attempt: 1, second: batch.secondsLater + 100)))
-      default: return .sign(Sample.signed(candidate, batch, lifeMilliseconds: 20_000))
+      default:
+        // Signed again after a restore it is another transaction.
+        let txid = Sample.txid(
+          candidate.payout.terms.reference, attempt: candidate.attemptNumber,
+          second: batch.secondsLater + 20 * Int64(whim % 3))
+        return .sign(Sample.signed(candidate, batch, lifeMilliseconds: 20_000, txid: txid))
       }
     }
   }
@@ -210,8 +229,8 @@ struct ModelWalk {
           wallet: Sample.wallet, headTime: headTime, leaseMilliseconds: 15_000, atMost: 10_000))
     }
     guard let lot = taken.value else { return }
-    let known = Set(journal.map(\.txid))
-    journal += lot.transactions.filter { !known.contains($0.txid) }
+    let signer = someSigner()
+    for entry in lot.transactions { remember(entry, by: signer) }
     try await record(answersTo: lot.transactions.map(\.txid), lot.dueSince)
   }
 
@@ -255,8 +274,10 @@ struct ModelWalk {
   private mutating func decide() async throws {
     let held = model.payouts(in: roll(6) == 0 ? [.queued, .held] : [.held])
     guard !held.isEmpty else { return try await look() }
-    let id = held[roll(held.count)].terms.id
-    let odd = model.transactions.values.first { $0.status == .anomalous }?.entry.txid
+    let tried = held.filter { model.attemptInUse(of: $0.terms.reference) != nil }
+    let chosen = tried.isEmpty || roll(2) == 0 ? held : tried
+    let id = chosen[roll(chosen.count)].terms.id
+    let odd = model.transactions.values.filter { $0.status == .anomalous }.map(\.entry.txid).min()
     let adopt = HeldDecision.adopt(odd ?? Sample.txid(Sample.reference(1), attempt: 1))
     let decision: HeldDecision = [.release, .release, .reject, .settle(proof: "proof"), adopt][roll(5)]
     try await compare("decide \(id) \(decision)") {
@@ -268,45 +289,6 @@ struct ModelWalk {
     }
   }
 
-  /// A new life of the server, forgotten transactions, and a Signer that vouches.
-  private mutating func vouch() async throws {
-    if roll(2) == 0 {
-      try await test.pool.executeScript("VACUUM FULL transactions")
-      model.life = try await test.ledger.vouchingState(signer: TestLedger.signer).life
-      trail.append("another life")
-      for entry in journal where model.transactions[entry.txid]?.status == .signed && roll(3) == 0 {
-        try await forget(entry)
-      }
-    }
-    guard roll(4) > 0 else { return try await look() }
-    let (entries, vouching) = (journal, TestLedger.vouching(model.life, journalID: someJournalID()))
-    try await compare("vouch with \(entries.count)") {
-      Self.text(try await $0.vouch(vouching, journal: entries))
-    } _: {
-      Self.text(try $0.vouch(vouching, journal: entries))
-    }
-  }
-
-  static func text(_ outcome: VouchingOutcome) -> String { "\(outcome)" }
-
-  /// What a restore does that took a signing back: the payout is scheduled again, and nothing tells of the transaction.
-  private mutating func forget(_ entry: JournalEntry) async throws {
-    let ids = entry.payouts.map(\.payout)
-    guard ids.allSatisfy({ model.payouts[$0]?.status == .signed && model.payouts[$0]?.settlementBatch != nil }) else {
-      return
-    }
-    try await test.forget(entry.txid)
-    try await test.force(
-      "UPDATE payouts SET status = 'scheduled' WHERE id IN (\(ids.map { Sample.sql($0) }.joined(separator: ", ")))")
-    model.transactions[entry.txid] = nil
-    model.references[entry.txid] = nil
-    for part in entry.payouts {
-      model.attempts[part.reference]?.removeAll { $0.txid == entry.txid }
-      model.payouts[part.payout]?.status = .scheduled
-    }
-    trail.append("forgotten: \(entry.txid)")
-  }
-
   private mutating func steer() async throws {
     switch roll(4) {
     case 0:
@@ -316,7 +298,7 @@ struct ModelWalk {
         "\($0.judgeFindings())"
       }
     case 1:
-      try await compare("open breaker") {
+      try await compare("open-breaker") {
         _ = try await $0.openBreaker(reason: "reason")
         return "done"
       } _: {
@@ -324,7 +306,7 @@ struct ModelWalk {
         return "done"
       }
     default:
-      try await compare("close breaker") {
+      try await compare("close-breaker") {
         _ = try await $0.closeBreaker(reason: "reason")
         return "done"
       } _: {
@@ -335,30 +317,34 @@ struct ModelWalk {
   }
 
   /// A Signer has journaled it.
-  mutating func remember(_ entry: JournalEntry) {
-    if !journal.contains(where: { $0.txid == entry.txid }) { journal.append(entry) }
+  mutating func remember(_ entry: JournalEntry, by signer: String) {
+    if !journal(of: signer).contains(where: { $0.txid == entry.txid }) { journals[signer, default: []].append(entry) }
   }
+
+  func journal(of signer: String) -> [JournalEntry] { journals[signer] ?? [] }
 
   /// One question.
   mutating func look() async throws {
     switch roll(4) {
     case 0:
-      try await compare("look at conditions") {
+      try await compare("conditions") {
         Self.text(try await $0.conditions())
       } _: {
         Self.text($0.conditions())
       }
     case 1:
-      try await compare("look for batches") {
-        "\(try await $0.batchesToSign(waitingFor: 1_000, after: nil, atMost: 1_000))"
+      let last = roll(2) == 0 ? nil : Sample.batchID(roll(nextBatch))
+      let count = 1 + roll(20)
+      try await compare("batches") {
+        "\(try await $0.batchesToSign(waitingFor: 1_000, after: last, atMost: count))"
       } _: {
-        "\($0.batchesToSign(waitingFor: 1_000, after: nil, atMost: 1_000))"
+        "\($0.batchesToSign(waitingFor: 1_000, after: last, atMost: count))"
       }
     case 2:
-      try await compare("look for unjudged") {
-        "\(try await $0.unjudged(atMost: 1_000).map(\.transaction.txid))"
+      try await compare("unjudged") {
+        "\(try await $0.unjudged(atMost: 1_000))"
       } _: {
-        "\($0.unjudged(atMost: 1_000).map(\.transaction.txid))"
+        "\($0.unjudged(atMost: 1_000))"
       }
     default:
       try await compare("due") {
@@ -372,15 +358,12 @@ struct ModelWalk {
   }
 
   private static func text(_ conditions: PayingConditions) -> String {
-    "\(conditions.isContinuous) \(conditions.openFindings) \(conditions.breakerCause ?? "-") "
-      + "\(conditions.isBreakerTrialOut) \(String(describing: conditions.breakerTrialAt)) "
-      + "\(String(describing: conditions.headNumber)) \(String(describing: conditions.solidNumber)) "
-      + "\(String(describing: conditions.quarantine))"
+    "\(conditions)"
   }
 }
 
 /// Batches' names in order, the same on both sides.
-private final class BatchNames: Sendable {
+final class BatchNames: Sendable {
   private let counter: Counter
   private let first: Int
 

@@ -6,9 +6,14 @@ extension Ledger {
   /// stores before it broadcasts, so that nothing of ours can be in a block and not in the table. One that a fork moved to
   /// another block is the same finding, there.
   static func store(
-    _ suspects: [ChainFinding], in place: BlockPlace, on connection: PostgresConnection
+    _ told: [ChainFinding], in place: BlockPlace, on connection: PostgresConnection
   ) async throws {
-    guard !suspects.isEmpty else { return }
+    guard !told.isEmpty else { return }
+    // One statement cannot store the same row twice.
+    var names: Set<FindingName> = []
+    let suspects = told.filter {
+      names.insert(FindingName(txid: $0.txid, kind: $0.kind, logIndex: $0.logIndex)).inserted
+    }
     _ = try await connection.execute(
       """
       INSERT INTO unclaimed_transfers (txid, kind, log_index, wallet, recipient, amount, reference_bits, timestamp_ms,
@@ -77,4 +82,11 @@ extension Ledger {
   public func openBreaker(cause: String, subject: String, message: String) async throws {
     _ = try await execute("SELECT open_breaker($1, $2, $3)", [.text(cause), .text(subject), .text(message)])
   }
+}
+
+/// What makes two findings the same.
+private struct FindingName: Hashable {
+  let txid: TxID
+  let kind: ChainFinding.Kind
+  let logIndex: Int
 }

@@ -58,17 +58,16 @@ extension LedgerTables {
 
   /// `batch_window_end`: the end of the window in which a payout is accepted now.
   private func windowEnd(of type: BatchType) -> Timestamp {
-    let hour: Int64 = 3_600_000
-    let (length, shift): (Int64, Int64) =
+    let length: Int64 =
       switch type {
-      case .immediate: (0, 0)
-      case .hourly: (hour, 0)
-      case .daily: (24 * hour, 0)
-      // The first of January 1970 was a Thursday; weeks begin on Mondays.
-      case .weekly: (7 * 24 * hour, 3 * 24 * hour)
+      case .immediate: 0
+      case .hourly: windows.hourly
+      case .daily: windows.daily
+      case .weekly: windows.weekly
       }
     guard length > 0 else { return now }
-    let into = (now.milliseconds + shift) % length
+    // Counted from a Monday: the first of January 1970 was a Thursday.
+    let into = (now.milliseconds - 4 * 86_400_000) % length
     return Timestamp(milliseconds: now.milliseconds - into + length)
   }
 
@@ -80,8 +79,15 @@ extension LedgerTables {
 
   /// `Ledger.attempts(of:)`.
   func attemptRecords(of id: PayoutID) -> [AttemptRecord] {
-    guard let row = payouts[id] else { return [] }
-    return (attempts[row.terms.reference] ?? []).compactMap { attempt in
+    let terms = payouts[id]?.terms
+    let own = attempts.values.joined().filter { attempt in
+      attempt.payout == id
+        || terms.map {
+          (attempt.reference, attempt.token, attempt.recipient, attempt.amount)
+            == ($0.reference, $0.token, $0.recipient, $0.amount)
+        } ?? false
+    }
+    return own.sorted { $0.number < $1.number }.compactMap { attempt in
       guard let transaction = transactions[attempt.txid] else { return nil }
       return AttemptRecord(
         number: attempt.number, txid: attempt.txid, outcome: attempt.outcome, status: transaction.status,
@@ -93,11 +99,13 @@ extension LedgerTables {
   /// `Ledger.conditions`.
   func conditions() -> PayingConditions {
     let isOpen = breaker.state != .closed
+    let standstill = standstills.values.filter { $0.seenAt > now.advanced(byMilliseconds: -15_000) }
+      .min { $0.since < $1.since }
     return PayingConditions(
       now: now, isContinuous: isContinuous, openFindings: findings.filter(\.isOpen).count, pauseReason: pauseReason,
-      pausedSince: nil, breakerCause: isOpen ? breaker.cause : nil, breakerSince: isOpen ? breaker.since : nil,
+      pausedSince: pausedSince, breakerCause: isOpen ? breaker.cause : nil, breakerSince: isOpen ? breaker.since : nil,
       breakerTrialAt: breaker.state == .open && breaker.exit == .trial ? breaker.trialAt : nil,
-      isBreakerTrialOut: breaker.state == .halfOpen, standstill: nil, standstillSince: nil,
+      isBreakerTrialOut: breaker.state == .halfOpen, standstill: standstill?.reason, standstillSince: standstill?.since,
       headNumber: cursors[.head]?.number, headMovedAt: headMovedAt, solidNumber: cursors[.solid]?.number,
       quarantine: quarantineThatKeepsAll)
   }

@@ -148,14 +148,15 @@ extension LedgerTables {
 
   /// `raise_alarm`.
   mutating func raiseAlarm(_ kind: String, _ subject: String, _ message: String) {
-    if let index = alarms.firstIndex(where: { $0.kind == kind && $0.subject == subject }) {
+    if let index = alarms.firstIndex(where: { $0.kind == kind && $0.subject == subject && !$0.isAcknowledged }) {
       alarms[index].count += 1
       alarms[index].lastAt = now
       alarms[index].message = message
     } else {
       alarms.append(
         Alarm(
-          id: Int64(alarms.count + 1), kind: kind, subject: subject, message: message, raisedAt: now, lastAt: now))
+          id: Int64(alarms.count + 1), kind: kind, subject: subject, message: message, raisedAt: now, lastAt: now,
+          tellAt: now))
     }
   }
 

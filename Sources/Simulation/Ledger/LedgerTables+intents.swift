@@ -3,6 +3,18 @@ import Payouts
 
 /// What the log of intents is compared with (DESIGN.md §3 "Continuity").
 extension LedgerTables {
+  /// `Ledger.intentCheckpoint`.
+  func intentCheckpoint() -> IntentCheckpoint {
+    IntentCheckpoint(lastID: checkpoint?.lastID, isOfPresentLife: checkpoint?.life == life, life: life)
+  }
+
+  /// `Ledger.moveIntentCheckpoint`.
+  mutating func moveIntentCheckpoint(to lastID: String, under wanted: ServerLife) -> Bool {
+    guard isContinuous, life == wanted else { return false }
+    checkpoint = (lastID, life)
+    return true
+  }
+
   /// `Ledger.lost`.
   func lost(_ intents: [Intent]) -> [Intent] {
     intents.filter { intent in

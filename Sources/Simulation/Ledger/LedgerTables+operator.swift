@@ -130,8 +130,13 @@ extension LedgerTables {
   /// `Ledger.closeBreaker`.
   mutating func closeBreaker() {
     closeExplainedFindings()
+    let acknowledges = findings.contains { $0.isOpen && $0.isJudged }
     for index in findings.indices where findings[index].isOpen && findings[index].isJudged {
       findings[index].isAcknowledged = true
+    }
+    guard breaker.state != .closed || acknowledges else { return }
+    for index in alarms.indices where alarms[index].kind == "operator" && alarms[index].subject == "breaker" {
+      alarms[index].isAcknowledged = true
     }
     guard breaker.state != .closed else { return }
     (breaker.state, breaker.cause, breaker.exit, breaker.since, breaker.failuresInRow) = (.closed, nil, nil, now, 0)

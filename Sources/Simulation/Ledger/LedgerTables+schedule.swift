@@ -28,6 +28,20 @@ extension LedgerTables {
     return taken
   }
 
+  /// Those of some payouts that are queued and whose window has ended, as `Ledger.schedule` locks them.
+  func due(of ids: [PayoutID]) -> [Payout] {
+    let wanted = Set(ids).subtracting(beside.payouts)
+    return payouts(in: [.queued]).filter { wanted.contains($0.terms.id) && $0.windowEnd <= now }
+  }
+
+  /// `Ledger.holdQueued`.
+  mutating func holdQueued(_ payout: PayoutID, note: String) throws -> Bool {
+    guard payouts[payout]?.status == .queued else { return false }
+    try hold(payout, .deadLetter, note)
+    raiseAlarm("dead_letter", "payout \(payout)", note)
+    return true
+  }
+
   private func dueByPriority() -> [Priority: [Payout]] {
     Dictionary(grouping: payouts(in: [.queued]).filter { $0.windowEnd <= now }, by: \.particulars.priority)
   }

@@ -31,8 +31,8 @@ extension LedgerTables {
   }
 
   private func hasServerChanged(sinceDeclarationOf signer: String) -> Bool {
-    guard let declared = declaredAt[signer] else { return false }
-    return declared.milliseconds * 1_000 < life.startMicroseconds || vouchedLife != nil && !isContinuous
+    let wasDeclaredBefore = declaredAt[signer].map { $0.milliseconds * 1_000 < life.startMicroseconds } ?? false
+    return wasDeclaredBefore || vouchedLife != nil && !isContinuous
   }
 
   /// `Ledger.vouch`.

@@ -145,10 +145,30 @@ extension LedgerTables {
     return old.count
   }
 
+  /// All that ever signed, by their owners.
+  var webhookSecrets: [String: [WebhookSecret]] { secretRows.mapValues { $0.map(\.secret) } }
+
+  /// `Ledger.webhookSecrets(of:)`.
+  func webhookSecrets(of owner: String) -> [WebhookSecret] {
+    (secretRows[owner] ?? []).reversed().filter { $0.validUntil.map { $0 > now } ?? true }.prefix(3).map(\.secret)
+  }
+
   /// `Ledger.makeWebhookSecret(of:_:)`: the first one stays.
   mutating func makeWebhookSecret(of owner: String, _ candidate: WebhookSecret) -> [WebhookSecret] {
-    if webhookSecrets[owner] == nil { webhookSecrets[owner] = [candidate] }
-    return webhookSecrets[owner] ?? []
+    if !(secretRows[owner] ?? []).contains(where: { $0.validUntil == nil }) {
+      secretRows[owner, default: []].append(SecretRow(secret: candidate))
+    }
+    return webhookSecrets(of: owner)
+  }
+
+  /// `Ledger.rotateWebhookSecret`.
+  mutating func rotateWebhookSecret(
+    of owner: String, to secret: WebhookSecret, oldValidMilliseconds: Int64
+  ) -> [WebhookSecret] {
+    for index in (secretRows[owner] ?? []).indices where secretRows[owner]?[index].validUntil == nil {
+      secretRows[owner]?[index].validUntil = now.advanced(byMilliseconds: oldValidMilliseconds)
+    }
+    return makeWebhookSecret(of: owner, secret)
   }
 
   /// `Ledger.webhookDepth`.

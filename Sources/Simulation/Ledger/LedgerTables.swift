@@ -139,6 +139,23 @@ struct LedgerTables: Sendable {
     var lastAt: Timestamp
     var count: Int64 = 1
     var isTold = false
+    /// From when on it is told, and how often it was taken to be told.
+    var tellAt: Timestamp
+    var tellCount: Int64 = 0
+    var isAcknowledged = false
+  }
+
+  /// What a Signer said that keeps it from signing.
+  struct StandstillRow: Sendable {
+    let reason: Standstill
+    let since: Timestamp
+    let seenAt: Timestamp
+  }
+
+  /// A webhook secret's row.
+  struct SecretRow: Sendable {
+    let secret: WebhookSecret
+    var validUntil: Timestamp?
   }
 
   /// What a transaction sees of another one at the same moment. The simulator's transactions are never beside one another.
@@ -171,6 +188,9 @@ struct LedgerTables: Sendable {
   var used: [Window: Amount] = [:]
   var breaker: Breaker
   var pauseReason: String?
+  var pausedSince: Timestamp?
+  var standstills: [String: StandstillRow] = [:]
+  var windows = WindowLengths.usual
   var findings: [Finding] = []
   var alarms: [Alarm] = []
   var wallets: [Address: BlockPlace] = [:]
@@ -197,7 +217,8 @@ struct LedgerTables: Sendable {
   /// In the order of their numbers.
   var webhooks: [Webhook] = []
   var servers: [String: WebhookServer] = [:]
-  var webhookSecrets: [String: [WebhookSecret]] = [:]
+  /// In the order in which they were made.
+  var secretRows: [String: [SecretRow]] = [:]
   /// In the order in which they were given.
   var adoptions: [Adoption] = []
   var treasury: [Treasury] = []

@@ -7,7 +7,7 @@ extension SimulatedLedger: MonitorLedger {
   func cursor(_ view: CursorView) async throws -> BlockPlace? { try await read("cursor") { $0.cursors[view] } }
 
   func recentBlocks(atMost count: Int) async throws -> [BlockPlace] {
-    try await read("recent blocks") { Array($0.blocks.reversed().prefix(count)) }
+    try await read("recent blocks") { $0.recentBlocks(atMost: count) }
   }
 
   func known(_ txids: [TxID]) async throws -> [KnownTransaction] {
@@ -56,20 +56,10 @@ extension SimulatedLedger: MonitorLedger {
   }
 
   func takeAlarms(atMost count: Int) async throws -> [AlarmRecord] {
-    try await write("take alarms") { tables in
-      tables.alarms.filter { !$0.isTold }.prefix(count).map {
-        AlarmRecord(
-          id: $0.id, kind: $0.kind, subject: $0.subject, message: $0.message, raisedAt: $0.raisedAt,
-          lastAt: $0.lastAt, count: $0.count)
-      }
-    }
+    try await write("take alarms") { $0.takeAlarms(atMost: count) }
   }
 
-  func recordTold(_ alarm: Int64) async throws {
-    try await write("record told") { tables in
-      if let index = tables.alarms.firstIndex(where: { $0.id == alarm }) { tables.alarms[index].isTold = true }
-    }
-  }
+  func recordTold(_ alarm: Int64) async throws { try await write("record told") { $0.recordTold(alarm) } }
 
   func confirm(headNumber: Int64, requiredConfirmations: Int64, atMost count: Int) async throws -> [PayoutID] {
     try await write("confirm") {

@@ -21,7 +21,7 @@ extension SimulatedLedger: WebhookLedger {
   }
 
   func webhookSecrets(of owner: String) async throws -> [WebhookSecret] {
-    try await read("webhook secrets") { $0.webhookSecrets[owner] ?? [] }
+    try await read("webhook secrets") { $0.webhookSecrets(of: owner) }
   }
 
   func makeWebhookSecret(of owner: String, _ candidate: WebhookSecret) async throws -> [WebhookSecret] {

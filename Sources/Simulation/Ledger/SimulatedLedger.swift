@@ -87,10 +87,8 @@ extension SimulatedLedger: SchedulerLedger {
   func schedule(
     _ payouts: [PayoutID], maximumPerBatch: Int, newBatchID: @escaping @Sendable () -> BatchID
   ) async throws -> [SettlementBatch] {
-    try await write("schedule some") { tables in
-      let wanted = Set(payouts)
-      let rows = tables.payouts(in: [.queued]).filter { wanted.contains($0.terms.id) && $0.windowEnd <= tables.now }
-      return try tables.schedule(rows, maximumPerBatch: maximumPerBatch, newBatchID: newBatchID)
+    try await write("schedule some") {
+      try $0.schedule($0.due(of: payouts), maximumPerBatch: maximumPerBatch, newBatchID: newBatchID)
     }
   }
 
@@ -99,12 +97,7 @@ extension SimulatedLedger: SchedulerLedger {
   }
 
   func holdQueued(_ payout: PayoutID, note: String) async throws -> Bool {
-    try await write("hold queued") { tables in
-      guard tables.payouts[payout]?.status == .queued else { return false }
-      try tables.hold(payout, .deadLetter, note)
-      tables.raiseAlarm("dead_letter", "payout \(payout)", note)
-      return true
-    }
+    try await write("hold queued") { try $0.holdQueued(payout, note: note) }
   }
 
   func setWindows(_ lengths: WindowLengths) async throws -> Bool { false }
@@ -112,20 +105,13 @@ extension SimulatedLedger: SchedulerLedger {
 
 extension SimulatedLedger: SignerLedger {
   func intentCheckpoint() async throws -> IntentCheckpoint {
-    try await read("intent checkpoint") { tables in
-      IntentCheckpoint(
-        lastID: tables.checkpoint?.lastID, isOfPresentLife: tables.checkpoint?.life == tables.life, life: tables.life)
-    }
+    try await read("intent checkpoint") { $0.intentCheckpoint() }
   }
 
   func lost(_ intents: [Intent]) async throws -> [Intent] { try await read("lost intents") { $0.lost(intents) } }
 
   func moveIntentCheckpoint(to lastID: String, under life: ServerLife) async throws -> Bool {
-    try await write("move intent checkpoint") { tables in
-      guard tables.isContinuous, tables.life == life else { return false }
-      tables.checkpoint = (lastID, life)
-      return true
-    }
+    try await write("move intent checkpoint") { $0.moveIntentCheckpoint(to: lastID, under: life) }
   }
 
   func sign(
@@ -189,7 +175,7 @@ extension SimulatedLedger: SignerLedger {
   }
 
   func record(_ standstill: Standstill, of signer: String) async throws {
-    try await write("record standstill") { _ in }
+    try await write("record standstill") { $0.record(standstill, of: signer) }
   }
 
   func holdScheduled(batch: BatchID, note: String) async throws -> [PayoutID] {

@@ -160,6 +160,9 @@ extension Ledger {
       .bytes(end.reference.bytes), .text(HoldReason.endWasLost.rawValue), .text(note),
     ]
     let held = try await connection.pipeline([
+      // Whoever holds it just now would be passed by otherwise: not yet held for the first of these, no longer waiting for
+      // the second.
+      ("SELECT FROM payouts WHERE reference = $1 FOR UPDATE", [.bytes(end.reference.bytes)]),
       (
         """
         UPDATE payouts SET hold_reason = $2, note = concat_ws('; it was held before: ', $3::text, hold_reason)
@@ -173,7 +176,7 @@ extension Ledger {
         """, parameters
       ),
     ])
-    guard held.contains(where: { $0.affectedRows > 0 }) else { return }
+    guard held.dropFirst().contains(where: { $0.affectedRows > 0 }) else { return }
     try await raiseAlarm(
       HoldReason.endWasLost.rawValue, "payout \(end.payout)",
       "\(note); a restore took that end: reject it, settle it, or release it although it ended", on: connection)
