@@ -110,6 +110,6 @@ extension ModelWalk {
       let finding = row.finding
       return "\(finding.txid) \(finding.kind) \(finding.blockNumber) \(finding.isJudged) "
         + "\(finding.isAcknowledged) \(state)"
-    }.joined(separator: "; ")
+    }.sorted().joined(separator: "; ")
   }
 }
