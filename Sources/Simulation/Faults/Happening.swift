@@ -8,6 +8,11 @@ enum Happening: String, Sendable, Hashable, CaseIterable, Codable {
   case questionIsLost = "question_is_lost"
   /// It hangs until the caller's time-out, then is done after all, and the caller learns that nobody knows.
   case hangs
+  /// The caller learns that nobody knows, and goes on; it takes effect only later: a server is still at it, or it was still
+  /// on its way.
+  case landsLate = "lands_late"
+  /// The process dies; it takes effect only later, when another one may have taken its place.
+  case crashesAndLandsLate = "crashes_and_lands_late"
   /// The process dies before it.
   case crashesBefore = "crashes_before"
   /// The process dies after it.
@@ -45,11 +50,32 @@ enum Channel: String, Sendable, Hashable, CaseIterable, Codable {
   var happenings: [Happening] {
     switch self {
     case .ledgerRead, .nodeRead: [.failsBefore, .hangs, .crashesBefore, .crashesAfter]
-    case .ledgerWrite: [.failsBefore, .answerIsLost, .questionIsLost, .hangs, .crashesBefore, .crashesAfter]
+    case .ledgerWrite:
+      [
+        .failsBefore, .answerIsLost, .questionIsLost, .hangs, .landsLate, .crashesBefore, .crashesAfter,
+        .crashesAndLandsLate,
+      ]
     case .stream, .broadcast, .webhook:
-      [.failsBefore, .answerIsLost, .questionIsLost, .hangs, .crashesBefore, .crashesAfter, .isDoubled]
+      [
+        .failsBefore, .answerIsLost, .questionIsLost, .hangs, .landsLate, .crashesBefore, .crashesAfter,
+        .crashesAndLandsLate, .isDoubled,
+      ]
     case .journal: [.failsBefore, .answerIsLost, .crashesBefore, .crashesAfter]
     case .lie: [.leavesOut, .turnsRound, .forges]
+    }
+  }
+
+  /// How late something takes effect, in milliseconds after its caller has gone on.
+  var lateness: ClosedRange<Int64> {
+    switch self {
+    // A server stops at a connection that is gone as soon as it looks at it; until then it waits for a disk or a standby.
+    case .ledgerWrite: 100...20_000
+    // What is in a kernel's buffers is sent again for a while.
+    case .stream: 100...30_000
+    // A node may keep a request in a queue of its own. Transactions live for 120 s here.
+    case .broadcast: 1_000...150_000
+    case .webhook: 1_000...60_000
+    case .ledgerRead, .nodeRead, .journal, .lie: 0...0
     }
   }
 }

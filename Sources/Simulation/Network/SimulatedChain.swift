@@ -158,6 +158,13 @@ final class SimulatedChain: Sendable {
     state.withLock { state in state.blocks[view == .head ? state.blocks.count - 1 : Int(state.solid)] }
   }
 
+  /// A transaction is on its way to a node: from now on it may be executed.
+  func noteBroadcast(_ transaction: SignedTransaction) {
+    state.withLock { state in
+      if state.seen.insert(transaction.txid).inserted { state.broadcasts.append(transaction) }
+    }
+  }
+
   /// Takes a transaction, by the checks of reference §2.4 that a well-formed transfer can fail.
   func broadcast(_ transaction: SignedTransaction, at now: Int64) -> BroadcastAnswer {
     state.withLock { state in

@@ -59,7 +59,8 @@ final class SimulatedJournal: Journal {
       guard !state.isUnusable else { throw JournalError.unusable(path: "simulated") }
     }
     do {
-      try await gate.pass("journal", .journal, of: process, Self.errors) { try writeUnder(life, entries) }
+      try await gate.pass(
+        "journal", .journal, of: process, Self.errors, Passage { try self.writeUnder(life, entries) })
     } catch JournalError.io(let operation, let path, let number) {
       if operation == "fsync" { state.withLock { $0.isUnusable = true } }
       throw JournalError.io(operation: operation, path: path, errno: number)
