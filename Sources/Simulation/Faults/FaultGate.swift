@@ -82,8 +82,13 @@ final class FaultGate: Sendable {
     let fault = next(site, channel, process)
     switch fault?.happening {
     // A lie is told within the effect: see ``lie(_:to:among:)``.
-    case nil, .leavesOut, .turnsRound, .forges:
+    case nil, .leavesOut, .turnsRound, .forges, .putsIn:
       return try await passage.effect()
+    case .saysKnown?, .saysTaken?, .saysBusy?:
+      guard let happening = fault?.happening, let told = passage.told?(happening) else {
+        return try await passage.effect()
+      }
+      return told
     case .failsBefore:
       passage.undone()
       throw errors.notDone(site)
@@ -95,13 +100,18 @@ final class FaultGate: Sendable {
       throw errors.unknown(site)
     case .hangs:
       try await host.sleep(until: host.now + Self.timeOutMilliseconds)
-      _ = try await passage.effect()
+      let value = try await passage.effect()
+      guard passage.hasTimeOut else { return value }
       throw errors.unknown(site)
     case .landsLate:
       try await sendOff(passage, fault)
       throw errors.unknown(site)
     case .crashesBefore:
       passage.undone()
+      await process.die()
+      throw errors.unknown(site)
+    case .crashesWithin:
+      passage.partly?(fault?.chance(seed) ?? 0)
       await process.die()
       throw errors.unknown(site)
     case .crashesAfter:
@@ -142,7 +152,7 @@ final class FaultGate: Sendable {
       if isRecording { state.visited.append(Visit(place: place, channel: channel)) }
       var happening = listed[place]
       if happening == nil, plan.perTenThousand > 0, now < plan.quietAfter,
-        UInt64.random(in: 0..<10_000, using: &state.chance) < plan.perTenThousand
+        UInt64.random(in: 0..<10_000, using: &state.chance) < plan.perTenThousand * channel.weight
       {
         happening = channel.happenings.randomElement(using: &state.chance)
       }

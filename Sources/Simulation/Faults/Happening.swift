@@ -15,16 +15,26 @@ enum Happening: String, Sendable, Hashable, CaseIterable, Codable {
   case crashesAndLandsLate = "crashes_and_lands_late"
   /// The process dies before it.
   case crashesBefore = "crashes_before"
+  /// The process dies in the middle of it: some of what it writes at once is kept.
+  case crashesWithin = "crashes_within"
   /// The process dies after it.
   case crashesAfter = "crashes_after"
   /// It is done twice.
   case isDoubled = "is_doubled"
+  /// A node says that it has a transaction already, and has never seen it.
+  case saysKnown = "says_known"
+  /// A node says that it has taken a transaction, and drops it.
+  case saysTaken = "says_taken"
+  /// A node says that it has no time for a transaction.
+  case saysBusy = "says_busy"
   /// A node tells a block as if nothing were in it.
   case leavesOut = "leaves_out"
   /// A node tells that what paid has failed and what failed has paid.
   case turnsRound = "turns_round"
   /// A node tells another block in this one's place, whole in itself.
   case forges
+  /// A node tells a block as if a transaction of ours had paid in it that is in none.
+  case putsIn = "puts_in"
 }
 
 /// What kind of input or output it is: which errors it can have, and whether doing it twice is possible.
@@ -55,13 +65,26 @@ enum Channel: String, Sendable, Hashable, CaseIterable, Codable {
         .failsBefore, .answerIsLost, .questionIsLost, .hangs, .landsLate, .crashesBefore, .crashesAfter,
         .crashesAndLandsLate,
       ]
-    case .stream, .broadcast, .webhook:
+    case .broadcast: Channel.webhook.happenings + Channel.refusals
+    case .stream, .webhook:
       [
         .failsBefore, .answerIsLost, .questionIsLost, .hangs, .landsLate, .crashesBefore, .crashesAfter,
         .crashesAndLandsLate, .isDoubled,
       ]
-    case .journal: [.failsBefore, .answerIsLost, .crashesBefore, .crashesAfter]
-    case .lie: [.leavesOut, .turnsRound, .forges]
+    case .journal: [.failsBefore, .answerIsLost, .hangs, .crashesBefore, .crashesWithin, .crashesAfter]
+    case .lie: [.leavesOut, .turnsRound, .forges, .putsIn] + Channel.refusals
+    }
+  }
+
+  /// What a node may say of a transaction that it does not take.
+  static let refusals: [Happening] = [.saysKnown, .saysTaken, .saysBusy]
+
+  /// How often something happens there by chance, as a multiple of what is usual: a world comes to its journals, nodes and
+  /// webhooks a hundred times less often than to its database, and without this hardly anything would happen to them.
+  var weight: UInt64 {
+    switch self {
+    case .ledgerRead, .ledgerWrite, .stream, .nodeRead, .lie: 1
+    case .journal, .broadcast, .webhook: 8
     }
   }
 

@@ -65,7 +65,11 @@ struct SimulatedNode: TronNode {
     let (chain, host, oracle) = (chain, host, oracle)
     var passage = Passage {
       oracle.sees(broadcast: transaction)
-      return chain.broadcast(transaction, at: host.now)
+      return refusal(of: transaction) ?? chain.broadcast(transaction, at: host.now)
+    }
+    passage.told = { lie in
+      oracle.sees(broadcast: transaction)
+      return refuse(transaction, lie)
     }
     passage.departs = { _ in
       // From now on it may come to any node, whatever happens.
