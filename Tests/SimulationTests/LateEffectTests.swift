@@ -53,9 +53,9 @@ import Tron
       try await ledger.write("retire") { $0.retiredJournals[[1]] = "signer-1" }
       #expect(host.now - asked < 10 && database.contents.retiredJournals.count == 1)
       // The same one: it comes after the late one, or fails in good time.
-      do { try await ledger.write("pause again") { $0.pauseReason = "\($0.pauseReason ?? "nothing"), again" } } catch
-        let error as LedgerError
-      { told.withLock { $0.append("\(error.code)") } }
+      do {
+        try await ledger.write("pause again") { $0.pauseReason = "\($0.pauseReason ?? "nothing"), again" }
+      } catch let error as LedgerError { told.withLock { $0.append("\(error.code)") } }
     }
     let expected =
       moment < FaultGate.timeOutMilliseconds - 100
@@ -71,10 +71,11 @@ import Tron
     let outcome = Mutex<[String]>([])
     run {
       let land = try await database.commitLate(
-        "pause", actor: "a", landsAt: host.now + 15_000) { $0.pauseReason = "late" }
+        "pause", actor: "a", landsAt: host.now + 15_000
+      ) { $0.pauseReason = "late" }
       let asked = host.now
-      do { try await database.transaction("pause", actor: "b") { $0.pauseReason = "early" } } catch
-        let error as LedgerError
+      do { try await database.transaction("pause", actor: "b") { $0.pauseReason = "early" } } catch let error
+        as LedgerError
       { outcome.withLock { $0.append("\(error.code) after \(host.now - asked)") } }
       await land()
       try await database.transaction("pause", actor: "b") { $0.pauseReason = "\($0.pauseReason ?? ""), then another" }
@@ -89,7 +90,8 @@ import Tron
     database.backUp([])
     run {
       let land = try await database.commitLate(
-        "pause", actor: "a", landsAt: host.now + 5_000) { $0.pauseReason = "late" }
+        "pause", actor: "a", landsAt: host.now + 5_000
+      ) { $0.pauseReason = "late" }
       if isRestored { _ = database.goBack(slots: 0, losesAcceptances: true) } else { database.restart() }
       // Whom it would have kept waiting goes on at once.
       let asked = host.now
@@ -107,7 +109,8 @@ import Tron
     run {
       try await database.transaction("serve", actor: "a") { $0.servers = ["x": .init(), "y": .init()] }
       let land = try await database.commitLate(
-        "claim", actor: "a", landsAt: host.now + 5_000) { $0.servers["x"]?.claims = 1 }
+        "claim", actor: "a", landsAt: host.now + 5_000
+      ) { $0.servers["x"]?.claims = 1 }
       try await database.transaction("claim", actor: "b") { tables in
         let locked = tables.beside.servers
         seen.withLock { $0.append(locked) }
@@ -151,7 +154,8 @@ import Tron
 
   // MARK: Nodes and Redis
 
-  @Test("a transaction that is late comes to the node when its sender has long gone on, or died", arguments: [false, true])
+  @Test(
+    "a transaction that is late comes to the node when its sender has long gone on, or died", arguments: [false, true])
   func broadcastIsLate(dies: Bool) throws {
     let key = HotWalletKey(try PrivateKey(hex: SimulatedWorld.signerKey))
     let chain = SimulatedChain(now: Self.start, solidLag: 3)
@@ -160,7 +164,8 @@ import Tron
     let process = SimulatedProcess("worker-1", in: host)
     let node = SimulatedNode(chain: chain, host: host, gate: gate([late]), process: process, oracle: oracle)
     let transaction = try UnsignedTransaction.tokenTransfer(
-      owner: key.address, token: SimulatedWorld.token, to: try Address(bytes: [0x41] + [UInt8](repeating: 9, count: 20)),
+      owner: key.address, token: SimulatedWorld.token,
+      to: try Address(bytes: [0x41] + [UInt8](repeating: 9, count: 20)),
       amount: try Amount(microUSDT: 1), referenceBlock: chain.latest(.solid).block.header.id,
       expiration: Timestamp(milliseconds: Self.start + 500_000), timestamp: Timestamp(milliseconds: Self.start),
       feeLimit: Sun(1)

@@ -112,7 +112,9 @@ struct LateCommit: Sendable {
     func isSame(_ before: LedgerTables, _ after: LedgerTables) -> Bool {
       before.checkpoint?.lastID == after.checkpoint?.lastID && before.checkpoint?.life == after.checkpoint?.life
     }
-    return Part(name: "checkpoint") { isSame($0, $1) ? [] : [""] } copyChanges: { before, after, target in
+    return Part(name: "checkpoint") {
+      isSame($0, $1) ? [] : [""]
+    } copyChanges: { before, after, target in
       if !isSame(before, after) { target.checkpoint = after.checkpoint }
     }
   }

@@ -42,7 +42,8 @@ final class SimulatedDatabase: Sendable {
   private let onChange: @Sendable (Stage, LedgerTables, LedgerTables) -> Void
 
   /// A server with empty tables.
-  init(_ host: SimulationHost, onChange: @escaping @Sendable (Stage, LedgerTables, LedgerTables) -> Void = { _, _, _ in }
+  init(
+    _ host: SimulationHost, onChange: @escaping @Sendable (Stage, LedgerTables, LedgerTables) -> Void = { _, _, _ in }
   ) {
     self.host = host
     self.onChange = onChange
