@@ -81,6 +81,26 @@ import Tron
     #expect(chain.payments.isEmpty)
   }
 
+  @Test("a branch of its own holds together from a true block on, for a while, and hides what was paid in it")
+  func branches() throws {
+    _ = chain.broadcast(transaction, at: Self.start)
+    for slot in Int64(1)...8 { chain.produce(at: Self.start + slot * 3_000) }
+    let first = try #require(chain.block(of: transaction.txid)).number
+    let lying = node("lie about blocks", .lie, .branches, isLying: true)
+    func blocks() throws -> [Block] { try ask { try await lying.blocks(from: first, count: 4, .solid) } }
+    let told = try blocks()
+    #expect(told.count == 4 && told.allSatisfy { $0.transactions.isEmpty && $0.isBodyProven })
+    #expect(told[0].header.parentID == chain.produced(first - 1, .solid)?.block.header.id)
+    #expect(zip(told, told.dropFirst()).allSatisfy { $0.header.id == $1.header.parentID })
+    let truth = (first..<first + 4).compactMap { chain.produced($0, .solid)?.block.header.id }
+    #expect(Set(told.map(\.header.id)).isDisjoint(with: truth))
+    // It holds to it, and then it does not.
+    #expect(try blocks().map(\.header.id) == told.map(\.header.id))
+    #expect(try ask { try await lying.receipts(ofBlock: first, .solid) }.isEmpty)
+    for _ in 0..<2 { _ = try ask { try await host.sleep(until: host.now + FalseBranch.milliseconds / 2) } }
+    #expect(try blocks().map(\.header.id) == truth)
+  }
+
   @Test("what is in a block already is put into none, and an honest node puts nothing anywhere")
   func putsNothingIn() throws {
     let number = chain.height(.solid)

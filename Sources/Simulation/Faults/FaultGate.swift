@@ -82,7 +82,7 @@ final class FaultGate: Sendable {
     let fault = next(site, channel, process)
     switch fault?.happening {
     // A lie is told within the effect: see ``lie(_:to:among:)``.
-    case nil, .leavesOut, .turnsRound, .forges, .putsIn:
+    case nil, .leavesOut, .turnsRound, .forges, .putsIn, .branches:
       return try await passage.effect()
     case .saysKnown?, .saysTaken?, .saysBusy?:
       guard let happening = fault?.happening, let told = passage.told?(happening) else {

@@ -35,6 +35,8 @@ enum Happening: String, Sendable, Hashable, CaseIterable, Codable {
   case forges
   /// A node tells a block as if a transaction of ours had paid in it that is in none.
   case putsIn = "puts_in"
+  /// A node tells of a branch of its own from this block on, and holds to it for a while.
+  case branches
 }
 
 /// What kind of input or output it is: which errors it can have, and whether doing it twice is possible.
@@ -72,7 +74,7 @@ enum Channel: String, Sendable, Hashable, CaseIterable, Codable {
         .crashesAndLandsLate, .isDoubled,
       ]
     case .journal: [.failsBefore, .answerIsLost, .hangs, .crashesBefore, .crashesWithin, .crashesAfter]
-    case .lie: [.leavesOut, .turnsRound, .forges, .putsIn] + Channel.refusals
+    case .lie: [.leavesOut, .turnsRound, .forges, .putsIn, .branches] + Channel.refusals
     }
   }
 

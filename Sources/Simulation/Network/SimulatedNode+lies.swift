@@ -24,7 +24,7 @@ extension SimulatedNode {
 
   /// A block, or a lie about it.
   func toldBlock(_ site: String, _ produced: SimulatedChain.Produced) -> Block {
-    told(site, produced, [.forges] + contentLies(produced)).block
+    told(site, produced, [.forges, .branches] + contentLies(produced)).block
   }
 
   /// A block's header, or a lie about it.
@@ -46,10 +46,12 @@ extension SimulatedNode {
     _ site: String, _ produced: SimulatedChain.Produced, _ lies: [Happening]
   ) -> SimulatedChain.Produced {
     guard isLying else { return produced }
+    if let branch = falseBlock(produced) { return branch }
     return switch gate.lie("lie about \(site)", to: process, among: lies) {
     case .leavesOut: without(produced)
     case .turnsRound: turned(produced)
     case .forges: forged(produced)
+    case .branches: branching(produced)
     case .putsIn: chain.latestAbsent.map { with($0, produced) } ?? produced
     default: produced
     }
@@ -59,6 +61,18 @@ extension SimulatedNode {
     SimulatedChain.Produced(
       block: Block(header: produced.block.header, transactions: [], isBodyProven: produced.block.transactions.isEmpty),
       receipts: [], transactions: [])
+  }
+
+  private func branching(_ produced: SimulatedChain.Produced) -> SimulatedChain.Produced {
+    falseBranch.begin(above: produced.block.header.number - 1, at: host.now)
+    return falseBlock(produced) ?? produced
+  }
+
+  /// What a node that holds to a branch of its own tells in a block's place.
+  private func falseBlock(_ produced: SimulatedChain.Produced) -> SimulatedChain.Produced? {
+    falseBranch.block(inPlaceOf: produced, of: chain, at: host.now).map {
+      SimulatedChain.Produced(block: $0, receipts: [], transactions: [])
+    }
   }
 
   /// With a transaction that is in no block, as if it had paid in this one: in each second block under a header that fits,

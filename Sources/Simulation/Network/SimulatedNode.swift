@@ -10,6 +10,8 @@ struct SimulatedNode: TronNode {
   let oracle: Oracle
   /// Whether it may lie about a block or its receipts.
   var isLying = false
+  /// What it holds to once it has told of it.
+  let falseBranch = FalseBranch()
 
   private static let errors = FaultGate.Errors(
     notDone: { TronNodeError(.unreachable, call: $0, reason: "the simulator lets it fail") },
