@@ -91,13 +91,28 @@ struct FollowHead: Sendable {
   }
 
   private func apply(_ block: ReadBlock, after cursor: BlockPlace, watch: ChainWatch) async throws {
-    let solid = try await ledger.cursor(.solid)?.number ?? watch.begin.number
+    let keepAbove = try await keepAbove(block.place, watch: watch)
     let head = HeadBlock(
       place: block.place, transactions: block.entries.map(\.transaction.txid),
       suspects: fence.suspects(in: block, wallets: watch.wallets),
-      keepAbove: min(solid, block.place.number) - 1 - Self.keptBelowSolidBlocks)
+      keepAbove: keepAbove)
     guard try await ledger.apply(head: head, after: cursor) else { return }
     metrics?.show(head: block.place.number)
+  }
+
+  /// Which blocks are forgotten. None while our branch does not hold the block that a quorum knows to be solid: it may be one
+  /// node's own, and what it has in common with the others' must not be lost, or nobody could ever undo it.
+  private func keepAbove(_ block: BlockPlace, watch: ChainWatch) async throws -> Int64 {
+    guard let solid = try await ledger.cursor(.solid) else { return watch.begin.number - 1 }
+    guard try await holds(solid, upTo: block.number) else { return -1 }
+    return solid.number - 1 - Self.keptBelowSolidBlocks
+  }
+
+  /// Whether our branch, up to one block, holds another one.
+  private func holds(_ place: BlockPlace, upTo head: Int64) async throws -> Bool {
+    guard place.number <= head else { return false }
+    let newest = Int(min(head - place.number + 1, Int64(Self.keptBlocksMaximum)))
+    return try await ledger.recentBlocks(atMost: newest).contains { ($0.number, $0.id) == (place.number, place.id) }
   }
 
   /// Finds the newest block that our branch and the node's have in common, and forgets ours above it.
@@ -109,6 +124,12 @@ struct FollowHead: Sendable {
       guard theirs == place.id else { continue }
       // Its next block is no child of ours, and yet ours is still its own: two branches answer in turn.
       guard place.number < cursor.number else { throw ChainReadError.gap(above: cursor.number) }
+      // Nobody undoes what a quorum knows to be solid: a branch that begins below it is this node's own.
+      if let solid = try await ledger.cursor(.solid), place.number < solid.number,
+        try await holds(solid, upTo: cursor.number)
+      {
+        break
+      }
       try await tellOfDeepFork(from: cursor, to: place)
       let payouts = try await ledger.undoHead(above: place.number)
       source.note(round.number, of: place.id)

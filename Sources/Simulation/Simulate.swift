@@ -20,6 +20,7 @@ public enum SimulateProgram {
 }
 
 extension WorldKind: ExpressibleByArgument {}
+extension Life: ExpressibleByArgument {}
 
 /// Runs schedules of the deterministic simulator and tells what was found (DESIGN.md, "The two laws").
 struct Simulate: ParsableCommand {
@@ -35,11 +36,14 @@ struct Simulate: ParsableCommand {
   @Option(help: "Of random worlds only this kind: \(WorldKind.allCases.map(\.rawValue).joined(separator: ", ")).")
   var world: WorldKind?
 
-  @Option(help: "Everything that can happen at single inputs and outputs of one payout's life: every n-th, 1 for all.")
+  @Option(help: "Everything that can happen at single inputs and outputs of one payout's lives: every n-th, 1 for all.")
   var singles: Int?
 
   @Option(help: "Crashes at pairs of inputs and outputs of one payout's life: every n-th pair, 1 for all.")
   var pairs: Int?
+
+  @Option(help: "Only this life (default: all for --singles, happy for --pairs); may be repeated for --singles.")
+  var life: [Life] = []
 
   @Option(help: "Of every n-th the ones from this on: the shares from 0 to n - 1 are everything, each once.")
   var share = 0
@@ -72,6 +76,9 @@ struct Simulate: ParsableCommand {
     guard let root = (1...).first(where: { $0 * $0 >= pairs ?? 1 }), root * root == pairs ?? 1 else {
       throw ValidationError("--pairs takes a square, such as 1, 100 or 1600: its root thins the first crashes out")
     }
+    guard pairs == nil || life.count <= 1, life.isEmpty || singles != nil || pairs != nil else {
+      throw ValidationError("--life chooses for --singles, and one life for --pairs")
+    }
     guard !count || pairs != nil else { throw ValidationError("--count counts --pairs") }
   }
 
@@ -92,15 +99,21 @@ struct Simulate: ParsableCommand {
   private func campaigns() throws -> [Campaign] {
     var campaigns: [Campaign] = []
     if let singles {
-      campaigns.append(.singles(try Systematic(seed: seed, share: .init(every: singles, from: share)).singles()))
+      campaigns.append(.singles(try self.singles(every: singles)))
     }
     if let pairs {
-      let systematic = Systematic(seed: seed, share: .init(every: pairs, from: share))
+      let systematic = Systematic(
+        seed: seed, share: .init(every: pairs, from: share), lives: life.isEmpty ? [.happy] : life)
       campaigns.append(.pairs(systematic, firsts: try systematic.firstCrashes(), isCounting: count))
     }
     if schedules > 0 { campaigns.append(.random(seed: seed, count: schedules, kind: world)) }
     if let replay { campaigns.append(.listed([try JSONDecoder().decode(Schedule.self, from: Data(replay.utf8))])) }
     return campaigns
+  }
+
+  private func singles(every: Int) throws -> [Schedule] {
+    let lives = life.isEmpty ? Life.allCases : life
+    return try Systematic(seed: seed, share: .init(every: every, from: share), lives: lives).singles()
   }
 
   private func report(_ tally: Tally, since began: ContinuousClock.Instant) {

@@ -19,12 +19,16 @@ extension ModelWalk {
     }
     guard roll(4) > 0 else { return try await look() }
     let (entries, vouching) = (someJournal(of: signer), word(of: signer))
-    try await compare("vouch as \(signer) with \(entries.count)") {
+    let log = if case .gone = vouching.intentLog { Self.logGone } else { "" }
+    try await compare("vouch as \(signer) with \(entries.count)\(log)") {
       Self.text(try await $0.vouch(vouching, journal: entries))
     } _: {
       Self.text(try $0.vouch(vouching, journal: entries))
     }
   }
+
+  /// The end of the name of a vouching that holds what waits.
+  static var logGone: String { ", log gone" }
 
   static func text(_ outcome: VouchingOutcome) -> String { "\(outcome)" }
 

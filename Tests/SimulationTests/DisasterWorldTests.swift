@@ -125,6 +125,50 @@ import Testing
     #expect(!tells(outcome.story, "alarm"))
   }
 
+  // MARK: A chain that stands still
+
+  @Test(
+    "while the solid block stands still for longer than a transaction lives, nothing is judged and all is paid once")
+  func solidFrozen() throws {
+    let outcome = try run([(1, .frozen(slots: 220))]) { $0.calmAfter = 750_000 }
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 4])
+    #expect(outcome.seen["alarm solid_stalled", default: 0] == 1)
+  }
+
+  @Test("a chain that stands still for minutes pays what was sent when it goes on, or signs it again")
+  func halted() throws {
+    let outcome = try run([(6, .halted(slots: 80))]) { $0.calmAfter = 300_000 }
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 4])
+    #expect(outcome.seen["alarm head_stalled", default: 0] == 1)
+  }
+
+  @Test(
+    "a fork that undoes forty blocks, none of them solid, is told of, and all is paid once", arguments: [false, true])
+  func deepFork(pendsAgain: Bool) throws {
+    let outcome = try run([(1, .frozen(slots: 60)), (45, .fork(depth: 40, pendsAgain: pendsAgain))]) {
+      $0.calmAfter = 240_000
+    }
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 4])
+    #expect(outcome.seen["alarm deep_reorganisation", default: 0] == 1)
+  }
+
+  @Test(
+    "a node of three that makes up branches of its own, from far below the solid block too, stops nobody for good",
+    arguments: [UInt64(2), 3, 4])
+  func falseBranches(seed: UInt64) throws {
+    var settings = WorldSettings()
+    (settings.nodes, settings.payouts, settings.solidLag, settings.calmAfter) = (3, 3, 7, 900_000)
+    let outcome = try Schedule(
+      seed: seed, settings: settings, plan: FaultPlan(liesPerTenThousand: 3_000), accidents: []
+    ).run()
+    #expect(outcome.violations == [])
+    #expect(outcome.ends == [.confirmed: 3])
+    #expect(outcome.injected.contains { $0.happening == .branches })
+  }
+
   @Test("an hour's limit refuses what does not fit, and takes it in the next hour")
   func hourlyLimit() throws {
     let outcome = try run([]) { $0.hourlyLimit = 2_500_000 }

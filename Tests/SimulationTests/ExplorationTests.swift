@@ -66,7 +66,14 @@ import Testing
     }
     let short = try #require(listed)
     #expect(lies > 10)
-    #expect(short.plan.listed.map(\.happening).sorted { $0.rawValue < $1.rawValue } == [.answerIsLost, .forges])
+    // Another lie may have to come first, such as a branch that the node holds to.
+    #expect(Set(short.plan.listed.map(\.happening)).isSuperset(of: [.answerIsLost, .forges]))
+    #expect(short.plan.listed.count <= 4)
+    for index in short.plan.listed.indices {
+      var shorter = short
+      shorter.plan.listed.remove(at: index)
+      #expect(!shrinker.fails(try shorter.run()))
+    }
     #expect(short.accidents == [] && short.settings.nodes == 3)
     let read = try JSONDecoder().decode(Schedule.self, from: JSONEncoder().encode(short))
     #expect(read == short)

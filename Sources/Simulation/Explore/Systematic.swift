@@ -1,4 +1,4 @@
-/// Crashes and failures at every single input and output of one payout's life, and crashes at every pair of them.
+/// Crashes and failures at every single input and output of one payout's lives, and crashes at every pair of those of one.
 ///
 /// A pair is enumerated over what really comes: the first crash at each place of the undisturbed life, and for each of
 /// those the second at each place that its own life comes to afterwards, the recovery's included, by the same process or
@@ -9,6 +9,8 @@ struct Systematic: Sendable {
   let seed: UInt64
   /// Of all there are, which are run.
   var share = Share()
+  /// Which lives; pairs are those of the first one.
+  var lives: [Life] = [.happy]
 
   /// Every n-th, counted from one of them on: all such shares together are everything, each once.
   struct Share: Sendable {
@@ -20,18 +22,18 @@ struct Systematic: Sendable {
   }
 
   /// The world in which these faults happen.
-  func schedule(_ listed: [Fault]) -> Schedule {
-    Schedule(seed: seed, settings: .single, plan: FaultPlan(listed: listed))
-  }
+  func schedule(_ listed: [Fault]) -> Schedule { (lives.first ?? .happy).schedule(seed: seed, listed) }
 
   /// One payout's life, its inputs and outputs in order.
   func undisturbed() throws -> SimulatedWorld.Outcome { try schedule([]).run(isRecording: true) }
 
-  /// Every single input and output of the undisturbed life, with everything that can happen there.
+  /// Every single input and output of the undisturbed lives, with everything that can happen there.
   func singles() throws -> [Schedule] {
-    let all = try undisturbed().visited.flatMap { visit in
-      visit.channel.happenings.map { happening in
-        schedule([Fault(place: visit.place, channel: visit.channel, happening: happening)])
+    let all = try lives.flatMap { life in
+      try life.schedule(seed: seed, []).run(isRecording: true).visited.flatMap { visit in
+        visit.channel.happenings.map { happening in
+          life.schedule(seed: seed, [Fault(place: visit.place, channel: visit.channel, happening: happening)])
+        }
       }
     }
     return all.indices.filter(share.contains).map { all[$0] }

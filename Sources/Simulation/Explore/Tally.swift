@@ -37,7 +37,7 @@ struct Tally: Sendable {
     jobs += outcome.jobs
     virtualMilliseconds += outcome.milliseconds
     for fault in outcome.injected { injected["\(fault.channel.rawValue) \(fault.happening.rawValue)", default: 0] += 1 }
-    for happened in outcome.accidents { accidents[happened.accident.kind, default: 0] += 1 }
+    for happened in outcome.accidents { accidents["\(happened.accident.kind)", default: 0] += 1 }
     seen.merge(outcome.seen, uniquingKeysWith: +)
     for (status, count) in outcome.ends { ends[status.rawValue, default: 0] += count }
     guard !outcome.violations.isEmpty else {

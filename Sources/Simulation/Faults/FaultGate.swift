@@ -42,6 +42,9 @@ final class FaultGate: Sendable {
   }
 
   private let host: SimulationHost
+  private let seed: UInt64
+  /// Carries what takes effect late: nobody kills it.
+  private let courier: SimulatedProcess
   private let plan: FaultPlan
   private let listed: [FaultPlace: Happening]
   private let state: Mutex<State>
@@ -54,6 +57,8 @@ final class FaultGate: Sendable {
     self.plan = plan
     listed = Dictionary(plan.listed.map { ($0.place, $0.happening) }) { first, _ in first }
     self.host = host
+    self.seed = seed
+    courier = SimulatedProcess("courier", in: host)
     self.isRecording = isRecording
     state = Mutex(
       State(
@@ -67,47 +72,79 @@ final class FaultGate: Sendable {
   /// Each of them, in order, where recorded.
   var visited: [Visit] { state.withLock { $0.visited } }
 
-  /// Does `effect`, or what goes wrong instead.
+  /// Lets an input or output happen, or what goes wrong instead.
   ///
   /// A process that died never returns from here: nothing of it runs any more.
-  /// - Parameter undone: what happens where it is not done after all: a transaction runs, and is rolled back.
   func pass<Value: Sendable>(
-    _ site: String, _ channel: Channel, of process: SimulatedProcess, _ errors: Errors,
-    undone: () -> Void = {}, _ effect: () async throws -> Value
+    _ site: String, _ channel: Channel, of process: SimulatedProcess, _ errors: Errors, _ passage: Passage<Value>
   ) async throws -> Value {
     try await host.sleep(until: host.now + Int64(host.draw(below: 4)))
-    switch next(site, channel, process) {
+    let fault = next(site, channel, process)
+    switch fault?.happening {
     // A lie is told within the effect: see ``lie(_:to:among:)``.
-    case nil, .leavesOut, .turnsRound, .forges:
-      return try await effect()
+    case nil, .leavesOut, .turnsRound, .forges, .putsIn, .branches:
+      return try await passage.effect()
+    case .saysKnown?, .saysTaken?, .saysBusy?:
+      guard let happening = fault?.happening, let told = passage.told?(happening) else {
+        return try await passage.effect()
+      }
+      return told
     case .failsBefore:
-      undone()
+      passage.undone()
       throw errors.notDone(site)
     case .answerIsLost:
-      _ = try await effect()
+      _ = try await passage.effect()
       throw errors.unknown(site)
     case .questionIsLost:
-      undone()
+      passage.undone()
       throw errors.unknown(site)
     case .hangs:
       try await host.sleep(until: host.now + Self.timeOutMilliseconds)
-      _ = try await effect()
+      let value = try await passage.effect()
+      guard passage.hasTimeOut else { return value }
+      throw errors.unknown(site)
+    case .landsLate:
+      try await sendOff(passage, fault)
       throw errors.unknown(site)
     case .crashesBefore:
-      undone()
+      passage.undone()
+      await process.die()
+      throw errors.unknown(site)
+    case .crashesWithin:
+      passage.partly?(fault?.chance(seed) ?? 0)
       await process.die()
       throw errors.unknown(site)
     case .crashesAfter:
-      _ = try await effect()
+      _ = try await passage.effect()
+      await process.die()
+      throw errors.unknown(site)
+    case .crashesAndLandsLate:
+      try await sendOff(passage, fault)
       await process.die()
       throw errors.unknown(site)
     case .isDoubled:
-      _ = try await effect()
-      return try await effect()
+      _ = try await passage.effect()
+      return try await passage.effect()
     }
   }
 
-  private func next(_ site: String, _ channel: Channel, _ process: SimulatedProcess) -> Happening? {
+  /// Lets it take effect later.
+  private func sendOff<Value: Sendable>(_ passage: Passage<Value>, _ fault: Fault?) async throws {
+    guard let fault else { return }
+    let moment = host.now + fault.lateness(seed)
+    let arrive: @Sendable () async -> Void
+    if let departs = passage.departs {
+      arrive = try await departs(moment)
+    } else {
+      arrive = { _ = try? await passage.effect() }
+    }
+    courier.start { [host] in
+      guard (try? await host.sleep(until: moment)) != nil else { return }
+      await arrive()
+    }
+  }
+
+  private func next(_ site: String, _ channel: Channel, _ process: SimulatedProcess) -> Fault? {
     let now = host.now
     return state.withLock { state in
       state.count += 1
@@ -115,13 +152,14 @@ final class FaultGate: Sendable {
       if isRecording { state.visited.append(Visit(place: place, channel: channel)) }
       var happening = listed[place]
       if happening == nil, plan.perTenThousand > 0, now < plan.quietAfter,
-        UInt64.random(in: 0..<10_000, using: &state.chance) < plan.perTenThousand
+        UInt64.random(in: 0..<10_000, using: &state.chance) < plan.perTenThousand * channel.weight
       {
         happening = channel.happenings.randomElement(using: &state.chance)
       }
       guard let happening, channel.happenings.contains(happening) else { return nil }
-      state.injected.append(Fault(place: place, channel: channel, happening: happening))
-      return happening
+      let fault = Fault(place: place, channel: channel, happening: happening)
+      state.injected.append(fault)
+      return fault
     }
   }
 

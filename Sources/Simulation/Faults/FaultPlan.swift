@@ -32,6 +32,24 @@ struct FaultPlace: Sendable, Hashable, Codable {
   let ordinal: Int
 }
 
+extension Fault {
+  /// How late it takes effect, in milliseconds: by its place and the world's seed, so that it stays what it is where other
+  /// faults are left out.
+  func lateness(_ seed: UInt64) -> Int64 {
+    var chance = SplitMix64(seed: chance(seed))
+    return Int64.random(in: channel.lateness, using: &chance)
+  }
+
+  /// A number of its own for each place and seed.
+  func chance(_ seed: UInt64) -> UInt64 {
+    // FNV-1a: the same in every process.
+    let name = "\(place.process) \(place.site) \(place.ordinal)"
+    let hash = name.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    var chance = SplitMix64(seed: seed ^ hash)
+    return chance.next()
+  }
+}
+
 extension Fault: CustomStringConvertible {
   var description: String { "\(place.process), \(place.site) \(place.ordinal): \(happening.rawValue)" }
 }

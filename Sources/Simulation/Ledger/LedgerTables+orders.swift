@@ -4,7 +4,7 @@ import Payouts
 /// What operators order and a Signer carries out: adoptions, and the treasury's transfers.
 extension LedgerTables {
   /// An adoption's row.
-  struct Adoption: Sendable {
+  struct Adoption: Equatable, Sendable {
     enum State: Sendable { case open, done, refused }
 
     let order: AdoptionOrder
@@ -15,7 +15,7 @@ extension LedgerTables {
   }
 
   /// A treasury order's row.
-  struct Treasury: Sendable {
+  struct Treasury: Equatable, Sendable {
     let order: TreasuryOrder
     let orderedAt: Timestamp
     var txid: TxID?

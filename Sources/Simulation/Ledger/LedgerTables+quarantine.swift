@@ -4,9 +4,9 @@ import Payouts
 /// The wait that stands in for a vouching that cannot be had (DESIGN.md §3 "Continuity").
 extension LedgerTables {
   /// A quarantine's row.
-  struct Quarantine: Sendable {
+  struct Quarantine: Equatable, Sendable {
     /// Its present wait.
-    struct Wait: Sendable {
+    struct Wait: Equatable, Sendable {
       let life: ServerLife
       let beganAt: Timestamp
       let beginBlockNumber: Int64

@@ -4,7 +4,7 @@ import Payouts
 /// Putting back what a restore took and the log of intents still tells, and the unpaid ends that a person is asked about.
 extension LedgerTables {
   /// A lost end's row.
-  struct LostEnd: Sendable {
+  struct LostEnd: Equatable, Sendable {
     let end: PayoutEnd
     var answeredAt: Timestamp?
   }

@@ -7,7 +7,7 @@ extension LedgerTables {
   private static let triesInOrder = 5
 
   /// One event for one URL.
-  struct Webhook: Sendable {
+  struct Webhook: Equatable, Sendable {
     let id: WebhookID
     let payout: PayoutID
     let owner: String
@@ -26,7 +26,7 @@ extension LedgerTables {
   }
 
   /// A server that is called, held for a while by whoever calls it.
-  struct WebhookServer: Sendable {
+  struct WebhookServer: Equatable, Sendable {
     var closedUntil: Timestamp?
     var claims: Int64 = 0
     var failures = 0

@@ -7,7 +7,7 @@ import Payouts
 /// PostgreSQL, operation by operation. Every operation is one transaction: it throws and changes nothing, or does all.
 struct LedgerTables: Sendable {
   /// A payout's row.
-  struct Payout: Sendable {
+  struct Payout: Equatable, Sendable {
     let terms: PayoutTerms
     let seal: Seal
     let particulars: PayoutParticulars
@@ -29,18 +29,18 @@ struct LedgerTables: Sendable {
   }
 
   /// A name that was claimed for ever.
-  struct Claim: Sendable {
+  struct Claim: Equatable, Sendable {
     let payout: PayoutID
     var fingerprint: [UInt8]?
   }
 
   /// A settlement batch's row.
-  struct Batch: Sendable {
+  struct Batch: Equatable, Sendable {
     let priority: Priority
   }
 
   /// A transaction's row.
-  struct Transaction: Sendable {
+  struct Transaction: Equatable, Sendable {
     let entry: SignedColumns
     var status: TransactionStatus = .signed
     var nextBroadcastAt: Timestamp
@@ -51,7 +51,7 @@ struct LedgerTables: Sendable {
   }
 
   /// What of a transaction never changes.
-  struct SignedColumns: Sendable {
+  struct SignedColumns: Equatable, Sendable {
     let txid: TxID
     let wallet: Address
     let signer: String
@@ -64,7 +64,7 @@ struct LedgerTables: Sendable {
   }
 
   /// An attempt's row.
-  struct Attempt: Sendable {
+  struct Attempt: Equatable, Sendable {
     let reference: Reference
     let payout: PayoutID
     let number: Int
@@ -96,7 +96,7 @@ struct LedgerTables: Sendable {
   }
 
   /// The breaker's row.
-  struct Breaker: Sendable {
+  struct Breaker: Equatable, Sendable {
     enum State: Sendable { case closed, open, halfOpen }
     enum Exit: Sendable { case trial, operatorOnly }
 
@@ -111,7 +111,7 @@ struct LedgerTables: Sendable {
   }
 
   /// Something of a watched account that no Signer of ours signed.
-  struct Finding: Sendable {
+  struct Finding: Equatable, Sendable {
     let what: ChainFinding
     var place: BlockPlace
     var isJudged = false
@@ -122,7 +122,7 @@ struct LedgerTables: Sendable {
   }
 
   /// A vouching's row.
-  struct VouchingRow: Sendable {
+  struct VouchingRow: Equatable, Sendable {
     let signer: String
     let runID: [UInt8]
     let names: [String]
@@ -130,7 +130,7 @@ struct LedgerTables: Sendable {
   }
 
   /// An alarm's row: one standing row a kind and subject.
-  struct Alarm: Sendable {
+  struct Alarm: Equatable, Sendable {
     let id: Int64
     let kind: String
     let subject: String
@@ -146,14 +146,14 @@ struct LedgerTables: Sendable {
   }
 
   /// What a Signer said that keeps it from signing.
-  struct StandstillRow: Sendable {
+  struct StandstillRow: Equatable, Sendable {
     let reason: Standstill
     let since: Timestamp
     let seenAt: Timestamp
   }
 
   /// A webhook secret's row.
-  struct SecretRow: Sendable {
+  struct SecretRow: Equatable, Sendable {
     let secret: WebhookSecret
     var validUntil: Timestamp?
   }

@@ -16,15 +16,35 @@ final class SimulatedDatabase: Sendable {
     let count: Int
   }
 
+  /// How far a change has come that is told of.
+  enum Stage: Sendable {
+    /// It is made and committed.
+    case done
+    /// It is made; its COMMIT takes effect late.
+    case made
+    /// Its COMMIT has taken effect, late.
+    case landed
+  }
+
+  /// What came of trying a transaction.
+  enum Attempt<Value: Sendable>: Sendable {
+    case done(Value)
+    /// Somebody holds until then what it would change.
+    case mustWait(until: Int64)
+  }
+
   private let tables: Mutex<LedgerTables>
+  private let late = Mutex<(all: [LateCommit], count: Int)>(([], 0))
   private let backups = Mutex<[Backup]>([])
   private let written = Mutex(0)
-  private let host: SimulationHost
-  /// Told of every change that is committed: what stood before, and what stands now.
-  private let onChange: @Sendable (LedgerTables, LedgerTables) -> Void
+  let host: SimulationHost
+  /// Told of every change: what stood before, and what stands now.
+  private let onChange: @Sendable (Stage, LedgerTables, LedgerTables) -> Void
 
   /// A server with empty tables.
-  init(_ host: SimulationHost, onChange: @escaping @Sendable (LedgerTables, LedgerTables) -> Void = { _, _ in }) {
+  init(
+    _ host: SimulationHost, onChange: @escaping @Sendable (Stage, LedgerTables, LedgerTables) -> Void = { _, _, _ in }
+  ) {
     self.host = host
     self.onChange = onChange
     tables = Mutex(
@@ -40,12 +60,76 @@ final class SimulatedDatabase: Sendable {
       copy.now = now
       copy.actor = actor
       let value = try body(&copy)
-      onChange(tables, copy)
+      onChange(.done, tables, copy)
       tables = copy
       noteWrite()
       return value
     }
   }
+
+  // MARK: Late commits
+
+  /// A number of its own for each.
+  func lateNumber() -> Int {
+    late.withLock { late in
+      late.count += 1
+      return late.count
+    }
+  }
+
+  /// Tries a transaction beside those whose COMMIT takes effect late.
+  ///
+  /// - Parameter landsAt: its number and moment where its own COMMIT does.
+  func attempt<Value: Sendable>(
+    _ site: String, actor: String, landsAt: (number: Int, moment: Int64)?,
+    _ body: (inout LedgerTables) throws -> Value
+  ) throws -> Attempt<Value> {
+    let now = Timestamp(milliseconds: host.now)
+    let late = late.withLock { $0.all }
+    func holder(of rows: Set<String>) -> LateCommit? { late.first { $0.holds(any: rows) } }
+    let locks = LateCommit.locks(of: site)
+    if let holder = holder(of: locks) { return .mustWait(until: holder.landsAt) }
+    return try tables.withLock { tables in
+      var copy = tables
+      copy.now = now
+      copy.actor = actor
+      for other in late { other.addTo(&copy.beside) }
+      let value = try body(&copy)
+      copy.beside = .init()
+      // Mostly nobody commits late, and nobody asks.
+      let rows = late.isEmpty && landsAt == nil ? [] : LateCommit.rows(tables, copy).union(locks)
+      if let holder = holder(of: rows) { return .mustWait(until: holder.landsAt) }
+      if let landsAt {
+        onChange(.made, tables, copy)
+        let commit = LateCommit(
+          number: landsAt.number, landsAt: landsAt.moment, from: tables, to: copy, rows: rows)
+        self.late.withLock { $0.all.append(commit) }
+      } else {
+        onChange(.done, tables, copy)
+        tables = copy
+        noteWrite()
+      }
+      return .done(value)
+    }
+  }
+
+  /// A COMMIT takes effect, where its server lives on.
+  func land(_ number: Int) {
+    let commit = late.withLock { late in
+      late.all.firstIndex { $0.number == number }.map { late.all.remove(at: $0) }
+    }
+    guard let commit else { return }
+    tables.withLock { tables in
+      let before = tables
+      commit.land(in: &tables)
+      tables.now = Timestamp(milliseconds: host.now)
+      onChange(.landed, before, tables)
+      noteWrite()
+    }
+  }
+
+  /// A server that stops rolls back what it has not committed.
+  private func rollBackLate() { late.withLock { $0.all = [] } }
 
   /// A transaction that changes nothing.
   func reading<Value>(actor: String, _ body: (LedgerTables) throws -> sending Value) rethrows -> sending Value {
@@ -76,6 +160,7 @@ final class SimulatedDatabase: Sendable {
   /// Starts it again: another life, vouched for by nobody.
   func restart() {
     let life = SimulatedDatabase.life(startedAt: host.now)
+    rollBackLate()
     tables.withLock { $0.life = life }
     noteWrite()
   }
@@ -98,6 +183,7 @@ final class SimulatedDatabase: Sendable {
       let usable = candidates.last { losesAcceptances || $0.tables.lacksOnlyPayments(of: tables) }
       guard let backup = usable else { return nil }
       let hasLost = !backup.tables.lacksOnlyPayments(of: tables)
+      rollBackLate()
       tables = backup.tables
       tables.life = life
       noteWrite()

@@ -15,20 +15,23 @@ struct SimulatedLedger: Sendable {
     unknown: { LedgerError(.unavailable, "\($0): the simulator lets it fail") })
 
   func write<Value: Sendable>(
-    _ site: String, _ body: (inout LedgerTables) throws -> Value
+    _ site: String, _ body: @escaping @Sendable (inout LedgerTables) throws -> Value
   ) async throws -> Value {
-    try await gate.pass(site, .ledgerWrite, of: process, Self.writeErrors) {
-      // What the caller decides within the transaction is decided, and has left this process; only its COMMIT failed.
-      try? database.rollBack(actor: process.name) { _ = try body(&$0) }
-    } _: {
-      try database.transaction(actor: process.name) { try body(&$0) }
-    }
+    let (database, name) = (database, process.name)
+    var passage = Passage { try await database.transaction(site, actor: name, body) }
+    // What the caller decides within the transaction is decided, and has left this process; only its COMMIT failed.
+    passage.undone = { try? database.rollBack(actor: name) { _ = try body(&$0) } }
+    passage.departs = { moment in try await database.commitLate(site, actor: name, landsAt: moment, body) }
+    return try await gate.pass(site, .ledgerWrite, of: process, Self.writeErrors, passage)
   }
 
-  func read<Value: Sendable>(_ site: String, _ body: (LedgerTables) throws -> Value) async throws -> Value {
-    try await gate.pass(site, .ledgerRead, of: process, Self.readErrors) {
-      try database.reading(actor: process.name) { try body($0) }
-    }
+  func read<Value: Sendable>(
+    _ site: String, _ body: @escaping @Sendable (LedgerTables) throws -> Value
+  ) async throws -> Value {
+    let (database, name) = (database, process.name)
+    return try await gate.pass(
+      site, .ledgerRead, of: process, Self.readErrors,
+      Passage { try database.reading(actor: name) { try body($0) } })
   }
 }
 

@@ -6,6 +6,11 @@ extension SimulatedChain {
   /// Every transaction that any node was ever handed, in order.
   var broadcasts: [SignedTransaction] { state.withLock { $0.broadcasts } }
 
+  /// The latest of them that is in no block of the present branch.
+  var latestAbsent: SignedTransaction? {
+    state.withLock { state in state.broadcasts.last { state.included[$0.txid] == nil } }
+  }
+
   /// What a block may still take up.
   var pending: Set<TxID> { state.withLock { Set($0.pool.map(\.transaction.txid)) } }
 

@@ -37,7 +37,10 @@ final class SimulatedChain: Sendable {
     var branch: UInt64 = 0
     var pool: [Pending] = []
     var solid: Int64 = 0
-    var isSolidFrozen = false
+    /// Until then the solid block stands still.
+    var frozenUntil: Int64 = 0
+    /// Until then there is no new block.
+    var haltedUntil: Int64 = 0
     var included: [TxID: Int64] = [:]
     var results: [TxID: ContractResult] = [:]
     var broadcasts: [SignedTransaction] = []
@@ -83,6 +86,7 @@ final class SimulatedChain: Sendable {
   ///   - isTaken: which of the pending go into it.
   func produce(at now: Int64, isTaken: (TxID) -> Bool = { _ in true }) {
     state.withLock { state in
+      guard now >= state.haltedUntil else { return }
       let parent = state.blocks[state.blocks.count - 1].block.header
       let chosen = state.pool.map(\.transaction).filter { transaction in
         parent.timestamp < transaction.expiration && state.included[transaction.txid] == nil
@@ -102,7 +106,7 @@ final class SimulatedChain: Sendable {
         state.included[pending.transaction.txid] != nil || pending.transaction.expiration.milliseconds <= now
           || now - pending.since > Self.pendingMilliseconds
       }
-      if !state.isSolidFrozen { state.solid = max(state.solid, parent.number + 1 - solidLag) }
+      if now >= state.frozenUntil { state.solid = max(state.solid, parent.number + 1 - solidLag) }
     }
   }
 
@@ -126,8 +130,11 @@ final class SimulatedChain: Sendable {
   /// Forgets what is pending without a word.
   func dropPending() { state.withLock { $0.pool = [] } }
 
-  /// Lets the solid block stand still, or move on.
-  func freezeSolid(_ isFrozen: Bool) { state.withLock { $0.isSolidFrozen = isFrozen } }
+  /// Lets the solid block stand still until then.
+  func freezeSolid(until moment: Int64) { state.withLock { $0.frozenUntil = moment } }
+
+  /// Lets the head stand still until then.
+  func halt(until moment: Int64) { state.withLock { $0.haltedUntil = moment } }
 
   /// How a transaction will end in a block.
   func setResult(_ result: ContractResult, of txid: TxID) { state.withLock { $0.results[txid] = result } }
@@ -156,6 +163,13 @@ final class SimulatedChain: Sendable {
   /// The newest block of a view.
   func latest(_ view: ChainView) -> Produced {
     state.withLock { state in state.blocks[view == .head ? state.blocks.count - 1 : Int(state.solid)] }
+  }
+
+  /// A transaction is on its way to a node: from now on it may be executed.
+  func noteBroadcast(_ transaction: SignedTransaction) {
+    state.withLock { state in
+      if state.seen.insert(transaction.txid).inserted { state.broadcasts.append(transaction) }
+    }
   }
 
   /// Takes a transaction, by the checks of reference §2.4 that a well-formed transfer can fail.

@@ -10,16 +10,24 @@ struct SimulatedNode: TronNode {
   let oracle: Oracle
   /// Whether it may lie about a block or its receipts.
   var isLying = false
+  /// What it holds to once it has told of it.
+  let falseBranch = FalseBranch()
 
   private static let errors = FaultGate.Errors(
     notDone: { TronNodeError(.unreachable, call: $0, reason: "the simulator lets it fail") },
     unknown: { TronNodeError(.timeout, call: $0, reason: "the simulator loses the answer") })
 
   private func pass<Value: Sendable>(
-    _ site: String, _ channel: Channel = .nodeRead, _ effect: () throws -> Value
+    _ site: String, _ effect: @escaping @Sendable () throws -> Value
+  ) async throws(TronNodeError) -> Value {
+    try await pass(site, .nodeRead, Passage { try effect() })
+  }
+
+  private func pass<Value: Sendable>(
+    _ site: String, _ channel: Channel, _ passage: Passage<Value>
   ) async throws(TronNodeError) -> Value {
     do {
-      return try await gate.pass(site, channel, of: process, Self.errors) { try effect() }
+      return try await gate.pass(site, channel, of: process, Self.errors, passage)
     } catch let error as TronNodeError {
       throw error
     } catch {
@@ -56,10 +64,22 @@ struct SimulatedNode: TronNode {
     do { transaction = try SignedTransaction(bytes: signedTransaction) } catch {
       throw TronNodeError(.nodeError, call: "broadcast", reason: "\(error)")
     }
-    return try await pass("broadcast", .broadcast) {
+    let (chain, host, oracle) = (chain, host, oracle)
+    var passage = Passage {
       oracle.sees(broadcast: transaction)
-      return chain.broadcast(transaction, at: host.now)
+      return refusal(of: transaction) ?? chain.broadcast(transaction, at: host.now)
     }
+    passage.told = { lie in
+      oracle.sees(broadcast: transaction)
+      return refuse(transaction, lie)
+    }
+    passage.departs = { _ in
+      // From now on it may come to any node, whatever happens.
+      oracle.sees(broadcast: transaction)
+      chain.noteBroadcast(transaction)
+      return { _ = chain.broadcast(transaction, at: host.now) }
+    }
+    return try await pass("broadcast", .broadcast, passage)
   }
 
   func energyPrice() async throws(TronNodeError) -> Sun { try await pass("energy price") { Sun(100) } }

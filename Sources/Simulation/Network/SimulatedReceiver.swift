@@ -15,7 +15,8 @@ struct SimulatedReceiver: HTTPOut {
 
   func post(_ request: OutgoingRequest) async throws(HTTPOutError) -> Int {
     do {
-      return try await gate.pass("webhook", .webhook, of: process, Self.errors) {
+      let oracle = oracle
+      let passage = Passage {
         guard let told = ToldWebhook(request) else {
           oracle.violated("a webhook cannot be read: \(request.headers)")
           return 400
@@ -23,6 +24,7 @@ struct SimulatedReceiver: HTTPOut {
         oracle.received(told)
         return 200
       }
+      return try await gate.pass("webhook", .webhook, of: process, Self.errors, passage)
     } catch let error as HTTPOutError {
       throw error
     } catch {

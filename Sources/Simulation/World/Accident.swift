@@ -24,6 +24,10 @@ enum Accident: Sendable, Hashable, Codable {
   case fork(depth: Int64, pendsAgain: Bool)
   /// The slot stays without a block.
   case missedSlot
+  /// The solid block stands still for so many slots, while the head goes on.
+  case frozen(slots: Int64)
+  /// For so many slots there is no block.
+  case halted(slots: Int64)
   /// The transaction of this place among all that were ever sent will run out of energy, or of the producer's time.
   case failing(sent: Int, isOutOfTime: Bool)
   /// The transaction of this place is not taken into this slot's block.
@@ -51,13 +55,55 @@ enum Stranger: String, Sendable, Hashable, Codable, CaseIterable {
 
 extension Accident {
   /// What kind of accident it is, for counting.
-  var kind: String {
+  enum Kind: Hashable, Sendable, CaseIterable {
+    case kill, flush, restart, restore, restoreOfAcceptances, snapshot, diskLost, diskFound, away
+    case strange(Stranger)
+    case forgetting, fork, deepFork, missedSlot, frozen, halted, failing, leftOut, clock
+
+    static var allCases: [Kind] {
+      [
+        .kill, .flush, .restart, .restore, .restoreOfAcceptances, .snapshot, .diskLost, .diskFound, .away, .forgetting,
+        .fork, .deepFork, .missedSlot, .frozen, .halted, .failing, .leftOut, .clock,
+      ] + Stranger.allCases.map { .strange($0) }
+    }
+  }
+
+  /// A fork that undoes so many blocks is told of: the first of them had all its confirmations.
+  private static let deepForkBlocks: Int64 = 19
+
+  /// What kind it is.
+  var kind: Kind {
+    switch self {
+    case .kill: .kill
+    case .flush: .flush
+    case .restart: .restart
+    case .restore(_, losesAcceptances: false): .restore
+    case .restore(_, losesAcceptances: true): .restoreOfAcceptances
+    case .snapshot: .snapshot
+    case .diskLost: .diskLost
+    case .diskFound: .diskFound
+    case .away: .away
+    case .strange(let stranger): .strange(stranger)
+    case .forgetting: .forgetting
+    case .fork(let depth, _): depth < Self.deepForkBlocks ? .fork : .deepFork
+    case .missedSlot: .missedSlot
+    case .frozen: .frozen
+    case .halted: .halted
+    case .failing: .failing
+    case .leftOut: .leftOut
+    case .clock: .clock
+    }
+  }
+}
+
+extension Accident.Kind: CustomStringConvertible {
+  var description: String {
     switch self {
     case .kill: "process killed"
     case .flush: "redis emptied"
     case .restart: "postgresql started again"
-    case .restore(_, losesAcceptances: false): "postgresql restored from a backup"
-    case .restore(_, losesAcceptances: true): "postgresql restored from before acceptances and ends"
+    case .restore: "postgresql restored from a backup"
+    case .restoreOfAcceptances: "postgresql restored from before acceptances and ends"
     case .snapshot: "postgresql and journals taken back together"
     case .diskLost: "signer's disk lost"
     case .diskFound: "lost disk found again"
@@ -65,7 +111,10 @@ extension Accident {
     case .strange(let stranger): "stranger: \(stranger.rawValue)"
     case .forgetting: "pending transactions forgotten"
     case .fork: "fork"
+    case .deepFork: "fork of nineteen blocks and more"
     case .missedSlot: "slot missed"
+    case .frozen: "solid block standing still"
+    case .halted: "chain halted"
     case .failing: "transaction failing"
     case .leftOut: "transaction left out of a block"
     case .clock: "clock wrong by ten minutes"

@@ -48,6 +48,12 @@ final class AccidentSource: Sendable {
     if happens(settings.fork) {
       accidents.append(.fork(depth: 1 + Int64(below(6)), pendsAgain: below(2) == 0))
     }
+    if happens(settings.deepFork) {
+      accidents.append(.fork(depth: 25 + Int64(below(100)), pendsAgain: below(2) == 0))
+    }
+    // More than ten minutes: longer than the longest life of a transaction.
+    if happens(settings.frozen) { accidents.append(.frozen(slots: 210 + Int64(below(60)))) }
+    if happens(settings.halted) { accidents.append(.halted(slots: 5 + Int64(below(80)))) }
     if happens(settings.missedSlot) { accidents.append(.missedSlot) }
     for place in 0..<sent where happens(settings.failing) {
       accidents.append(.failing(sent: place, isOutOfTime: below(2) == 0))

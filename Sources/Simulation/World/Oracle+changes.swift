@@ -5,12 +5,19 @@ import Tron
 /// What must hold at every change of the database, whoever makes it. By its own rules: what the ledger's model thinks of
 /// trust and limits is not asked.
 extension Oracle {
-  /// A transaction is committed.
-  func changed(from before: LedgerTables, to after: LedgerTables) {
-    watchSigning(before, after)
-    watchEnds(before, after)
-    watchContinuity(before, after)
-    watchLimits(after)
+  /// A transaction is committed. Where its COMMIT takes effect late, what it decided was decided by what it saw, and what
+  /// it made true is true from then on.
+  func changed(
+    _ stage: SimulatedDatabase.Stage = .done, from before: LedgerTables, to after: LedgerTables
+  ) {
+    if stage != .landed {
+      watchSigning(before, after)
+      watchEnds(before, after)
+    }
+    if stage != .made {
+      watchContinuity(before, after)
+      watchLimits(after)
+    }
   }
 
   private func isTrusted(_ tables: LedgerTables) -> Bool {

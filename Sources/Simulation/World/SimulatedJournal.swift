@@ -28,19 +28,23 @@ final class SimulatedJournal: Journal {
   private struct State {
     var life: ServerLife?
     var isUnusable = false
+    /// Whether a call is under way: calls come one after the other, as those of an actor that waits for its disk.
+    var isBusy = false
   }
 
   let id: [UInt8]
   let wallet: Address
   private let disk: SimulatedDisk
+  private let host: SimulationHost
   private let gate: FaultGate
   private let process: SimulatedProcess
   private let state = Mutex(State())
 
-  init(_ disk: SimulatedDisk, wallet: Address, gate: FaultGate, process: SimulatedProcess) {
+  init(_ disk: SimulatedDisk, wallet: Address, host: SimulationHost, gate: FaultGate, process: SimulatedProcess) {
     id = disk.id
     self.wallet = wallet
     self.disk = disk
+    self.host = host
     self.gate = gate
     self.process = process
   }
@@ -49,27 +53,55 @@ final class SimulatedJournal: Journal {
     notDone: { _ in JournalError.io(operation: "write", path: "simulated", errno: 28) },
     unknown: { _ in JournalError.io(operation: "fsync", path: "simulated", errno: 5) })
 
-  func adopt(_ life: ServerLife) async { state.withLock { $0.life = life } }
+  func adopt(_ life: ServerLife) async {
+    // A world that is over adopts nothing.
+    guard (try? await takeTurn()) != nil else { return }
+    state.withLock { state in
+      state.life = life
+      state.isBusy = false
+    }
+  }
 
-  func entries() async throws -> [JournalEntry] { disk.held }
+  func entries() async throws -> [JournalEntry] {
+    try await takeTurn()
+    defer { giveTurn() }
+    return disk.held
+  }
+
+  private func takeTurn() async throws {
+    while state.withLock({ $0.isBusy }) { try await host.sleep(until: host.now + 5) }
+    // Nobody runs between the two: jobs come one at a time.
+    state.withLock { $0.isBusy = true }
+  }
+
+  private func giveTurn() { state.withLock { $0.isBusy = false } }
 
   func append(_ entries: [JournalEntry], under life: ServerLife) async throws {
+    try await takeTurn()
+    defer { giveTurn() }
     try state.withLock { state in
       guard life == state.life else { throw JournalError.anotherLife }
       guard !state.isUnusable else { throw JournalError.unusable(path: "simulated") }
     }
     do {
-      try await gate.pass("journal", .journal, of: process, Self.errors) { try writeUnder(life, entries) }
+      try await gate.pass("journal", .journal, of: process, Self.errors, writing(entries))
     } catch JournalError.io(let operation, let path, let number) {
       if operation == "fsync" { state.withLock { $0.isUnusable = true } }
       throw JournalError.io(operation: operation, path: path, errno: number)
     }
   }
 
-  /// Another life may have been adopted while the write waited for its turn.
-  private func writeUnder(_ life: ServerLife, _ entries: [JournalEntry]) throws {
-    guard state.withLock({ $0.life }) == life else { throw JournalError.anotherLife }
-    disk.write(entries)
+  private func writing(_ entries: [JournalEntry]) -> Passage<Void> {
+    let disk = disk
+    var passage = Passage { disk.write(entries) }
+    passage.hasTimeOut = false
+    // Lines are written one after the other: a crash keeps the first ones of a group that was not synced.
+    passage.partly = { chance in
+      let known = Set(disk.held.map(\.txid))
+      let new = entries.filter { !known.contains($0.txid) }
+      disk.write(Array(new.prefix(Int(chance % UInt64(max(1, new.count))))))
+    }
+    return passage
   }
 
   func holds(_ txid: TxID) -> Bool { disk.held.contains { $0.txid == txid } }

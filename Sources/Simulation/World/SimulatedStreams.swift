@@ -16,13 +16,15 @@ struct SimulatedStreams: StreamTransport {
   private func pass<Value: Sendable>(
     _ site: String, _ effect: @escaping @Sendable () async throws -> Value
   ) async throws -> Value {
-    try await gate.pass(site, .stream, of: process, Self.errors) {
+    let server = server
+    let passage = Passage {
       try await withCheckedThrowingContinuation { continuation in
         server.start {
           do { continuation.resume(returning: try await effect()) } catch { continuation.resume(throwing: error) }
         }
       }
     }
+    return try await gate.pass(site, .stream, of: process, Self.errors, passage)
   }
 
   func append(_ entries: [[String: String]], to stream: StreamName) async throws {

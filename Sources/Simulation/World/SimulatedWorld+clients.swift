@@ -11,7 +11,8 @@ extension SimulatedWorld {
   /// asks again.
   /// - Throws: `CancellationError` when the world is over.
   func ask(_ number: Int) async throws {
-    let begin = host.now + Int64(host.draw(below: UInt64(settings.calmAfter / 2 + 1)))
+    let latest = settings.asksAtOnce ? 0 : settings.calmAfter / 2
+    let begin = host.now + Int64(host.draw(below: UInt64(latest + 1)))
     let request = request(number, at: begin)
     oracle.expects(request)
     if number < settings.refusedRecipients { chain.revert(to: request.recipient) }

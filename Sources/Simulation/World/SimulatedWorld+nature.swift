@@ -12,6 +12,8 @@ extension SimulatedWorld {
       let isCalm = host.now >= Self.beginning + settings.calmAfter
       if isCalm {
         clocks.setRight()
+        chain.freezeSolid(until: 0)
+        chain.halt(until: 0)
         for index in 0..<settings.replicas { disks.setAway(index, until: 0) }
         chain.produce(at: host.now)
       } else {
@@ -46,6 +48,8 @@ extension SimulatedWorld {
       case .forgetting: chain.dropPending()
       case .fork(let depth, let pendsAgain): chain.fork(depth: depth, at: host.now, pendsAgain: pendsAgain)
       case .missedSlot: continue
+      case .frozen(let slots): chain.freezeSolid(until: host.now + slots * 3_000)
+      case .halted(let slots): chain.halt(until: host.now + slots * 3_000)
       case .failing(let place, let isOutOfTime):
         guard sent.indices.contains(place) else { continue }
         chain.setResult(isOutOfTime ? .outOfTime : .outOfEnergy, of: sent[place].txid)

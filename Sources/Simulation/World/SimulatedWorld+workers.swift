@@ -86,7 +86,7 @@ extension SimulatedWorld {
 
   private func signerSteps(_ index: Int, _ process: SimulatedProcess) throws -> [Step] {
     guard let disk = disks.present(index) else { throw JournalError.missing(path: "simulated") }
-    let journal = SimulatedJournal(disk, wallet: key.address, gate: gate, process: process)
+    let journal = SimulatedJournal(disk, wallet: key.address, host: host, gate: gate, process: process)
     return try SignerSteps(
       SignerParts(
         ledger: ledger(process), streams: transport(process), intents: transport(process), node: node(process),
@@ -94,7 +94,8 @@ extension SimulatedWorld {
       policy: SignerPolicy(
         name: Self.signerName(index), names: (0..<settings.replicas).map(Self.signerName), network: Self.network,
         token: Self.token, seals: SealVerifier(sealer.publicKeyText),
-        hourlyLimit: .limit(settings.signerHourlyLimit), dailyLimit: nil, isDevelopment: settings.isDevelopment),
+        hourlyLimit: .limit(settings.signerHourlyLimit), dailyLimit: nil,
+        expirationMilliseconds: settings.expirationMilliseconds, isDevelopment: settings.isDevelopment),
       metrics: nil, logger: Self.logger
     ).all
   }

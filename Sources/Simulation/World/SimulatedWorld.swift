@@ -79,7 +79,7 @@ final class SimulatedWorld: Sendable {
     chain = SimulatedChain(now: Self.beginning, solidLag: settings.solidLag)
     oracle = Oracle(chain, settings)
     let (host, oracle) = (host, oracle)
-    database = SimulatedDatabase(host) { oracle.changed(from: $0, to: $1) }
+    database = SimulatedDatabase(host) { oracle.changed($0, from: $1, to: $2) }
     redis = SimulatedProcess("redis", in: host)
     streams = MemoryStreams(now: { host.now }, sleep: { try await host.sleep(until: host.now + Int64($0)) })
     key = HotWalletKey(try PrivateKey(hex: Self.signerKey))

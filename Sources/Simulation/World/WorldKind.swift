@@ -14,13 +14,15 @@ enum WorldKind: String, Sendable, CaseIterable {
   case unlogged
   /// Somebody has stolen the key, others do what anybody can.
   case thieves
+  /// The solid block stands still for long, or the chain does, and forks undo what lies above it.
+  case standstill
 
-  /// How many of 16 random worlds are of this kind. Those that last long are rarer: they cost two to four times as much.
+  /// How many of 17 random worlds are of this kind. Those that last long are rarer: they cost two to four times as much.
   var share: Int {
     switch self {
     case .storm: 8
     case .restores, .thieves: 2
-    case .limits, .quarantine, .losses, .unlogged: 1
+    case .limits, .quarantine, .losses, .unlogged, .standstill: 1
     }
   }
 
@@ -53,6 +55,13 @@ enum WorldKind: String, Sendable, CaseIterable {
       settings.flush = self == .unlogged ? 20_000 / slots : 0
       for rate in [\WorldSettings.kill, \.clock, \.fork, \.forgetting] { settings[keyPath: rate] /= slots / 40 }
       if settings.losesAcceptances, self == .losses, below(2) == 0 { settings.expiring = 3_000 }
+    case .standstill:
+      settings.calmAfter = 900_000
+      settings.solidLag = 18
+      settings.frozen = 60
+      settings.halted = 60
+      settings.deepFork = 150
+      for rate in [\WorldSettings.kill, \.clock, \.fork, \.restart, \.flush] { settings[keyPath: rate] /= 7 }
     case .thieves:
       settings.strange = 800
       settings.repetitions = 1

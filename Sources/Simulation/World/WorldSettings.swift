@@ -16,12 +16,22 @@ struct WorldSettings: Sendable, Hashable, Codable {
   var refusedRecipients = 0
   /// Until when the network and the machines misbehave; afterwards everything must come to rest.
   var calmAfter: Int64 = 120_000
+  /// Whether clients ask as soon as the world begins, instead of some time before it is calm.
+  var asksAtOnce = false
+  /// How long transactions live.
+  var expirationMilliseconds: Int64 = 120_000
   /// So long after that everything must have come to rest.
   var restMilliseconds: Int64 = 3_600_000
   /// A slot without a block.
   var missedSlot: UInt64 = 0
   /// A fork, a slot.
   var fork: UInt64 = 0
+  /// A fork of 25 blocks and more, as far as none of them is solid, a slot.
+  var deepFork: UInt64 = 0
+  /// The solid block stands still for more than ten minutes, a slot.
+  var frozen: UInt64 = 0
+  /// The chain stands still for up to four minutes, a slot.
+  var halted: UInt64 = 0
   /// The pool is emptied, a slot.
   var forgetting: UInt64 = 0
   /// A pending transaction is left out of a block.
