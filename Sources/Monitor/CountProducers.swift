@@ -9,7 +9,7 @@ import Tron
 /// least n − ⌊n · 0.3⌋ of them, 19 of 27, have built at or above it.
 ///
 /// The headers are those that `FollowHead` reads anyway, kept in memory. Each is bound to the block in question by the ids of
-/// parents, so that it does not matter who gave it: a chain of headers that does not begin at that block counts for nothing.
+/// parents, so that it does not matter who gave it (but for its signature): a chain of headers that does not begin at that block counts for nothing.
 /// What is missing, as after a start, is asked for, a header each.
 struct CountProducers: Sendable {
   /// How many blocks down the producers are looked for where the network does not say how many there are: two turns of the
@@ -100,15 +100,21 @@ struct CountProducers: Sendable {
     _ header: BlockHeader, _ round: NodeRound, _ log: DisagreementLog
   ) async throws -> Bool {
     guard header.signature != .invalid else { return false }
-    if known.contains(header) { return true }
-    // What memory holds may be another node's word, and must not count as this one's vote.
-    guard let shown = try await round.node.header(header.number, .head), shown.id == header.id,
-      shown.signature == header.signature
-    else { return false }
+    if round.isDecidedAlone || known.contains(header) { return true }
+    // What memory holds may be another node's word, of whose signature the id tells nothing: it is no vote of this node's.
+    guard let shown = try await round.node.header(header.number, .head), shown.id == header.id, shown.flaw == nil else {
+      return false
+    }
+    headers.note(shown)
+    if known.contains(shown) { return true }
     do {
-      try await round.agreeOnSignature(of: header, .head, noting: log)
-    } catch is ChainReadError { return false }
-    known.note(header)
+      try await round.agreeOnSignature(of: shown, .head, noting: log)
+    } catch let error as ChainReadError {
+      // The others are behind, or on another branch. A node that is outvoted serves no round.
+      if case .outvoted = error { throw error }
+      return false
+    }
+    known.note(shown)
     return true
   }
 }

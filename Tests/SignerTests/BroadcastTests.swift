@@ -155,14 +155,15 @@ import Tron
       for _ in 0..<10 { _ = try await signer.broadcast.run() }
       let sent = await scene.node.broadcasts
       #expect(sent.count == 40 && Set(sent).count == 40)
-      // More come due than there is time for: each has its turn all the same.
+      // More come due than there is time for: each has its turn all the same. Eight are under way together, and which of them
+      // ends first is chance.
       for _ in 0..<20 {
         try await scene.wait(milliseconds: 5_000)
         _ = try await signer.broadcast.run()
       }
       let times = Dictionary(grouping: await scene.node.broadcasts) { $0 }.mapValues(\.count)
       #expect(times.count == 40)
-      #expect(try #require(times.values.max()) - #require(times.values.min()) <= 1, "\(times.values.sorted())")
+      #expect(try #require(times.values.max()) - #require(times.values.min()) <= 2, "\(times.values.sorted())")
       #expect(try #require(times.values.min()) >= 2)
     }
   }

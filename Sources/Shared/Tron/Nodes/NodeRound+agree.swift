@@ -30,13 +30,15 @@ extension NodeRound {
     }
   }
 
-  /// Makes sure that a quorum shows the same key's signature of this very block, which its id does not cover.
+  /// Makes sure that a quorum shows the same key's signature of this very block, which its id does not cover. Who is on
+  /// another branch says nothing of it.
   /// - Throws: `ChainReadError`, by the table above.
   public nonisolated(nonsending) func agreeOnSignature(
     of header: BlockHeader, _ view: ChainView, noting log: DisagreementLog
   ) async throws {
-    try await poll(header.number, .signature, SignedBlock(header), log) { node in
-      try await node.header(header.number, view).map(SignedBlock.init)
+    try await poll(header.number, .signature, header.signature, log) { node in
+      guard let theirs = try await node.header(header.number, view), theirs.id == header.id else { return nil }
+      return theirs.signature
     }
   }
 
@@ -210,17 +212,6 @@ private enum Vote<Content: Sendable>: Sendable {
 private struct FalseHeader: Error {
   let reason: String
   init(_ reason: String) { self.reason = reason }
-}
-
-/// A block, and whose key signed it.
-private struct SignedBlock: Hashable {
-  let id: BlockID
-  let signature: ProducerSignature
-
-  init(_ header: BlockHeader) {
-    id = header.id
-    signature = header.signature
-  }
 }
 
 /// As much of a transaction in a block as decides.
