@@ -9,7 +9,8 @@ import Tron
 /// least n − ⌊n · 0.3⌋ of them, 19 of 27, have built at or above it.
 ///
 /// The headers are those that `FollowHead` reads anyway, kept in memory. Each is bound to the block in question by the ids of
-/// parents, so that it does not matter who gave it (but for its signature): a chain of headers that does not begin at that block counts for nothing.
+/// parents, so that it does not matter who gave it (but for its signature): a chain of headers that does not
+/// begin at that block counts for nothing.
 /// What is missing, as after a start, is asked for, a header each.
 struct CountProducers: Sendable {
   /// How many blocks down the producers are looked for where the network does not say how many there are: two turns of the

@@ -4,7 +4,8 @@ public import Payouts
 public enum ProducerSignature: Sendable, Hashable {
   /// Made by the key of the account that the header names.
   case byWitness
-  /// Made by another key. The account's witness permission may name one, which blocks do not tell: `CountProducers` has a quorum show it.
+  /// Made by another key. The account's witness permission may name one, which blocks do not tell: `CountProducers`
+  /// has a quorum show it.
   case byAnotherKey(Address)
   /// It recovers nobody, or there is none.
   case invalid
