@@ -60,16 +60,16 @@ struct LateCommit: Sendable {
   // MARK: The parts of the tables
 
   /// One of the tables, or a part of one.
-  private struct Part {
+  private struct Part: Sendable {
     let name: String
-    let changes: (LedgerTables, LedgerTables) -> [String]
-    let copyChanges: (_ before: LedgerTables, _ after: LedgerTables, _ target: inout LedgerTables) -> Void
+    let changes: @Sendable (LedgerTables, LedgerTables) -> [String]
+    let copyChanges: @Sendable (_ before: LedgerTables, _ after: LedgerTables, _ target: inout LedgerTables) -> Void
   }
 
   /// The names of all parts: a test compares them with what the tables hold.
   static var partNames: [String] { parts.map(\.name) }
 
-  private static var parts: [Part] {
+  private static let parts: [Part] =
     [
       rows("payouts", \.payouts), rows("payoutIDs", \.payoutIDs), rows("claims", \.claims), rows("batches", \.batches),
       rows("transactions", \.transactions), rows("attempts", \.attempts), rows("references", \.references),
@@ -83,14 +83,15 @@ struct LateCommit: Sendable {
       whole("blocks", \.blocks), whole("adoptions", \.adoptions), whole("treasury", \.treasury),
       whole("vouchedLife", \.vouchedLife), checkpoint, webhooks,
     ]
-  }
 
   private static func changedKeys<Key: Hashable, Row: Equatable>(_ before: [Key: Row], _ after: [Key: Row]) -> [Key] {
-    after.compactMap { before[$0.key] == $0.value ? nil : $0.key } + before.keys.filter { after[$0] == nil }
+    // What nobody has written to is the same storage, and compared at once.
+    if before == after { return [] }
+    return after.compactMap { before[$0.key] == $0.value ? nil : $0.key } + before.keys.filter { after[$0] == nil }
   }
 
-  private static func rows<Key: Hashable, Row: Equatable>(
-    _ name: String, _ path: WritableKeyPath<LedgerTables, [Key: Row]>
+  private static func rows<Key: Hashable & Sendable, Row: Equatable & Sendable>(
+    _ name: String, _ path: any WritableKeyPath<LedgerTables, [Key: Row]> & Sendable
   ) -> Part {
     Part(name: name) { before, after in
       changedKeys(before[keyPath: path], after[keyPath: path]).map { "\($0)" }
@@ -101,7 +102,11 @@ struct LateCommit: Sendable {
     }
   }
 
-  private static func whole<Value: Equatable>(_ name: String, _ path: WritableKeyPath<LedgerTables, Value>) -> Part {
+  private static func whole<Value: Equatable & Sendable>(
+    _ name: String, _ path: any WritableKeyPath<LedgerTables, Value> & Sendable
+  )
+    -> Part
+  {
     Part(name: name) { before, after in
       before[keyPath: path] == after[keyPath: path] ? [] : [""]
     } copyChanges: { before, after, target in
@@ -110,7 +115,7 @@ struct LateCommit: Sendable {
   }
 
   private static var checkpoint: Part {
-    func isSame(_ before: LedgerTables, _ after: LedgerTables) -> Bool {
+    @Sendable func isSame(_ before: LedgerTables, _ after: LedgerTables) -> Bool {
       before.checkpoint?.lastID == after.checkpoint?.lastID && before.checkpoint?.life == after.checkpoint?.life
     }
     return Part(name: "checkpoint") {
@@ -122,7 +127,7 @@ struct LateCommit: Sendable {
 
   /// New ones come after those that others have stored meanwhile.
   private static var webhooks: Part {
-    func changed(_ before: LedgerTables, _ after: LedgerTables) -> [LedgerTables.Webhook] {
+    @Sendable func changed(_ before: LedgerTables, _ after: LedgerTables) -> [LedgerTables.Webhook] {
       after.webhooks.enumerated().compactMap { index, row in
         before.webhooks.indices.contains(index) && before.webhooks[index] == row ? nil : row
       }
