@@ -39,6 +39,18 @@ import Testing
     }
   }
 
+  // Proves that of Signers that stand still since the same moment always the same one is told of.
+  @Test func `of two standstills of one moment that of the first name is told`() async throws {
+    try await withLedger { test async throws in
+      let clock = LedgerClock(url: test.url)
+      try await clock.freeze(at: test.now)
+      try await test.ledger.record(.noNodeAccepts, of: "signer-2")
+      try await test.ledger.record(.inFlightLimit, of: "signer-1")
+      #expect(try await test.ledger.conditions().standstill == .inFlightLimit)
+      await clock.close()
+    }
+  }
+
   // Proves that the breaker keeps the first cause of a person's matter, takes it over from a trial's, and that each
   // cause raises its alarm.
   @Test func `the breaker opens until an operator closes it`() async throws {
