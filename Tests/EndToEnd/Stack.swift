@@ -334,14 +334,3 @@ actor Stack {
     init(_ description: String) { self.description = description }
   }
 }
-
-/// Polls until the condition holds, or fails by name.
-func eventually(
-  _ what: String, within limit: Duration = Stack.patience, _ condition: @Sendable () async throws -> Bool
-) async throws {
-  let deadline = ContinuousClock.now + limit
-  while try await !condition() {
-    guard ContinuousClock.now < deadline else { throw Stack.Failure("waited \(limit) in vain until \(what)") }
-    try await Task.sleep(for: .milliseconds(25))
-  }
-}
