@@ -36,7 +36,7 @@ extension EndToEndTests {
     }
 
     private static func run(_ stack: Stack, _ disk: SmallDisk?, seed: UInt64) async throws {
-      var clocks: [Stack.Replica: FakedClock] = [:]
+      var clocks: [Stack.Replica: ClockFile] = [:]
       for replica in stack.replicas { clocks[replica] = try await stack.makeClock(of: replica) }
       let (receiver, url) = try await stack.startReceiver(of: "gateway")
       let clients = ChaosClients(seed: seed, urls: await stack.apiURLs, webhookURL: url)
@@ -68,7 +68,7 @@ extension EndToEndTests {
         refusalsOfFullDisk: await plans[1].refusalsOfFullDisk, deathsOfPostgres: await plans[1].deathsOfPostgres,
         restarts: await keeper.restarts, decisions: await operators.decisions,
         refusals: hour == endedIn ? refusals : nil, longestWait: await clients.longestWait,
-        unverified: ToldByWebhook(receiver.output).unverified,
+        unverified: ToldByWebhook(receiver.output).unverified, jumpsSeen: await plans[1].jumpsSeen,
         violations: violations)
       print(report.text)
       if let trouble { Issue.record("it does not come to rest: \(trouble)") }
