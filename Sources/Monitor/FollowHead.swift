@@ -76,10 +76,7 @@ struct FollowHead: Sendable {
   private func compare(_ round: NodeRound, with cursor: BlockPlace) async throws -> StepOutcome {
     let theirs = round.latest.header
     if source.isNode(round.number, of: cursor.id) {
-      let ours =
-        theirs.number == cursor.number
-        ? cursor
-        : try await ledger.recentBlocks(atMost: Self.keptBlocksMaximum).first { $0.number == theirs.number }
+      let ours = theirs.number == cursor.number ? cursor : try await ledger.headBlock(theirs.number)
       if let ours, ours.id != theirs.id {
         try await undo(from: cursor, round)
         return .worked
@@ -104,15 +101,13 @@ struct FollowHead: Sendable {
   /// node's own, and what it has in common with the others' must not be lost, or nobody could ever undo it.
   private func keepAbove(_ block: BlockPlace, watch: ChainWatch) async throws -> Int64 {
     guard let solid = try await ledger.cursor(.solid) else { return watch.begin.number - 1 }
-    guard try await holds(solid, upTo: block.number) else { return -1 }
+    guard try await holds(solid) else { return -1 }
     return solid.number - 1 - Self.keptBelowSolidBlocks
   }
 
-  /// Whether our branch, up to one block, holds another one.
-  private func holds(_ place: BlockPlace, upTo head: Int64) async throws -> Bool {
-    guard place.number <= head else { return false }
-    let newest = Int(min(head - place.number + 1, Int64(Self.keptBlocksMaximum)))
-    return try await ledger.recentBlocks(atMost: newest).contains { ($0.number, $0.id) == (place.number, place.id) }
+  /// Whether our branch holds a block. One row is read, however far below the head it is.
+  private func holds(_ place: BlockPlace) async throws -> Bool {
+    try await ledger.headBlock(place.number)?.id == place.id
   }
 
   /// Finds the newest block that our branch and the node's have in common, and forgets ours above it.
@@ -125,11 +120,7 @@ struct FollowHead: Sendable {
       // Its next block is no child of ours, and yet ours is still its own: two branches answer in turn.
       guard place.number < cursor.number else { throw ChainReadError.gap(above: cursor.number) }
       // Nobody undoes what a quorum knows to be solid: a branch that begins below it is this node's own.
-      if let solid = try await ledger.cursor(.solid), place.number < solid.number,
-        try await holds(solid, upTo: cursor.number)
-      {
-        break
-      }
+      if let solid = try await ledger.cursor(.solid), place.number < solid.number, try await holds(solid) { break }
       try await tellOfDeepFork(from: cursor, to: place)
       let payouts = try await ledger.undoHead(above: place.number)
       source.note(round.number, of: place.id)

@@ -18,6 +18,7 @@ enum ModelCoverage {
     "confirm(headNumber: requiredConfirmations: atMost:)": "confirm", "cursor(CursorView)": "cursor",
     "decide(PayoutID HeldDecision reason: requiredConfirmations:)": "decide",
     "declare(wallet: signer: journalID: begin: waits:)": "declare", "declaredJournal(of:)": "declared-journal",
+    "headBlock(Int64)": "head-block",
     "duePayouts(atMost:)": "due", "expire(atMost:)": "expire", "heldPayouts(atMost:)": "held-payouts",
     "history(of:)": "history", "holdQueued(PayoutID note:)": "hold-queued",
     "holdScheduled(batch: note:)": "hold-scheduled", "holdUnproven(atMost:)": "hold-unproven",

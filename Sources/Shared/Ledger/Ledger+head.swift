@@ -31,6 +31,13 @@ extension Ledger: MonitorLedger {
     return try result.rows.compactMap(BlockPlace.init)
   }
 
+  /// See `MonitorLedger.headBlock`.
+  public func headBlock(_ number: Int64) async throws -> BlockPlace? {
+    let result = try await read(
+      "SELECT number AS block_number, block_id, block_time_ms FROM chain_blocks WHERE number = $1", [.int8(number)])
+    return try result.rows.first.flatMap(BlockPlace.init)
+  }
+
   /// See `MonitorLedger.known`.
   public func known(_ txids: [TxID]) async throws -> [KnownTransaction] {
     guard !txids.isEmpty else { return [] }

@@ -11,6 +11,8 @@ public protocol MonitorLedger: WebhookLedger {
   func cursor(_ view: CursorView) async throws -> BlockPlace?
   /// The part of the head's branch that may still be undone, newest first.
   func recentBlocks(atMost count: Int) async throws -> [BlockPlace]
+  /// The block of the head's branch at a number; nil where it is above the head, or no longer kept.
+  func headBlock(_ number: Int64) async throws -> BlockPlace?
 
   /// Which of these transactions are ours, with what they were signed to do.
   func known(_ txids: [TxID]) async throws -> [KnownTransaction]

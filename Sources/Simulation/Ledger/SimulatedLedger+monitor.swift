@@ -10,6 +10,10 @@ extension SimulatedLedger: MonitorLedger {
     try await read("recent blocks") { $0.recentBlocks(atMost: count) }
   }
 
+  func headBlock(_ number: Int64) async throws -> BlockPlace? {
+    try await read("head block") { $0.headBlock(number) }
+  }
+
   func known(_ txids: [TxID]) async throws -> [KnownTransaction] {
     guard !txids.isEmpty else { return [] }
     return try await read("known") { $0.known(txids) }
