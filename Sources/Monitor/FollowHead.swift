@@ -36,6 +36,7 @@ struct FollowHead: Sendable {
   let node: any TronNode
   let fence: Fence
   let producers: CountProducers
+  let reset: ResetHead
   let clock: any WallClock
   let source = HeadSource()
   let metrics: MonitorMetrics?
@@ -50,6 +51,7 @@ struct FollowHead: Sendable {
       _ = try await ledger.apply(head: beginning, after: nil)
       return .worked
     }
+    if let order = watch.headReset, try await reset.carryOut(order, from: cursor) { return .worked }
     return try await node.round(of: .head) { round in try await follow(round, from: cursor, watch: watch) }
   }
 
@@ -135,7 +137,9 @@ struct FollowHead: Sendable {
     }
     // Several nodes may answer behind one address, some of them behind the others.
     if isNodeBehind { throw ChainReadError.gap(above: cursor.number) }
-    let message = "the node's branch has no block in common with ours down to the solid one: it is on another chain"
+    let message =
+      "the node's branch has no block in common with ours down to the solid one: it is on another chain; or ours is, where "
+      + "every node says so and the head stands still: then 'payoutctl head reset'"
     try await ledger.raiseAlarm(kind: "deep_fork", subject: "block \(cursor.number)", message: message)
     // One node among several may lie; the next one is asked.
     throw ChainReadError.otherChain(cursor.number)

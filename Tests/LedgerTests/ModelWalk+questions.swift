@@ -121,7 +121,10 @@ extension ModelWalk {
   }
 
   private static func text(_ watch: ChainWatch?) -> String {
-    watch.map { "\($0.wallets.map { Hex.text($0.bytes) }.sorted()) \($0.begin.number)" } ?? "none"
+    watch.map { watch in
+      "\(watch.wallets.map { Hex.text($0.bytes) }.sorted()) \(watch.begin.number) "
+        + String(describing: watch.headReset)
+    } ?? "none"
   }
 
   private mutating func askWhatWaits() async throws {

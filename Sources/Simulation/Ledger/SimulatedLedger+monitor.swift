@@ -31,6 +31,14 @@ extension SimulatedLedger: MonitorLedger {
     try await write("undo head") { try $0.undoHead(above: number) }
   }
 
+  func resetHead(by order: HeadResetOrder, to solid: BlockPlace, from head: BlockPlace) async throws -> [PayoutID]? {
+    try await write("reset head") { try $0.resetHead(by: order, to: solid, from: head) }
+  }
+
+  func refuseHeadReset(_ order: HeadResetOrder, _ why: String) async throws {
+    try await write("refuse head reset") { $0.refuseHeadReset(order, why) }
+  }
+
   func apply(
     solid block: BlockPlace, after previous: BlockPlace?, verdicts: [TxID: TransactionVerdict],
     retryDelayMilliseconds: Int64
