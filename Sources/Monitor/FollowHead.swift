@@ -36,6 +36,7 @@ struct FollowHead: Sendable {
   let node: any TronNode
   let fence: Fence
   let producers: CountProducers
+  let reset: ResetHead
   let clock: any WallClock
   let source = HeadSource()
   let metrics: MonitorMetrics?
@@ -50,6 +51,7 @@ struct FollowHead: Sendable {
       _ = try await ledger.apply(head: beginning, after: nil)
       return .worked
     }
+    if let order = watch.headReset, try await reset.carryOut(order, from: cursor) { return .worked }
     return try await node.round(of: .head) { round in try await follow(round, from: cursor, watch: watch) }
   }
 
@@ -76,10 +78,7 @@ struct FollowHead: Sendable {
   private func compare(_ round: NodeRound, with cursor: BlockPlace) async throws -> StepOutcome {
     let theirs = round.latest.header
     if source.isNode(round.number, of: cursor.id) {
-      let ours =
-        theirs.number == cursor.number
-        ? cursor
-        : try await ledger.recentBlocks(atMost: Self.keptBlocksMaximum).first { $0.number == theirs.number }
+      let ours = theirs.number == cursor.number ? cursor : try await ledger.headBlock(theirs.number)
       if let ours, ours.id != theirs.id {
         try await undo(from: cursor, round)
         return .worked
@@ -104,15 +103,13 @@ struct FollowHead: Sendable {
   /// node's own, and what it has in common with the others' must not be lost, or nobody could ever undo it.
   private func keepAbove(_ block: BlockPlace, watch: ChainWatch) async throws -> Int64 {
     guard let solid = try await ledger.cursor(.solid) else { return watch.begin.number - 1 }
-    guard try await holds(solid, upTo: block.number) else { return -1 }
+    guard try await holds(solid) else { return -1 }
     return solid.number - 1 - Self.keptBelowSolidBlocks
   }
 
-  /// Whether our branch, up to one block, holds another one.
-  private func holds(_ place: BlockPlace, upTo head: Int64) async throws -> Bool {
-    guard place.number <= head else { return false }
-    let newest = Int(min(head - place.number + 1, Int64(Self.keptBlocksMaximum)))
-    return try await ledger.recentBlocks(atMost: newest).contains { ($0.number, $0.id) == (place.number, place.id) }
+  /// Whether our branch holds a block. One row is read, however far below the head it is.
+  private func holds(_ place: BlockPlace) async throws -> Bool {
+    try await ledger.headBlock(place.number)?.id == place.id
   }
 
   /// Finds the newest block that our branch and the node's have in common, and forgets ours above it.
@@ -125,11 +122,7 @@ struct FollowHead: Sendable {
       // Its next block is no child of ours, and yet ours is still its own: two branches answer in turn.
       guard place.number < cursor.number else { throw ChainReadError.gap(above: cursor.number) }
       // Nobody undoes what a quorum knows to be solid: a branch that begins below it is this node's own.
-      if let solid = try await ledger.cursor(.solid), place.number < solid.number,
-        try await holds(solid, upTo: cursor.number)
-      {
-        break
-      }
+      if let solid = try await ledger.cursor(.solid), place.number < solid.number, try await holds(solid) { break }
       try await tellOfDeepFork(from: cursor, to: place)
       let payouts = try await ledger.undoHead(above: place.number)
       source.note(round.number, of: place.id)
@@ -144,7 +137,9 @@ struct FollowHead: Sendable {
     }
     // Several nodes may answer behind one address, some of them behind the others.
     if isNodeBehind { throw ChainReadError.gap(above: cursor.number) }
-    let message = "the node's branch has no block in common with ours down to the solid one: it is on another chain"
+    let message =
+      "the node's branch has no block in common with ours down to the solid one: it is on another chain; or ours is, where "
+      + "every node says so and the head stands still: then 'payoutctl head reset'"
     try await ledger.raiseAlarm(kind: "deep_fork", subject: "block \(cursor.number)", message: message)
     // One node among several may lie; the next one is asked.
     throw ChainReadError.otherChain(cursor.number)

@@ -47,12 +47,14 @@ struct LateCommit: Sendable {
   }
 
   /// What an operation locks besides the rows that it changes: Signers sign one after the other, with the breaker's row
-  /// locked, vouch and quarantine one after the other, and the breaker is closed with all findings locked.
+  /// locked, vouch and quarantine one after the other, the breaker is closed with all findings locked, and the head is set
+  /// anew with both views locked.
   static func locks(of site: String) -> Set<String> {
     switch site {
     case "sign", "sign treasury order": ["signing", "breaker "]
     case "vouch", "request quarantine", "begin quarantines": ["vouching"]
     case "close breaker": ["breaker ", "findings "]
+    case "reset head": ["cursors head", "cursors solid"]
     default: []
     }
   }
@@ -81,7 +83,7 @@ struct LateCommit: Sendable {
       whole("alarms", \.alarms), whole("vouchings", \.vouchings), whole("quarantines", \.quarantines),
       whole("lostEnds", \.lostEnds), whole("replayedAt", \.replayedAt), whole("headMovedAt", \.headMovedAt),
       whole("blocks", \.blocks), whole("adoptions", \.adoptions), whole("treasury", \.treasury),
-      whole("vouchedLife", \.vouchedLife), checkpoint, webhooks,
+      whole("headResets", \.headResets), whole("vouchedLife", \.vouchedLife), checkpoint, webhooks,
     ]
 
   private static func changedKeys<Key: Hashable, Row: Equatable>(_ before: [Key: Row], _ after: [Key: Row]) -> [Key] {

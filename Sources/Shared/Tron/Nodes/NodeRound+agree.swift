@@ -4,7 +4,7 @@ public import Payouts
 ///
 /// One node gives whole blocks, the others as little as it takes to compare: a header, or receipts where transactions of ours
 /// are in the block. Nothing is asked where one node decides. All others are asked at once and waited for, so that who lies
-/// is noticed although the rest agree; one that hangs pauses afterwards.
+/// is noticed although the rest agree; one that hangs is left out of the rest of the round, and pauses afterwards.
 ///
 /// | the nodes | what comes of it |
 /// | --- | --- |
@@ -81,10 +81,16 @@ extension NodeRound {
   public nonisolated(nonsending) func newestAgreedSolidHeader(noting log: DisagreementLog) async throws -> BlockHeader {
     let own = try await node.latestHeader(.solid)
     guard electorate.quorum > 1 else { return own }
-    let others = electorate.voters.filter { $0.number != number }
     let numbers = await withTaskGroup(of: Int64?.self) { group in
       for voter in others {
-        group.addTask { try? await voter.node.latestHeader(.solid).number }
+        group.addTask {
+          do {
+            return try await voter.node.latestHeader(.solid).number
+          } catch {
+            leaveOut(voter, error)
+            return nil
+          }
+        }
       }
       return await group.reduce(into: [own.number]) { numbers, theirs in if let theirs { numbers.append(theirs) } }
     }
@@ -115,14 +121,13 @@ extension NodeRound {
     _ own: Answer, _ question: @escaping @Sendable (any TronNode) async throws -> Answer?
   ) async throws -> [Answer] {
     guard electorate.quorum > 1 else { return [own] }
-    let others = electorate.voters.filter { $0.number != number }
     let answers = await withTaskGroup(of: Answer?.self) { group in
       for voter in others {
         group.addTask {
           do {
             return try await question(voter.node)
           } catch {
-            voter.tell(.failed(error))
+            leaveOut(voter, error)
             return nil
           }
         }
@@ -144,7 +149,6 @@ extension NodeRound {
     _ question: @escaping @Sendable (any TronNode) async throws -> Content?
   ) async throws {
     guard electorate.quorum > 1 else { return }
-    let others = electorate.voters.filter { $0.number != number }
     let votes = await withTaskGroup(of: (NodeChoice, Vote<Content>).self) { group in
       for voter in others {
         group.addTask {
@@ -154,7 +158,7 @@ extension NodeRound {
             voter.tell(.failed(TronNodeError(.inconsistent, call: "block \(block)", reason: error.reason)))
             return (voter, .lies)
           } catch {
-            voter.tell(.failed(error))
+            leaveOut(voter, error)
             return (voter, .silent)
           }
         }
