@@ -34,5 +34,7 @@ struct OrdersFailed: Error, CustomStringConvertible {
   let sweep: any Error
   let adoption: any Error
 
-  var description: String { "no treasury order was signed: \(sweep); nor was every adoption carried out: \(adoption)" }
+  var description: String {
+    "not every treasury order was decided: \(sweep); nor was every adoption carried out: \(adoption)"
+  }
 }

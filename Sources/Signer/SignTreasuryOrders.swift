@@ -31,7 +31,7 @@ struct SignTreasuryOrders<Signer: TransactionSigner>: Sendable {
       wallet: batches.decide.signer.address, signer: batches.signerName, head: look.head,
       maximumInFlight: batches.maximumInFlight, fenceLagBlocks: SignBatches<Signer>.fenceLagBlocks)
     let made = Mutex<SignedPayout?>(nil)
-    let undecided = Mutex<(any Error)?>(nil)
+    let undecided = Mutex<[PayoutID: any Error]>([:])
     let outcome: SigningOutcome
     do {
       outcome = try await batches.ledger.signTreasuryOrder(signing) { [decide = batches.decide, allowed] order in
@@ -39,9 +39,10 @@ struct SignTreasuryOrders<Signer: TransactionSigner>: Sendable {
         do {
           let decision = try decide.decide(order, allowed: allowed, outlook: look, now: now)
           if case .sign(let signed) = decision { made.withLock { $0 = signed } }
+          undecided.withLock { $0[order.id] = nil }
           return decision
         } catch {
-          undecided.withLock { $0 = $0 ?? error }
+          undecided.withLock { $0[order.id] = error }
           return .wait
         }
       }
@@ -55,7 +56,7 @@ struct SignTreasuryOrders<Signer: TransactionSigner>: Sendable {
       await take(signed: signed == 1 ? made.withLock { $0 } : nil, refused: refused, look, under: life, at: now)
       isDone = signed + refused > 0
     }
-    if let error = undecided.withLock({ $0 }) { throw error }
+    if let error = undecided.withLock({ $0.min { $0.key < $1.key }?.value }) { throw error }
     return isDone
   }
 

@@ -1,4 +1,5 @@
 import Payouts
+import TestSupport
 import Testing
 
 @testable import Ledger

@@ -153,7 +153,7 @@ extension Ledger: MonitorLedger {
       )
       UPDATE payouts p SET status = 'broadcast', note = $2
       FROM attempts a JOIN undone USING (txid)
-      WHERE a.outcome IS NULL AND p.reference = a.reference AND p.status = 'confirming'
+      WHERE a.outcome IS NULL AND NOT a.late AND p.reference = a.reference AND p.status = 'confirming'
       RETURNING p.id
       """, [.int8(number), .text(note)])
     return try undone.rows.map { try PayoutID(bytes: $0.uuid("id")) }

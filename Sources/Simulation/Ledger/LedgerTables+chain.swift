@@ -92,7 +92,8 @@ extension LedgerTables {
       transactions[transaction]?.block = nil
       transactions[transaction]?.nextBroadcastAt = now
       for reference in references(of: transaction) {
-        guard attempts[reference]?.contains(where: { $0.txid == transaction && $0.isLive }) == true,
+        guard
+          attempts[reference]?.contains(where: { $0.txid == transaction && $0.isLive && !$0.isLate }) == true,
           let row = payout(of: reference), row.status == .confirming
         else { continue }
         try move(row.terms.id, to: .broadcast, note: note)

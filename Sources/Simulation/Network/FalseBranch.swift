@@ -35,7 +35,8 @@ final class FalseBranch: Sendable {
         parent = BlockHashing.blockID(number: number, headerRawData: parent.bytes + root)
         present.ids[number] = parent
       }
-      let id = BlockHashing.blockID(number: header.number, headerRawData: parent.bytes + root)
+      let id =
+        present.ids[header.number] ?? BlockHashing.blockID(number: header.number, headerRawData: parent.bytes + root)
       present.ids[header.number] = id
       state = present
       return Block(

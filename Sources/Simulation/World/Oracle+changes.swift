@@ -108,6 +108,7 @@ extension LedgerTables {
   /// row: they are the same storage.
   fileprivate func limitsDiffer(from others: LedgerTables) -> Bool {
     payouts != others.payouts || attempts != others.attempts || used != others.used
+      || transactions.count != others.transactions.count
       || putBacks.isEmpty != others.putBacks.isEmpty || replayedAt != others.replayedAt
   }
 }

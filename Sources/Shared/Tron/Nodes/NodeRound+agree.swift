@@ -149,8 +149,19 @@ extension NodeRound {
     _ question: @escaping @Sendable (any TronNode) async throws -> Content?
   ) async throws {
     guard electorate.quorum > 1 else { return }
-    let votes = await withTaskGroup(of: (NodeChoice, Vote<Content>).self) { group in
-      for voter in others {
+    let rest = leftOut
+    var votes = await self.votes(of: others, block, question)
+    if !rest.isEmpty, !hasQuorum(votes, own) { votes += await self.votes(of: rest, block, question) }
+    // A cancelled caller's votes say nothing of the nodes.
+    try Task.checkCancellation()
+    try count(votes.sorted { $0.0.number < $1.0.number }, block, matter, own, log)
+  }
+
+  private nonisolated(nonsending) func votes<Content: Hashable & Sendable>(
+    of voters: [NodeChoice], _ block: Int64, _ question: @escaping @Sendable (any TronNode) async throws -> Content?
+  ) async -> [(NodeChoice, Vote<Content>)] {
+    await withTaskGroup(of: (NodeChoice, Vote<Content>).self) { group in
+      for voter in voters {
         group.addTask {
           do {
             return (voter, try await question(voter.node).map { .says($0) } ?? .hasNot)
@@ -165,9 +176,11 @@ extension NodeRound {
       }
       return await group.reduce(into: []) { $0.append($1) }
     }
-    // A cancelled caller's votes say nothing of the nodes.
-    try Task.checkCancellation()
-    try count(votes.sorted { $0.0.number < $1.0.number }, block, matter, own, log)
+  }
+
+  private func hasQuorum<Content: Hashable & Sendable>(_ votes: [(NodeChoice, Vote<Content>)], _ own: Content) -> Bool {
+    let said = [own] + votes.compactMap { if case .says(let content) = $0.1 { content } else { nil } }
+    return Dictionary(grouping: said) { $0 }.values.contains { $0.count >= electorate.quorum }
   }
 
   private func count<Content: Hashable & Sendable>(

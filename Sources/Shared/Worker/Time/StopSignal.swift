@@ -40,6 +40,7 @@ public final class StopSignal: Sendable {
   /// - Throws: `CancellationError` where the task is cancelled.
   public func pause(milliseconds: Int64, by clock: any WallClock) async throws {
     let waiter = newWaiter()
+    defer { _ = state.withLock { $0.releasedEarly.remove(waiter) } }
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
         defer { self.release(waiter) }
