@@ -11,11 +11,12 @@ import Worker
 ///
 /// A round asks one node, and the next round perhaps another one. So a node that is behind our head, or whose head is on
 /// another branch that is no longer than ours, undoes nothing, unless it is the one that told us of our head: a node goes
-/// over to a longer branch only (reference §3.6). A longer branch undoes ours whoever tells of it.
+/// over to a longer branch only (reference §3.6). A longer branch undoes ours whoever tells of it, and any branch does where
+/// ours does not hold the solid block.
 ///
-/// **One node's word is enough here**, since nothing final comes of it: what it invents is `confirming` until another node
-/// serves a round, what it leaves out waits for the solid block, and what it keeps from the fence is found there too
-/// (`FollowSolid`, by a quorum).
+/// **One node's word is enough here**, since nothing final comes of it: a branch that it invents is left when another node
+/// serves a round, what it adds to a true block against its root is not taken, what it leaves out waits for the solid
+/// block, and what it keeps from the fence is found there too (`FollowSolid`, by a quorum).
 struct FollowHead: Sendable {
   /// The longest and shortest wait for the next block, in milliseconds: the longest is a slot of TRON's (reference §3.1).
   static let pauseMaximumMilliseconds: Int64 = 3_000
@@ -36,6 +37,7 @@ struct FollowHead: Sendable {
   let node: any TronNode
   let fence: Fence
   let producers: CountProducers
+  let reset: ResetHead
   let clock: any WallClock
   let source = HeadSource()
   let metrics: MonitorMetrics?
@@ -50,6 +52,7 @@ struct FollowHead: Sendable {
       _ = try await ledger.apply(head: beginning, after: nil)
       return .worked
     }
+    if let order = watch.headReset, try await reset.carryOut(order, from: cursor) { return .worked }
     return try await node.round(of: .head) { round in try await follow(round, from: cursor, watch: watch) }
   }
 
@@ -72,28 +75,32 @@ struct FollowHead: Sendable {
     return isCaughtUp ? .idle(milliseconds: pause(after: block.place, previous: cursor)) : .worked
   }
 
-  /// The node has nothing newer. Where it told us of our head and its own is on another branch now, ours is undone already.
+  /// The node has nothing newer. Where its own head is on another branch, ours is undone already if it was this node that told
+  /// us of it, or if ours does not hold the block that a quorum knows to be solid: a false branch may be as long as it likes.
   private func compare(_ round: NodeRound, with cursor: BlockPlace) async throws -> StepOutcome {
     let theirs = round.latest.header
-    if source.isNode(round.number, of: cursor.id) {
-      let ours =
-        theirs.number == cursor.number
-        ? cursor
-        : try await ledger.recentBlocks(atMost: Self.keptBlocksMaximum).first { $0.number == theirs.number }
-      if let ours, ours.id != theirs.id {
-        try await undo(from: cursor, round)
-        return .worked
-      }
+    let ours = theirs.number == cursor.number ? cursor : try await ledger.headBlock(theirs.number)
+    if let ours, ours.id != theirs.id, try await mayUndo(cursor, round) {
+      try await undo(from: cursor, round)
+      return .worked
     }
     let age = clock.now().milliseconds(since: cursor.time)
     return .idle(
       milliseconds: min(max(age / 10, Self.overdueMinimumMilliseconds), Self.overdueMaximumMilliseconds))
   }
 
+  private func mayUndo(_ cursor: BlockPlace, _ round: NodeRound) async throws -> Bool {
+    if source.isNode(round.number, of: cursor.id) { return true }
+    guard let solid = try await ledger.cursor(.solid), solid.number <= cursor.number else { return false }
+    return try await !holds(solid)
+  }
+
   private func apply(_ block: ReadBlock, after cursor: BlockPlace, watch: ChainWatch) async throws {
     let keepAbove = try await keepAbove(block.place, watch: watch)
     let head = HeadBlock(
-      place: block.place, transactions: block.entries.map(\.transaction.txid),
+      // A body that is not shown to be its header's may be made up, and under a true header no fork would ever undo that: it
+      // waits for the solid block.
+      place: block.place, transactions: block.isBodyProven ? block.entries.map(\.transaction.txid) : [],
       suspects: fence.suspects(in: block, wallets: watch.wallets),
       keepAbove: keepAbove)
     guard try await ledger.apply(head: head, after: cursor) else { return }
@@ -104,32 +111,27 @@ struct FollowHead: Sendable {
   /// node's own, and what it has in common with the others' must not be lost, or nobody could ever undo it.
   private func keepAbove(_ block: BlockPlace, watch: ChainWatch) async throws -> Int64 {
     guard let solid = try await ledger.cursor(.solid) else { return watch.begin.number - 1 }
-    guard try await holds(solid, upTo: block.number) else { return -1 }
+    guard try await holds(solid) else { return -1 }
     return solid.number - 1 - Self.keptBelowSolidBlocks
   }
 
-  /// Whether our branch, up to one block, holds another one.
-  private func holds(_ place: BlockPlace, upTo head: Int64) async throws -> Bool {
-    guard place.number <= head else { return false }
-    let newest = Int(min(head - place.number + 1, Int64(Self.keptBlocksMaximum)))
-    return try await ledger.recentBlocks(atMost: newest).contains { ($0.number, $0.id) == (place.number, place.id) }
+  /// Whether our branch holds a block. One row is read, however far below the head it is.
+  private func holds(_ place: BlockPlace) async throws -> Bool {
+    try await ledger.headBlock(place.number)?.id == place.id
   }
 
   /// Finds the newest block that our branch and the node's have in common, and forgets ours above it.
   private func undo(from cursor: BlockPlace, _ round: NodeRound) async throws {
     var isNodeBehind = true
-    for place in try await ledger.recentBlocks(atMost: Self.keptBlocksMaximum) {
+    for place in try await ledger.recentBlocks(atMost: Self.keptBlocksMaximum)
+    where place.number <= round.latest.header.number {
       guard let theirs = try await round.node.block(place.number, .head)?.header.id else { continue }
       isNodeBehind = false
       guard theirs == place.id else { continue }
       // Its next block is no child of ours, and yet ours is still its own: two branches answer in turn.
       guard place.number < cursor.number else { throw ChainReadError.gap(above: cursor.number) }
       // Nobody undoes what a quorum knows to be solid: a branch that begins below it is this node's own.
-      if let solid = try await ledger.cursor(.solid), place.number < solid.number,
-        try await holds(solid, upTo: cursor.number)
-      {
-        break
-      }
+      if let solid = try await ledger.cursor(.solid), place.number < solid.number, try await holds(solid) { break }
       try await tellOfDeepFork(from: cursor, to: place)
       let payouts = try await ledger.undoHead(above: place.number)
       source.note(round.number, of: place.id)
@@ -144,7 +146,9 @@ struct FollowHead: Sendable {
     }
     // Several nodes may answer behind one address, some of them behind the others.
     if isNodeBehind { throw ChainReadError.gap(above: cursor.number) }
-    let message = "the node's branch has no block in common with ours down to the solid one: it is on another chain"
+    let message =
+      "the node's branch has no block in common with ours down to the solid one: it is on another chain; or ours is, where "
+      + "every node says so and the head stands still: then 'payoutctl head reset'"
     try await ledger.raiseAlarm(kind: "deep_fork", subject: "block \(cursor.number)", message: message)
     // One node among several may lie; the next one is asked.
     throw ChainReadError.otherChain(cursor.number)

@@ -116,8 +116,9 @@ public struct MonitorSteps: Sendable {
     let disagreements = TellDisagreements(
       ledger: parts.ledger, clock: parts.clock, metrics: metrics, logger: logger)
     let head = FollowHead(
-      ledger: parts.ledger, node: parts.node, fence: fence, producers: producers, clock: parts.clock, metrics: metrics,
-      logger: logger)
+      ledger: parts.ledger, node: parts.node, fence: fence, producers: producers,
+      reset: ResetHead(ledger: parts.ledger, node: parts.node, disagreements: disagreements, logger: logger),
+      clock: parts.clock, metrics: metrics, logger: logger)
     let solid = FollowSolid(
       ledger: parts.ledger, node: parts.node, fence: fence, producers: producers, disagreements: disagreements,
       retryDelayMilliseconds: policy.retryDelayMilliseconds, metrics: metrics, logger: logger)

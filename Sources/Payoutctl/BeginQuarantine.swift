@@ -24,10 +24,13 @@ struct BeginQuarantine: AsyncParsableCommand {
 
   func run() async throws {
     let request = QuarantineRequest(signer: signer, cause: .signerAway, reason: why.reason)
-    switch try await Payoutctl.ledger().requestQuarantine(request) {
+    let ledger = try Payoutctl.ledger()
+    switch try await ledger.requestQuarantine(request) {
     case .requested:
       print("a quarantine stands in for \(signer); a running Signer begins it: see 'payoutctl quarantine'")
-    case .standing: print("a quarantine stands in for \(signer) already")
+    case .standing:
+      let standing = StandingQuarantine(of: signer, among: try await ledger.quarantines(atMost: 1_000))
+      for line in standing?.lines ?? ["a quarantine stands in for \(signer) already"] { print(line) }
     case .notNeeded:
       throw Refusal(text: "every Signer has vouched: nothing waits for \(signer); nothing was changed")
     case .unknownSigner, .retiredJournal:

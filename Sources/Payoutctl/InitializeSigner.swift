@@ -15,7 +15,8 @@ import Tron
 /// | nothing | with entries, this wallet's | any | declared, and waits one quarantine |
 /// | nothing | none, or this wallet's | has signed | declared, and waits one quarantine |
 ///
-/// The block to begin from is read before the wallet's past: what happens between the two is then seen twice, not never.
+/// Nodes are asked only where a name is declared that the ledger does not know: a journal that takes the place of a lost one
+/// waits whatever the wallet did, and begins from no block of its own. The block to begin from is read before the wallet's past: what happens between the two is then seen twice, not never.
 /// Where there are several nodes, a quorum agrees on that block, and of those that have come so far a quorum must tell of
 /// the past; that one of them knows one is enough. A single node that hides it would have what the wallet signed before, and
 /// nobody here knows, paid a second time.
@@ -34,7 +35,6 @@ struct InitializeSigner {
 
   /// - Throws: `Refusal` where it must not be done, `LedgerError`, `TronNodeError`, `JournalError`.
   func run() async throws -> InitializedSigner {
-    let (begin, hasSigned) = try await beginning()
     let journal = try await existingJournal()
     if let declared = try await ledger.declaredJournal(of: signer) {
       guard let journal, journal.id == declared.journalID, declared.wallet == wallet else {
@@ -48,6 +48,8 @@ struct InitializeSigner {
     if let journal, journal.wallet != wallet {
       throw Refusal(text: "the journal \(path) belongs to the wallet \(journal.wallet), the key to \(wallet)")
     }
+    // Only who is declared anew needs nodes: before anything is made.
+    let (begin, hasSigned) = try await beginning()
     let id = try journal?.id ?? createJournal()
     let place = BlockPlace(number: begin.number, id: begin.id, time: begin.timestamp)
     let hasPast = hasSigned || journal?.isEmpty == false

@@ -19,7 +19,22 @@ struct CarryOutOrders<Signer: TransactionSigner>: Sendable {
     let swept: Result<Bool, any Error>
     do { swept = .success(waiting.hasTreasury ? try await sweep.run() : false) } catch { swept = .failure(error) }
     try Task.checkCancellation()
-    if waiting.hasAdoptions { try await adopt.run() }
+    do {
+      if waiting.hasAdoptions { try await adopt.run() }
+    } catch {
+      if case .failure(let sweep) = swept { throw OrdersFailed(sweep: sweep, adoption: error) }
+      throw error
+    }
     return try swept.get() ? .worked : idle
+  }
+}
+
+/// Neither kind of order could be carried out; both are looked at again.
+struct OrdersFailed: Error, CustomStringConvertible {
+  let sweep: any Error
+  let adoption: any Error
+
+  var description: String {
+    "not every treasury order was decided: \(sweep); nor was every adoption carried out: \(adoption)"
   }
 }

@@ -16,8 +16,11 @@ struct SignTreasuryOrders<Signer: TransactionSigner>: Sendable {
   /// Where money may be sent to.
   let allowed: Set<Address>
 
-  /// Signs one order, commits, and journals it; it is broadcast like payouts, from the ledger.
+  /// Signs one order, commits, and journals it; it is broadcast like payouts, from the ledger. One that cannot be decided on
+  /// waits, and keeps none behind it waiting.
+  ///
   /// - Returns: whether something was signed or refused.
+  /// - Throws: also where an order could not be decided on, after another one was signed.
   func run() async throws -> Bool {
     let state = batches.state
     guard let life = state.vouchedLife else { return false }
@@ -28,21 +31,42 @@ struct SignTreasuryOrders<Signer: TransactionSigner>: Sendable {
       wallet: batches.decide.signer.address, signer: batches.signerName, head: look.head,
       maximumInFlight: batches.maximumInFlight, fenceLagBlocks: SignBatches<Signer>.fenceLagBlocks)
     let made = Mutex<SignedPayout?>(nil)
+    let undecided = Mutex<[PayoutID: any Error]>([:])
     let outcome: SigningOutcome
     do {
       outcome = try await batches.ledger.signTreasuryOrder(signing) { [decide = batches.decide, allowed] order in
-        let decision = try decide.decide(order, allowed: allowed, outlook: look, now: now)
-        made.withLock { if case .sign(let signed) = decision { $0 = signed } else { $0 = nil } }
-        return decision
+        made.withLock { $0 = nil }
+        do {
+          let decision = try decide.decide(order, allowed: allowed, outlook: look, now: now)
+          if case .sign(let signed) = decision { made.withLock { $0 = signed } }
+          undecided.withLock { $0[order.id] = nil }
+          return decision
+        } catch {
+          undecided.withLock { $0[order.id] = error }
+          return .wait
+        }
       }
     } catch {
       // Whatever of it was committed after all: it is journaled before it is sent, from the ledger.
       state.recordSigned(headNumber: look.head.number)
       throw error
     }
-    guard case .done(let signed, let refused, _) = outcome else { return false }
-    if signed == 1, let transfer = made.withLock({ $0 }) {
-      state.recordSigned(headNumber: look.head.number)
+    var isDone = false
+    if case .done(let signed, let refused, _) = outcome {
+      await take(signed: signed == 1 ? made.withLock { $0 } : nil, refused: refused, look, under: life, at: now)
+      isDone = signed + refused > 0
+    }
+    if let error = undecided.withLock({ $0.min { $0.key < $1.key }?.value }) { throw error }
+    return isDone
+  }
+
+  /// What came of it, committed: journaled before it is sent.
+  private func take(
+    signed transfer: SignedPayout?, refused: Int, _ look: ChainOutlook.Outlook, under life: ServerLife,
+    at now: Timestamp
+  ) async {
+    if let transfer {
+      batches.state.recordSigned(headNumber: look.head.number)
       let entry = batches.entry(of: transfer, at: now, for: .treasury)
       batches.remember([entry])
       await batches.write([entry], under: life)
@@ -53,7 +77,6 @@ struct SignTreasuryOrders<Signer: TransactionSigner>: Sendable {
         ])
     }
     if refused > 0 { batches.logger.critical("Refused a treasury order; see the alarms") }
-    return signed + refused > 0
   }
 }
 

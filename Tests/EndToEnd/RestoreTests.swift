@@ -140,17 +140,38 @@ extension EndToEndTests {
       case takenBack
 
       var cause: String { self == .lost ? "journal_lost" : "both_started" }
-      /// How long transactions live. The wait is as long, and twice the clock bound besides.
+      /// How long transactions live, and how long they might at most.
       var expirationSeconds: Int { self == .lost ? 60 : 30 }
+      var maximumExpirationSeconds: Int { 70 }
+      var clockBoundSeconds: Int { self == .lost ? 20 : 10 }
+      /// DESIGN.md §3 "Continuity": a block is waited for whose time is as long after the beginning as twice the clock bound
+      /// and the longest life; the configured life, where one snapshot may have taken both back.
+      var waitMilliseconds: Int64 {
+        Int64(2 * clockBoundSeconds + (self == .lost ? maximumExpirationSeconds : expirationSeconds)) * 1_000
+      }
       /// Outside dev, as every installation that pays real money, no Signer believes a snapshot.
       var settings: [String: String] {
-        let bounds = ["MAX_EXPIRATION_SECONDS": "60", "CLOCK_BOUND_SECONDS": self == .lost ? "20" : "10"]
+        let bounds = [
+          "MAX_EXPIRATION_SECONDS": "\(maximumExpirationSeconds)", "CLOCK_BOUND_SECONDS": "\(clockBoundSeconds)",
+        ]
         guard self == .takenBack else { return bounds }
         return bounds.merging([
           "LUCID_ENV": "staging", "BATCH_HOURLY_SECONDS": "", "BATCH_DAILY_SECONDS": "", "BATCH_WEEKLY_SECONDS": "",
           "SIGNER_HOURLY_LIMIT_USDT": "100000", "SIGNER_DAILY_LIMIT_USDT": "100000",
         ]) { $1 }
       }
+    }
+
+    /// Waits until the wait has begun, and holds what it waits for against the settings.
+    private func expectWait(of fate: JournalFate, since restored: Date, _ stack: Stack) async throws {
+      let begun = "quarantines WHERE until_ms IS NOT NULL AND cause = '\(fate.cause)'"
+      try await eventually("the wait has begun") { try await stack.has(begun) }
+      let answer = try await stack.sql("SELECT unix_ms(began_at), until_ms FROM \(begun) AND ended_at IS NULL")
+      let times = answer.split(separator: "|").compactMap { Int64($0) }
+      try #require(times.count == 2, "one wait, and no other: \(answer)")
+      #expect(times[1] - times[0] == fate.waitMilliseconds)
+      let past = Int64(restored.timeIntervalSince1970 * 1_000)...Int64(Date().timeIntervalSince1970 * 1_000)
+      #expect(past.contains(times[0]), "it began at \(times[0]), not in \(past)")
     }
 
     @Test(arguments: JournalFate.allCases)
@@ -187,11 +208,10 @@ extension EndToEndTests {
         try await client.pay(ended + owed) { await again.record($0, $1) }
         try await stack.payoutctl("intents", "replay")
         if fate == .lost { try await stack.payoutctl(on: .signer, "signer", "init", "--journal-lost") }
+        let restored = Date()
         try await stack.start([.signer])
         try await stack.payoutctl("resume", "--reason", "the pause is of the copy")
-        try await eventually("the wait has begun") {
-          try await stack.has("quarantines WHERE until_ms IS NOT NULL AND cause = '\(fate.cause)'")
-        }
+        try await expectWait(of: fate, since: restored, stack)
         let ids = await again.ids
         let tooEarly = await #expect(throws: Stack.Failure.self) {
           try await stack.payoutctl("reject", ids[ended[0]] ?? "", "--reason", "it had ended")

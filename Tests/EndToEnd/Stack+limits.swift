@@ -7,21 +7,7 @@ extension Stack {
   /// Holds every window of every limit against what counts in it, row by row, and all windows together against what the
   /// client knows to have been paid, when nothing is under way.
   func expectExactLimits(of paid: [PayoutClient.Wish]) async throws {
-    let wrong = try await sql(
-      """
-      SELECT w.scope, w.span, w.starts_at, w.used, counted.amount FROM limit_windows w CROSS JOIN LATERAL (
-        SELECT coalesce(sum(amount), 0) AS amount FROM (
-          SELECT amount FROM payouts
-          WHERE w.scope IN ('accepted', 'accepted_' || router)
-            AND CASE w.span WHEN 'hour' THEN hour_window ELSE day_window END = w.starts_at
-            AND status NOT IN ('failed', 'rejected', 'expired', 'cancelled', 'settled_externally')
-          UNION ALL
-          SELECT amount FROM attempts JOIN transactions USING (txid)
-          WHERE w.scope = 'signed' AND date_trunc(w.span, signed_at, 'UTC') = w.starts_at
-            AND (outcome IS NULL OR outcome = 'paid')) counting) counted
-      WHERE w.used <> counted.amount
-      """)
-    #expect(wrong == "")
+    #expect(try await sql(ExactLimits.wrongWindows) == "")
     let sum = paid.reduce(0) { $0 + $1.amount.microUSDT }
     let expected = ["accepted", "accepted_v0", "signed"].flatMap { ["\($0)|day|\(sum)", "\($0)|hour|\(sum)"] }
     let used = try await sql(

@@ -47,8 +47,7 @@ actor Stack {
   private var environment: [String: String]
   private let ports: [Replica: (api: Int, health: Int)]
   private(set) var workers: [Replica: TestProcess] = [:]
-  private var clocks: [Replica: FakedClock] = [:]
-  private var started: [Int32] = []
+  private var clocks: [Replica: ClockFile] = [:]
 
   /// All of them: first every role's first one, then the second ones.
   let replicas: [Replica]
@@ -136,7 +135,6 @@ actor Stack {
       environment: environment(of: replica))
     try Self.remember(process, in: folder)
     workers[replica] = process
-    started.append(process.processIdentifier)
   }
 
   /// The status that a worker answers with on its health port; 0 where there is no answer.
@@ -152,11 +150,21 @@ actor Stack {
   /// Changes variables of the workers that start from now on.
   func change(_ variables: [String: String]) { environment.merge(variables) { _, new in new } }
 
-  /// Gives one worker a clock of its own, from its next start on.
-  func makeClock(of replica: Replica) throws -> FakedClock {
-    let clock = try FakedClock(file: folder.appendingPathComponent("clock-\(replica)").path)
+  /// Gives one worker a time of day of its own, from its next start on.
+  func makeClock(of replica: Replica) throws -> ClockFile {
+    let clock = try ClockFile(path: folder.appendingPathComponent("clock-\(replica)").path)
     clocks[replica] = clock
     return clock
+  }
+
+  /// How far a worker's time of day is ahead of the machine's, as its health report tells; nil where there is no answer.
+  func secondsAhead(_ replica: Replica) async -> Double? {
+    guard let text = try? await DevnetOracle.text("\(healthURL(of: replica))/health"),
+      let fields = try? JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any],
+      let time = fields["timestamp"] as? String,
+      let date = try? Date(time, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+    else { return nil }
+    return date.timeIntervalSinceNow
   }
 
   /// Runs the operator's command and returns what it prints.
@@ -275,7 +283,6 @@ actor Stack {
   /// Ends everything.
   func stop() async throws {
     for process in workers.values { process.signal(SIGKILL) }
-    for pid in started { FakedClock.forget(pid) }
     devnet.signal(SIGKILL)
     await redis.stop()
     try await postgres.stop()
@@ -332,16 +339,5 @@ actor Stack {
   struct Failure: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }
-  }
-}
-
-/// Polls until the condition holds, or fails by name.
-func eventually(
-  _ what: String, within limit: Duration = Stack.patience, _ condition: @Sendable () async throws -> Bool
-) async throws {
-  let deadline = ContinuousClock.now + limit
-  while try await !condition() {
-    guard ContinuousClock.now < deadline else { throw Stack.Failure("waited \(limit) in vain until \(what)") }
-    try await Task.sleep(for: .milliseconds(25))
   }
 }

@@ -30,6 +30,9 @@ import Testing
       #expect(try await test.ledger.cursor(.head) == test.place(101))
       #expect(try await test.ledger.recentBlocks(atMost: 10).map(\.number) == [101, 100])
       #expect(try await test.ledger.recentBlocks(atMost: 1) == [test.place(101)])
+      #expect(try await test.ledger.headBlock(100)?.id == test.place(100).id)
+      #expect(try await test.ledger.headBlock(101) == test.place(101))
+      #expect(try await test.ledger.headBlock(102) == nil)
       let known = try await test.ledger.known([test.txid(1), foreign, test.txid(3)])
       #expect(known.map(\.txid) == [test.txid(1), test.txid(3)] && known.map(\.status) == [.included, .signed])
       #expect(
@@ -100,6 +103,7 @@ import Testing
       #expect(error.code == .illegalChange)
       #expect(try await test.ledger.cursor(.head)?.number == 103)
       #expect(try await test.ledger.recentBlocks(atMost: 10).map(\.number) == [103, 102])
+      #expect(try await test.ledger.headBlock(101) == nil)
     }
   }
 

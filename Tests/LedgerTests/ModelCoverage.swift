@@ -18,6 +18,9 @@ enum ModelCoverage {
     "confirm(headNumber: requiredConfirmations: atMost:)": "confirm", "cursor(CursorView)": "cursor",
     "decide(PayoutID HeldDecision reason: requiredConfirmations:)": "decide",
     "declare(wallet: signer: journalID: begin: waits:)": "declare", "declaredJournal(of:)": "declared-journal",
+    "headBlock(Int64)": "head-block", "headResets(atMost:)": "head-resets",
+    "orderHeadReset(reason:)": "order-head-reset", "refuseHeadReset(HeadResetOrder String)": "refuse-head-reset",
+    "resetHead(by: to: from:)": "reset-head",
     "duePayouts(atMost:)": "due", "expire(atMost:)": "expire", "heldPayouts(atMost:)": "held-payouts",
     "history(of:)": "history", "holdQueued(PayoutID note:)": "hold-queued",
     "holdScheduled(batch: note:)": "hold-scheduled", "holdUnproven(atMost:)": "hold-unproven",
@@ -62,6 +65,8 @@ enum ModelCoverage {
     "head": ["true", "false"],
     "hold-queued": ["true", "false"], "hold-unproven": ["true", "false"],
     "move-checkpoint": ["true", "false"],
+    "order-head-reset": ["ordered", "standing", "notNeeded"],
+    "reset-head": ["done", "nil"],
     "order-adoption": [
       "doesNotWait", "otherTerms", "referenceInUse", "noFinding", "notSolid", "alreadyOrdered", "nil",
     ],

@@ -14,6 +14,7 @@ extension ModelWalk {
 
   mutating func head() async throws {
     let cursor = try #require(model.cursors[.head])
+    if roll(6) == 0 { return try await resetHead(cursor) }
     if roll(5) == 0 {
       branch &+= 1
       let number = cursor.number - Int64(roll(4))
@@ -34,6 +35,40 @@ extension ModelWalk {
       "\(try await $0.apply(head: block, after: previous))"
     } _: {
       "\(try $0.apply(head: block, after: previous))"
+    }
+  }
+
+  /// Orders to set the head anew, and what a Monitor makes of them.
+  private mutating func resetHead(_ cursor: BlockPlace) async throws {
+    guard let order = model.openHeadReset, roll(4) > 0 else {
+      guard roll(3) > 0 else {
+        return try await compare("head-resets") {
+          "\(try await $0.headResets(atMost: 3))"
+        } _: {
+          "\($0.headResets(atMost: 3))"
+        }
+      }
+      return try await compare("order-head-reset") {
+        "\(try await $0.orderHeadReset(reason: "reason"))"
+      } _: {
+        "\($0.orderHeadReset(reason: "reason"))"
+      }
+    }
+    if roll(5) == 0 {
+      return try await compare("refuse-head-reset") {
+        try await $0.refuseHeadReset(order, "why")
+        return "done"
+      } _: {
+        $0.refuseHeadReset(order, "why")
+        return "done"
+      }
+    }
+    let head = roll(6) == 0 ? Sample.place(cursor.number, at: model.now, branch: 250) : cursor
+    let solid = try #require(model.cursors[.solid])
+    try await compare("reset-head \(order.id) to \(solid.number)") {
+      try await $0.resetHead(by: order, to: solid, from: head).map { "done \($0.sorted())" } ?? "nil"
+    } _: {
+      try $0.resetHead(by: order, to: solid, from: head).map { "done \($0.sorted())" } ?? "nil"
     }
   }
 

@@ -67,7 +67,7 @@ extension ModelWalk {
   }
 
   private mutating func askAboutChain() async throws {
-    switch roll(6) {
+    switch roll(7) {
     case 0:
       try await compare("watch") {
         let watch = try await $0.watch()
@@ -99,6 +99,13 @@ extension ModelWalk {
         "\($0.known(txids))"
       }
     case 4:
+      let number = (model.cursors[.head]?.number ?? 0) + 1 - Int64(roll(6))
+      try await compare("head-block \(number)") {
+        "\(String(describing: try await $0.headBlock(number)))"
+      } _: {
+        "\(String(describing: $0.headBlock(number)))"
+      }
+    case 5:
       try await compare("wallets") {
         "\(try await $0.wallets())"
       } _: {
@@ -114,7 +121,10 @@ extension ModelWalk {
   }
 
   private static func text(_ watch: ChainWatch?) -> String {
-    watch.map { "\($0.wallets.map { Hex.text($0.bytes) }.sorted()) \($0.begin.number)" } ?? "none"
+    watch.map { watch in
+      "\(watch.wallets.map { Hex.text($0.bytes) }.sorted()) \(watch.begin.number) "
+        + String(describing: watch.headReset)
+    } ?? "none"
   }
 
   private mutating func askWhatWaits() async throws {

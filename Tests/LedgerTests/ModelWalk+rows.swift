@@ -56,6 +56,9 @@ extension ModelWalk {
         FROM adoptions
       UNION ALL SELECT 'treasury ' || concat_ws(' ', id, coalesce(encode(txid, 'hex'), '-'), refused_at IS NOT NULL)
         FROM treasury_orders
+      UNION ALL SELECT 'head reset ' || concat_ws(' ', id, refused_at IS NOT NULL, coalesce(from_number::text, '-'),
+          coalesce(to_number::text, '-'))
+        FROM head_resets
       UNION ALL SELECT 'cursor ' || concat_ws(' ', view, number, encode(block_id, 'hex')) FROM chain_cursors
       UNION ALL SELECT 'block ' || concat_ws(' ', number, encode(block_id, 'hex')) FROM chain_blocks
       UNION ALL SELECT 'quarantine ' || concat_ws(' ', id, signer, cause, coalesce(encode(journal_id, 'hex'), '-'),

@@ -1,4 +1,5 @@
 import Payouts
+import TestSupport
 import Testing
 
 @testable import Ledger
@@ -36,6 +37,18 @@ import Testing
       #expect(
         stopped.pausedSince != nil && stopped.breakerCause == "altered_transaction" && stopped.breakerSince != nil)
       #expect(stopped.headNumber == 101 && stopped.solidNumber == 100)
+    }
+  }
+
+  // Proves that of Signers that stand still since the same moment always the same one is told of.
+  @Test func `of two standstills of one moment that of the first name is told`() async throws {
+    try await withLedger { test async throws in
+      let clock = LedgerClock(url: test.url)
+      try await clock.freeze(at: test.now)
+      try await test.ledger.record(.noNodeAccepts, of: "signer-2")
+      try await test.ledger.record(.inFlightLimit, of: "signer-1")
+      #expect(try await test.ledger.conditions().standstill == .inFlightLimit)
+      await clock.close()
     }
   }
 

@@ -102,6 +102,47 @@ import Tron
     }
   }
 
+  @Test func `a node that hangs costs the count after a start one time-out, whatever number of producers is unknown`()
+    async throws
+  {
+    // A round's voters are those that do not pause when it begins: asked for each producer's signature, one after the other,
+    // a node that hangs for 10 s would hold solidity up for minutes.
+    try await PayingScene.run { scene in
+      await scene.node.setProducers(27)
+      try await scene.produce(60)
+      let three = try ThreeNodes(scene, knownProducers: 27)
+      for node in three.all { await node.setSolidEarly(true) }
+      _ = try await three.monitor.followSolid.run()
+      let begin = try #require(try await scene.ledger.cursor(.solid)).number
+      await three.others[1].hangOnHeaders()
+      #expect(try await three.monitor.followSolid.run() == .worked)
+      #expect(try await scene.ledger.cursor(.solid)?.number == begin + 1)
+      #expect(await three.others[1].takeCalls().filter(\.isHeader).count == 1)
+    }
+  }
+
+  @Test func `a node that failed has no vote, and a quorum stays one of all nodes`() async throws {
+    // Of three one hangs: what the other two do not both show counts for nothing.
+    try await PayingScene.run { scene in
+      await scene.node.setProducers(27)
+      try await scene.produce(60)
+      let three = try ThreeNodes(scene, knownProducers: 27)
+      for node in three.all { await node.setSolidEarly(true) }
+      _ = try await three.monitor.followSolid.run()
+      let begin = try #require(try await scene.ledger.cursor(.solid)).number
+      await three.others[1].hangOnHeaders()
+      await three.others[0].setHeaderLie { header, _ in
+        guard header.number > begin + 1, let witness = header.witness else { return header }
+        return header.signed(.byAnotherKey(PayingScene.recipient(99)), as: witness)
+      }
+      for _ in 0..<5 { _ = try? await three.monitor.followSolid.run() }
+      #expect(try await scene.ledger.cursor(.solid)?.number == begin)
+      await three.others[0].setHeaderLie(nil)
+      try await scene.run(three.monitor.followSolid)
+      #expect(try await scene.ledger.cursor(.solid)?.number == (await scene.node.head.number) - 18)
+    }
+  }
+
   @Test(arguments: [nil, 27])
   func `producers that sign by another key than their own count once a quorum shows it`(known: Int?) async throws {
     // "The signer is the SR's witness-permission key" (reference §1.6); permissions change, all at once at the worst.
@@ -146,4 +187,15 @@ extension BlockHeader {
       number: number, id: id, parentID: parentID, timestamp: timestamp, transactionRoot: transactionRoot,
       witness: witness, isIDProven: isIDProven, signature: signature)
   }
+}
+
+extension ReplicaNode {
+  /// It tells its newest block and its bodies, and no header: each time-out lasts for the whole time of a call.
+  fileprivate func hangOnHeaders() {
+    setFault { call in call.isHeader ? TronNodeError(.timeout, call: "header", reason: "hangs") : nil }
+  }
+}
+
+extension ScriptedNode.Call {
+  fileprivate var isHeader: Bool { if case .header = self { true } else { false } }
 }

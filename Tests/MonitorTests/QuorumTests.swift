@@ -278,6 +278,33 @@ import Tron
     }
   }
 
+  @Test func `what a quorum knows to be solid is not undone at one node's word, however long its branch`()
+    async throws
+  {
+    // "A longer branch undoes ours whoever tells of it", but for what a quorum has: this branch begins right below it.
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      let honest = try ThreeNodes(scene)
+      try await scene.live(25, through: honest.monitor)
+      let solid = try #require(try await scene.ledger.cursor(.solid)).number
+      let twin = ScriptedNode(headTime: PayingScene.noon)
+      _ = try await twin.broadcast(try await scene.signed(1).bytes)
+      await twin.produce(count: Int(solid) - 42)
+      let fork = await twin.headPlace
+      try #require(await scene.node.place(fork.number) == fork && fork.number == solid - 2)
+      await twin.fork(above: fork.number, pendsAgain: false)
+      await twin.produce(count: 40)
+      let three = try ThreeNodes(scene, first: twin)
+      for _ in 0..<10 { _ = try? await three.monitor.followHead.run() }
+      #expect(try await scene.ledger.cursor(.head) == (await scene.node.headPlace))
+      for place in try await scene.ledger.recentBlocks(atMost: 100) {
+        #expect(await scene.node.place(place.number) == place)
+      }
+      #expect(try await scene.status(1) == .confirmed)
+      #expect(try await scene.alarms() == ["deep_fork"])
+    }
+  }
+
   @Test func `what one node keeps from the fence is found in the solid blocks of the quorum`() async throws {
     // "A transaction owned by a watched account that the journal does not know": the first node leaves it out, and all that
     // is read of the head comes from it.

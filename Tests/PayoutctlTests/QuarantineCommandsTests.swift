@@ -46,6 +46,42 @@ struct QuarantineCommandsTests {
     #expect(shown.count == 1 && shown[0]["state"] as? String == "waiting" && shown[0]["until"] != nil, "\(shown)")
   }
 
+  @Test func `who says that a Signer is away learns of the wait that stands, until when, and whose word ends it`()
+    async throws
+  {
+    let scene = try await scene()
+    try await scene.sql("SET session_replication_role = replica; DELETE FROM continuity")
+    let begin = ["quarantine", "begin", "--reason", "gone", "--signer"]
+    func call(_ signer: String) async throws -> String {
+      let outcome = try await CommandLineScene.payoutctl(begin + [signer], ["DATABASE_URL": scene.url])
+      #expect(outcome.exitCode == 0, "\(outcome)")
+      return outcome.output
+    }
+    _ = try await call("signer-1")
+    for cause in [QuarantineCause.bothStarted, .journalLost] {
+      // A journal believed to be lost, where both have started besides: the doubt that stands asks for the whole wait.
+      _ = try await scene.ledger.requestQuarantine(
+        QuarantineRequest(
+          signer: "signer-2", cause: cause,
+          journalID: cause == .journalLost ? [UInt8](repeating: 8, count: 16) : nil, reason: "a test"))
+      let standing = try await call("signer-2")
+      for text in [cause.rawValue, "no running Signer has begun it", "no word of signer-2 ends it sooner"] {
+        #expect(standing.contains(text), "\(text) in \(standing)")
+      }
+    }
+    let life = try await scene.ledger.vouchingState(signer: "signer-1").life
+    let now = try await scene.ledger.conditions().now
+    let head = BlockPlace(number: 1, id: BlockID(exactly: [UInt8](repeating: 1, count: 32)), time: now)
+    guard case .begun(let untils) = try await scene.ledger.beginQuarantines(head: head, under: life) else {
+      Issue.record("not begun")
+      return
+    }
+    let until = try #require(untils["signer-2"])
+    #expect(try await call("signer-2").contains("until a solid block of \(until) is read"))
+    let away = try await call("signer-1")
+    #expect(away.contains("signer_away") && away.contains("it ends sooner where signer-1 vouches"), "\(away)")
+  }
+
   @Test func `a journal that is no retired one brings nothing`() async throws {
     let scene = try await scene()
     try FileJournal.create(

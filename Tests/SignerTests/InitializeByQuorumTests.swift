@@ -9,12 +9,15 @@ import Tron
 
 /// `payoutctl signer init` believes no single node of several that a wallet has no past (DESIGN.md §3 "Continuity").
 @Suite struct InitializeByQuorumTests {
-  private func initialize(_ scene: PayingScene, _ node: any TronNode) async throws -> InitializedSigner {
+  private func initialize(
+    _ scene: PayingScene, _ node: any TronNode, journalID: UInt8? = nil, isJournalLost: Bool = false
+  ) async throws -> InitializedSigner {
     let folder = FileManager.default.temporaryDirectory.appending(path: "init-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: folder) }
     return try await InitializeSigner(
       ledger: scene.ledger, node: node, wallet: scene.wallet, signer: PayingScene.signerName, directory: folder.path,
-      newJournalID: scene.journal.id, isJournalLost: false
+      newJournalID: journalID.map { [UInt8](repeating: $0, count: 16) } ?? scene.journal.id,
+      isJournalLost: isJournalLost
     ).run()
   }
 
@@ -49,6 +52,20 @@ import Tron
       for node in nodes { await node.setFault(nil) }
       let done = try await initialize(scene, group)
       #expect(!done.waitsForQuarantine)
+    }
+  }
+
+  @Test func `a lost journal's successor waits its quarantine without a word of any node`() async throws {
+    // Neither the wallet's past nor a block to begin from is asked for: in the middle of a disaster nodes may be away too.
+    try await PayingScene.run { scene in
+      let nodes = (0..<3).map { _ in ReplicaNode(of: scene.node) }
+      for node in nodes { await node.setAway(true) }
+      let group = NodeGroup(nodes, genesis: scene.node.genesis, now: { [clock = scene.clock] in clock.now() })
+      let done = try await initialize(scene, group, journalID: 0x77, isJournalLost: true)
+      #expect(done.waitsForQuarantine && done.begin == nil)
+      let waiting = try #require(try await scene.ledger.quarantines(atMost: 1).first)
+      #expect(waiting.cause == .journalLost && waiting.journalID == [UInt8](repeating: 0x77, count: 16))
+      for node in nodes { #expect(await node.takeCalls().isEmpty) }
     }
   }
 }

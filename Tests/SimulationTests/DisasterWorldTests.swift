@@ -161,6 +161,7 @@ import Testing
   func falseBranches(seed: UInt64) throws {
     var settings = WorldSettings()
     (settings.nodes, settings.payouts, settings.solidLag, settings.calmAfter) = (3, 3, 7, 900_000)
+    settings.hasFalseBranches = true
     let outcome = try Schedule(
       seed: seed, settings: settings, plan: FaultPlan(liesPerTenThousand: 3_000), accidents: []
     ).run()

@@ -198,18 +198,20 @@ import Tron
 
   @Test("a window that holds another amount than its payouts, or more than its limit, is found")
   func limits() throws {
-    let before = try tables()
+    let accepted = try tables()
+    var before = LedgerTables(now: accepted.now, life: Self.life)
+    before.vouchedLife = Self.life
     let exact = oracle { $0.hourlyLimit = 1_000_000 }
-    exact.changed(from: before, to: before)
+    exact.changed(from: before, to: accepted)
     #expect(exact.violations == [])
     let exceeded = oracle { $0.routerDailyLimit = 999_999 }
-    exceeded.changed(from: before, to: before)
+    exceeded.changed(from: before, to: accepted)
     #expect(exceeded.violations.count == 1)
-    var leaked = before
+    var leaked = accepted
     let window = try #require(leaked.used.keys.first { $0.scope == .accepted(nil) })
     leaked.used[window] = .zero
     let inexact = oracle()
-    inexact.changed(from: before, to: leaked)
+    inexact.changed(from: accepted, to: leaked)
     #expect(inexact.violations.count == 1)
   }
 

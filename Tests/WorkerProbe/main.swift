@@ -5,7 +5,7 @@ import Worker
 
 /// What the probe is told to do, so that a test can watch a real worker process in each of its ends.
 struct ProbeConfiguration: SettingsReadable, Sendable {
-  enum Behaviour: String, CaseIterable { case idle, refuse, misconfigured, surprise, fatal, patient, early }
+  enum Behaviour: String, CaseIterable { case idle, refuse, misconfigured, surprise, fatal, patient, early, ticking }
 
   let behaviour: Behaviour
   let store: StoreConfiguration
@@ -47,6 +47,11 @@ await WorkerProgram.main("probe", configuration: ProbeConfiguration.self) { conf
       while !FileManager.default.fileExists(atPath: configuration.gateFile ?? "/") { await Task.yield() }
       context.logger.info("Round finished")
       return .worked
+    }
+  case .ticking:
+    step = Step("tick") {
+      context.logger.info("Tick")
+      return .idle(milliseconds: 300)
     }
   case .early: return [EarlyService()]
   }

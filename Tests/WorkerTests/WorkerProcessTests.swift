@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import Foundation
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import Worker
@@ -34,6 +35,15 @@ struct WorkerProcessTests {
 
     var log: String { (try? String(contentsOf: file, encoding: .utf8)) ?? "" }
     var lines: [String] { log.split(separator: "\n").map(String.init) }
+
+    var ticks: [String] { lines.filter { $0.contains("\"message\":\"Tick\"") } }
+
+    /// By how many seconds the time of the last tick is ahead of now.
+    var tickAhead: TimeInterval? {
+      ticks.last?.firstMatch(of: /"time":"([^"]*)"/).flatMap { line in
+        try? Date(String(line.output.1), strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+      }?.timeIntervalSinceNow
+    }
 
     func exitCode() async throws -> Int32 {
       #expect(await eventually { !process.isRunning })
@@ -101,6 +111,25 @@ struct WorkerProcessTests {
     }
     #expect(probe.log.contains("\"probe.token\":\"<secret>\"") && !probe.log.contains("hunter2"))
     #expect(probe.lines.last?.contains("\"message\":\"Stopped\"") == true)
+  }
+
+  /// Proves that the time of day of a worker that runs jumps, forth and back, while what it waits by goes on: by a shifted timer
+  /// the next tick would come in ten minutes, or the last wait begun meanwhile end ten minutes late.
+  @Test(arguments: [("dev", 600), ("dev", -600), ("staging", 600)])
+  func `a worker's clock jumps, and its timers go on`(_ stage: String, _ seconds: Int) async throws {
+    let path = FileManager.default.temporaryDirectory.appending(path: "clock-\(UUID().uuidString)").path
+    let clock = try ClockFile(path: path)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let probe = try probe("ticking", clock.environment.merging(["LUCID_ENV": stage]) { $1 })
+    for ahead in [0, seconds, 0] {
+      try clock.set(secondsAhead: ahead)
+      #expect(await eventually { probe.tickAhead.map { abs($0 - Double(ahead)) < 60 } == true }, "\(probe.log)")
+      let ticks = probe.ticks.count
+      #expect(await eventually { probe.ticks.count >= ticks + 5 }, "no more ticks with the clock \(ahead) s ahead")
+    }
+    #expect(probe.log.contains("The time of day is not the machine's"))
+    kill(probe.process.processIdentifier, SIGTERM)
+    #expect(try await probe.exitCode() == 0)
   }
 
   private func status(_ url: String) async throws -> UInt {

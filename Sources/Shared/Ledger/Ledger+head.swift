@@ -7,11 +7,15 @@ extension Ledger: MonitorLedger {
     let result = try await read(
       """
       SELECT address, begin_block_number AS block_number, begin_block_id AS block_id,
-        begin_block_time_ms AS block_time_ms
-      FROM wallets ORDER BY begin_block_number
+        begin_block_time_ms AS block_time_ms, r.id, r.ordered_by, r.reason
+      FROM wallets LEFT JOIN head_resets r ON r.done_at IS NULL AND r.refused_at IS NULL ORDER BY begin_block_number
       """)
     guard let first = result.rows.first, let begin = try BlockPlace(first) else { return nil }
-    return ChainWatch(wallets: Set(try result.rows.map { try Address(bytes: $0.bytes("address")) }), begin: begin)
+    let reset = try first.int8OrNil("id").map {
+      HeadResetOrder(id: $0, orderedBy: try first.text("ordered_by"), reason: try first.text("reason"))
+    }
+    return ChainWatch(
+      wallets: Set(try result.rows.map { try Address(bytes: $0.bytes("address")) }), begin: begin, headReset: reset)
   }
 
   /// See `MonitorLedger.cursor`.
@@ -29,6 +33,13 @@ extension Ledger: MonitorLedger {
       SELECT number AS block_number, block_id, block_time_ms FROM chain_blocks ORDER BY number DESC LIMIT $1
       """, [.int8(Int64(count))])
     return try result.rows.compactMap(BlockPlace.init)
+  }
+
+  /// See `MonitorLedger.headBlock`.
+  public func headBlock(_ number: Int64) async throws -> BlockPlace? {
+    let result = try await read(
+      "SELECT number AS block_number, block_id, block_time_ms FROM chain_blocks WHERE number = $1", [.int8(number)])
+    return try result.rows.first.flatMap(BlockPlace.init)
   }
 
   /// See `MonitorLedger.known`.
@@ -118,29 +129,34 @@ extension Ledger: MonitorLedger {
           FROM chain_blocks b WHERE c.view = 'head' AND b.number = $1
           """, [.int8(number)]
         ),
-        (
-          """
-          SELECT FROM transactions WHERE status = 'included' AND block_number > $1 ORDER BY txid FOR UPDATE
-          """, [.int8(number)]
-        ),
       ])
       guard results[1].affectedRows == 1 else {
         throw LedgerError(.illegalChange, "block \(number) is not kept: a fork below it cannot be undone")
       }
-      let undone = try await connection.execute(
-        """
-        WITH undone AS (
-          UPDATE transactions SET status = 'sent', block_number = NULL, block_id = NULL, block_time_ms = NULL,
-            next_broadcast_at = ledger_now()
-          WHERE status = 'included' AND block_number > $1 RETURNING txid
-        )
-        UPDATE payouts p SET status = 'broadcast', note = 'a fork undid its block'
-        FROM attempts a JOIN undone USING (txid)
-        WHERE a.outcome IS NULL AND p.reference = a.reference AND p.status = 'confirming'
-        RETURNING p.id
-        """, [.int8(number)])
-      return try undone.rows.map { try PayoutID(bytes: $0.uuid("id")) }
+      return try await Ledger.forgetInclusions(above: number, note: "a fork undid its block", on: connection)
     }
+  }
+
+  /// What was in blocks of the head above a number is sent again, and waits for a block. Verdicts are no such blocks.
+  static func forgetInclusions(
+    above number: Int64, note: String, on connection: PostgresConnection
+  ) async throws -> [PayoutID] {
+    _ = try await connection.execute(
+      "SELECT FROM transactions WHERE status = 'included' AND block_number > $1 ORDER BY txid FOR UPDATE",
+      [.int8(number)])
+    let undone = try await connection.execute(
+      """
+      WITH undone AS (
+        UPDATE transactions SET status = 'sent', block_number = NULL, block_id = NULL, block_time_ms = NULL,
+          next_broadcast_at = ledger_now()
+        WHERE status = 'included' AND block_number > $1 RETURNING txid
+      )
+      UPDATE payouts p SET status = 'broadcast', note = $2
+      FROM attempts a JOIN undone USING (txid)
+      WHERE a.outcome IS NULL AND NOT a.late AND p.reference = a.reference AND p.status = 'confirming'
+      RETURNING p.id
+      """, [.int8(number), .text(note)])
+    return try undone.rows.map { try PayoutID(bytes: $0.uuid("id")) }
   }
 }
 

@@ -69,7 +69,8 @@ extension Ledger: IngestLedger {
       FROM pause p CROSS JOIN breaker b LEFT JOIN chain_cursors h ON h.view = 'head'
         LEFT JOIN LATERAL (
           SELECT reason, since FROM signer_standstills
-          WHERE seen_at > ledger_now() - $1 * interval '1 second' ORDER BY since LIMIT 1) s ON true
+          WHERE seen_at > ledger_now() - $1 * interval '1 second'
+          ORDER BY since, signer LIMIT 1) s ON true
         LEFT JOIN LATERAL (\(Ledger.quarantineThatKeepsAll)) q ON true
       """, [.int8(Ledger.standstillSeconds)]
     ).single()

@@ -26,6 +26,7 @@ struct Migrator {
     Migration(number: 10, name: "quarantine", sql: M010Quarantine.sql),
     Migration(number: 11, name: "orders", sql: M011Orders.sql),
     Migration(number: 12, name: "waits", sql: M012Waits.sql),
+    Migration(number: 13, name: "head_resets", sql: M013HeadResets.sql),
   ]
 
   /// The number of the newest one.

@@ -11,6 +11,8 @@ public protocol MonitorLedger: WebhookLedger {
   func cursor(_ view: CursorView) async throws -> BlockPlace?
   /// The part of the head's branch that may still be undone, newest first.
   func recentBlocks(atMost count: Int) async throws -> [BlockPlace]
+  /// The block of the head's branch at a number; nil where it is above the head, or no longer kept.
+  func headBlock(_ number: Int64) async throws -> BlockPlace?
 
   /// Which of these transactions are ours, with what they were signed to do.
   func known(_ txids: [TxID]) async throws -> [KnownTransaction]
@@ -22,6 +24,14 @@ public protocol MonitorLedger: WebhookLedger {
   func store(findings: [ChainFinding], in place: BlockPlace) async throws
   /// Forgets the head's blocks above a number, because the chain did: what they included is `sent` again.
   func undoHead(above number: Int64) async throws -> [PayoutID]
+  /// Sets the head to the solid block that was followed, by a person's order, in one transaction: the head's branch is
+  /// forgotten, and what it included is `sent` again. No verdict is touched.
+  ///
+  /// - Returns: whose payouts wait for a block again; nil, and nothing is changed, where the order stands no more, either view
+  ///   has moved, or the head's branch holds that block.
+  func resetHead(by order: HeadResetOrder, to solid: BlockPlace, from head: BlockPlace) async throws -> [PayoutID]?
+  /// The order cannot be carried out; operators are called.
+  func refuseHeadReset(_ order: HeadResetOrder, _ why: String) async throws
 
   /// Takes up the next solid block with its verdicts.
   ///
@@ -74,13 +84,14 @@ public struct ChainWatch: Sendable, Hashable {
   public let wallets: Set<Address>
   /// The block from which the chain is read without a gap.
   public let begin: BlockPlace
+  /// An operator's order to set the head anew that nobody has carried out yet.
+  public let headReset: HeadResetOrder?
 
   /// Of its parts; for this package's own ledgers.
-  package init(
-    wallets: Set<Address>, begin: BlockPlace
-  ) {
+  package init(wallets: Set<Address>, begin: BlockPlace, headReset: HeadResetOrder? = nil) {
     self.wallets = wallets
     self.begin = begin
+    self.headReset = headReset
   }
 }
 

@@ -70,6 +70,11 @@ public protocol OperatorLedger: ReplayLedger, ReconcileLedger {
   /// Treasury orders, the newest first, and what came of them.
   func treasuryOrders(atMost count: Int) async throws -> [TreasuryOrderRecord]
 
+  /// Orders Monitor to set the head to the solid block that was followed (`MonitorLedger.resetHead`).
+  func orderHeadReset(reason: String) async throws -> HeadResetAnswer
+  /// Such orders, the newest first, and what came of them.
+  func headResets(atMost count: Int) async throws -> [HeadResetRecord]
+
   /// The breaker, and what the fence has found and nobody explained or acknowledged.
   func breaker() async throws -> BreakerReport
   /// Opens the breaker until an operator closes it, and raises the alarm that says who and why.

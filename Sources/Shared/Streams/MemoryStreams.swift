@@ -242,7 +242,7 @@ public actor MemoryStreams: StreamTransport, IntentLog {
       : StreamEntryID(milliseconds: last.milliseconds, sequence: last.sequence + 1)
     streams[name, default: Stream()].lastID = last
     streams[name, default: Stream()].entries.append((last, fields))
-    for waiter in waiters.values { waiter.yield() }
+    for (_, waiter) in waiters.sorted(by: { $0.key < $1.key }) { waiter.yield() }
   }
 
   private func take(

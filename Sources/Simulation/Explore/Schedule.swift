@@ -38,6 +38,7 @@ struct Schedule: Sendable, Hashable, Codable {
     let rate = UInt64.random(in: 0..<300, using: &chance)
     let drawn = WorldKind.random(&chance)
     (kind ?? drawn).apply(to: &settings, &chance)
+    settings.hasFalseBranches = settings.nodes > 1 && UInt64.random(in: 0..<4, using: &chance) == 0
     return Schedule(
       seed: seed, settings: settings,
       plan: FaultPlan(

@@ -47,12 +47,14 @@ struct LateCommit: Sendable {
   }
 
   /// What an operation locks besides the rows that it changes: Signers sign one after the other, with the breaker's row
-  /// locked, vouch and quarantine one after the other, and the breaker is closed with all findings locked.
+  /// locked, vouch and quarantine one after the other, the breaker is closed with all findings locked, and the head is set
+  /// anew with both views locked.
   static func locks(of site: String) -> Set<String> {
     switch site {
     case "sign", "sign treasury order": ["signing", "breaker "]
     case "vouch", "request quarantine", "begin quarantines": ["vouching"]
     case "close breaker": ["breaker ", "findings "]
+    case "reset head": ["cursors head", "cursors solid"]
     default: []
     }
   }
@@ -60,16 +62,16 @@ struct LateCommit: Sendable {
   // MARK: The parts of the tables
 
   /// One of the tables, or a part of one.
-  private struct Part {
+  private struct Part: Sendable {
     let name: String
-    let changes: (LedgerTables, LedgerTables) -> [String]
-    let copyChanges: (_ before: LedgerTables, _ after: LedgerTables, _ target: inout LedgerTables) -> Void
+    let changes: @Sendable (LedgerTables, LedgerTables) -> [String]
+    let copyChanges: @Sendable (_ before: LedgerTables, _ after: LedgerTables, _ target: inout LedgerTables) -> Void
   }
 
   /// The names of all parts: a test compares them with what the tables hold.
   static var partNames: [String] { parts.map(\.name) }
 
-  private static var parts: [Part] {
+  private static let parts: [Part] =
     [
       rows("payouts", \.payouts), rows("payoutIDs", \.payoutIDs), rows("claims", \.claims), rows("batches", \.batches),
       rows("transactions", \.transactions), rows("attempts", \.attempts), rows("references", \.references),
@@ -81,16 +83,17 @@ struct LateCommit: Sendable {
       whole("alarms", \.alarms), whole("vouchings", \.vouchings), whole("quarantines", \.quarantines),
       whole("lostEnds", \.lostEnds), whole("replayedAt", \.replayedAt), whole("headMovedAt", \.headMovedAt),
       whole("blocks", \.blocks), whole("adoptions", \.adoptions), whole("treasury", \.treasury),
-      whole("vouchedLife", \.vouchedLife), checkpoint, webhooks,
+      whole("headResets", \.headResets), whole("vouchedLife", \.vouchedLife), checkpoint, webhooks,
     ]
-  }
 
   private static func changedKeys<Key: Hashable, Row: Equatable>(_ before: [Key: Row], _ after: [Key: Row]) -> [Key] {
-    after.compactMap { before[$0.key] == $0.value ? nil : $0.key } + before.keys.filter { after[$0] == nil }
+    // What nobody has written to is the same storage, and compared at once.
+    if before == after { return [] }
+    return after.compactMap { before[$0.key] == $0.value ? nil : $0.key } + before.keys.filter { after[$0] == nil }
   }
 
-  private static func rows<Key: Hashable, Row: Equatable>(
-    _ name: String, _ path: WritableKeyPath<LedgerTables, [Key: Row]>
+  private static func rows<Key: Hashable & Sendable, Row: Equatable & Sendable>(
+    _ name: String, _ path: any WritableKeyPath<LedgerTables, [Key: Row]> & Sendable
   ) -> Part {
     Part(name: name) { before, after in
       changedKeys(before[keyPath: path], after[keyPath: path]).map { "\($0)" }
@@ -101,7 +104,11 @@ struct LateCommit: Sendable {
     }
   }
 
-  private static func whole<Value: Equatable>(_ name: String, _ path: WritableKeyPath<LedgerTables, Value>) -> Part {
+  private static func whole<Value: Equatable & Sendable>(
+    _ name: String, _ path: any WritableKeyPath<LedgerTables, Value> & Sendable
+  )
+    -> Part
+  {
     Part(name: name) { before, after in
       before[keyPath: path] == after[keyPath: path] ? [] : [""]
     } copyChanges: { before, after, target in
@@ -110,7 +117,7 @@ struct LateCommit: Sendable {
   }
 
   private static var checkpoint: Part {
-    func isSame(_ before: LedgerTables, _ after: LedgerTables) -> Bool {
+    @Sendable func isSame(_ before: LedgerTables, _ after: LedgerTables) -> Bool {
       before.checkpoint?.lastID == after.checkpoint?.lastID && before.checkpoint?.life == after.checkpoint?.life
     }
     return Part(name: "checkpoint") {
@@ -122,7 +129,7 @@ struct LateCommit: Sendable {
 
   /// New ones come after those that others have stored meanwhile.
   private static var webhooks: Part {
-    func changed(_ before: LedgerTables, _ after: LedgerTables) -> [LedgerTables.Webhook] {
+    @Sendable func changed(_ before: LedgerTables, _ after: LedgerTables) -> [LedgerTables.Webhook] {
       after.webhooks.enumerated().compactMap { index, row in
         before.webhooks.indices.contains(index) && before.webhooks[index] == row ? nil : row
       }

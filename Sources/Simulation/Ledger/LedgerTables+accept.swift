@@ -99,8 +99,8 @@ extension LedgerTables {
   /// `Ledger.conditions`.
   func conditions() -> PayingConditions {
     let isOpen = breaker.state != .closed
-    let standstill = standstills.values.filter { $0.seenAt > now.advanced(byMilliseconds: -15_000) }
-      .min { $0.since < $1.since }
+    let standstill = standstills.filter { $0.value.seenAt > now.advanced(byMilliseconds: -15_000) }
+      .min { ($0.value.since, $0.key) < ($1.value.since, $1.key) }?.value
     return PayingConditions(
       now: now, isContinuous: isContinuous, openFindings: findings.filter(\.isOpen).count, pauseReason: pauseReason,
       pausedSince: pausedSince, breakerCause: isOpen ? breaker.cause : nil, breakerSince: isOpen ? breaker.since : nil,

@@ -6,7 +6,7 @@ extension LedgerTables {
   /// `Ledger.watch`.
   func watch() -> ChainWatch? {
     guard let begin = wallets.values.min(by: { $0.number < $1.number }) else { return nil }
-    return ChainWatch(wallets: Set(wallets.keys), begin: begin)
+    return ChainWatch(wallets: Set(wallets.keys), begin: begin, headReset: openHeadReset)
   }
 
   /// `Ledger.known`.
@@ -80,6 +80,11 @@ extension LedgerTables {
     }
     cursors[.head] = place
     headMovedAt = now
+    return try forgetInclusions(above: number, note: "a fork undid its block")
+  }
+
+  /// `Ledger.forgetInclusions`.
+  mutating func forgetInclusions(above number: Int64, note: String) throws -> [PayoutID] {
     var undone: [PayoutID] = []
     let above = transactions.values.filter { $0.status == .included && ($0.block?.number ?? 0) > number }
     for transaction in above.map(\.entry.txid).sorted() {
@@ -87,10 +92,11 @@ extension LedgerTables {
       transactions[transaction]?.block = nil
       transactions[transaction]?.nextBroadcastAt = now
       for reference in references(of: transaction) {
-        guard attempts[reference]?.contains(where: { $0.txid == transaction && $0.isLive }) == true,
+        guard
+          attempts[reference]?.contains(where: { $0.txid == transaction && $0.isLive && !$0.isLate }) == true,
           let row = payout(of: reference), row.status == .confirming
         else { continue }
-        try move(row.terms.id, to: .broadcast, note: "a fork undid its block")
+        try move(row.terms.id, to: .broadcast, note: note)
         undone.append(row.terms.id)
       }
     }

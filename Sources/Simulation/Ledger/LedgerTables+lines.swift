@@ -49,6 +49,13 @@ extension LedgerTables {
     lines += treasury.map { row in
       "treasury \(row.order.id) \(row.txid.map { "\($0)" } ?? "-") \(Self.text(row.isRefused))"
     }
+    lines += headResets.map { row in
+      switch row.state {
+      case .ordered: "head reset \(row.order.id) f - -"
+      case .refused: "head reset \(row.order.id) t - -"
+      case .done(let from, let to): "head reset \(row.order.id) f \(from) \(to)"
+      }
+    }
     lines += cursors.map { "cursor \($0.key.rawValue) \($0.value.number) \($0.value.id)" }
     lines += blocks.map { "block \($0.number) \($0.id)" }
     lines += quarantineRecords.map { row in

@@ -71,6 +71,9 @@ extension LedgerTables {
   /// `Ledger.recentBlocks`.
   func recentBlocks(atMost count: Int) -> [BlockPlace] { Array(blocks.reversed().prefix(count)) }
 
+  /// `Ledger.headBlock`.
+  func headBlock(_ number: Int64) -> BlockPlace? { blocks.first { $0.number == number } }
+
   /// `Ledger.heldPayouts`.
   func heldPayouts(atMost count: Int) -> [PayoutRecord] {
     payouts(in: [.held]).sorted { ($0.statusSince, $0.terms.id) < ($1.statusSince, $1.terms.id) }.prefix(count)

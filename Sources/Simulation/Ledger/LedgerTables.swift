@@ -222,6 +222,7 @@ struct LedgerTables: Sendable {
   /// In the order in which they were given.
   var adoptions: [Adoption] = []
   var treasury: [Treasury] = []
+  var headResets: [HeadReset] = []
   /// The treasury's transaction that is signed despite the breaker in the transaction that runs just now.
   var emergencySweep: TxID?
   /// Transactions that a Signer puts back in the transaction that runs just now.

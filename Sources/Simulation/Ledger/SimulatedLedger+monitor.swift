@@ -10,6 +10,10 @@ extension SimulatedLedger: MonitorLedger {
     try await read("recent blocks") { $0.recentBlocks(atMost: count) }
   }
 
+  func headBlock(_ number: Int64) async throws -> BlockPlace? {
+    try await read("head block") { $0.headBlock(number) }
+  }
+
   func known(_ txids: [TxID]) async throws -> [KnownTransaction] {
     guard !txids.isEmpty else { return [] }
     return try await read("known") { $0.known(txids) }
@@ -25,6 +29,14 @@ extension SimulatedLedger: MonitorLedger {
 
   func undoHead(above number: Int64) async throws -> [PayoutID] {
     try await write("undo head") { try $0.undoHead(above: number) }
+  }
+
+  func resetHead(by order: HeadResetOrder, to solid: BlockPlace, from head: BlockPlace) async throws -> [PayoutID]? {
+    try await write("reset head") { try $0.resetHead(by: order, to: solid, from: head) }
+  }
+
+  func refuseHeadReset(_ order: HeadResetOrder, _ why: String) async throws {
+    try await write("refuse head reset") { $0.refuseHeadReset(order, why) }
   }
 
   func apply(

@@ -27,16 +27,18 @@ final class FalseBranch: Sendable {
       guard var present = state, now < present.until else { return nil }
       let header = truth.block.header
       guard header.number > present.base, let base = chain.produced(present.base, .head) else { return nil }
-      var parent = base.block.header.id
+      // From the highest one on that it has made up already.
+      let below = (present.base..<header.number).last { present.ids[$0] != nil } ?? present.base
+      var parent = present.ids[below] ?? base.block.header.id
       let root = [UInt8](repeating: 0, count: 32)
-      for number in present.base + 1...header.number {
-        let id =
-          present.ids[number] ?? BlockHashing.blockID(number: number, headerRawData: parent.bytes + root)
-        present.ids[number] = id
-        if number < header.number { parent = id }
+      for number in below + 1..<header.number {
+        parent = BlockHashing.blockID(number: number, headerRawData: parent.bytes + root)
+        present.ids[number] = parent
       }
+      let id =
+        present.ids[header.number] ?? BlockHashing.blockID(number: header.number, headerRawData: parent.bytes + root)
+      present.ids[header.number] = id
       state = present
-      guard let id = present.ids[header.number] else { return nil }
       return Block(
         header: BlockHeader(
           number: header.number, id: id, parentID: parent, timestamp: header.timestamp, transactionRoot: root,

@@ -24,7 +24,7 @@ extension SimulatedNode {
 
   /// A block, or a lie about it.
   func toldBlock(_ site: String, _ produced: SimulatedChain.Produced) -> Block {
-    told(site, produced, [.forges, .branches] + contentLies(produced)).block
+    told(site, produced, [.forges] + (hasFalseBranches ? [.branches] : []) + contentLies(produced)).block
   }
 
   /// A block's header, or a lie about it.

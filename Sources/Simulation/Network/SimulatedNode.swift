@@ -10,6 +10,8 @@ struct SimulatedNode: TronNode {
   let oracle: Oracle
   /// Whether it may lie about a block or its receipts.
   var isLying = false
+  /// Whether its lies about blocks may be branches of its own.
+  var hasFalseBranches = true
   /// What it holds to once it has told of it.
   let falseBranch = FalseBranch()
 

@@ -16,7 +16,7 @@ extension Oracle {
     }
     if stage != .made {
       watchContinuity(before, after)
-      watchLimits(after)
+      if before.limitsDiffer(from: after) { watchLimits(after) }
     }
   }
 
@@ -100,5 +100,15 @@ extension Oracle {
       tables.putBacks.isEmpty && window.span == .hour && settings.signerHourlyLimit > 0
         ? settings.signerHourlyLimit : nil
     }
+  }
+}
+
+extension LedgerTables {
+  /// Whether anything is different by which limits are judged. Tables that nobody has written to are not compared row by
+  /// row: they are the same storage.
+  fileprivate func limitsDiffer(from others: LedgerTables) -> Bool {
+    payouts != others.payouts || attempts != others.attempts || used != others.used
+      || transactions.count != others.transactions.count
+      || putBacks.isEmpty != others.putBacks.isEmpty || replayedAt != others.replayedAt
   }
 }

@@ -58,7 +58,9 @@ extension SimulatedWorld {
   /// Several nodes are one group in each process; the first of them lies.
   func node(_ process: SimulatedProcess) -> any TronNode {
     func one(isLying: Bool) -> SimulatedNode {
-      SimulatedNode(chain: chain, host: host, gate: gate, process: process, oracle: oracle, isLying: isLying)
+      SimulatedNode(
+        chain: chain, host: host, gate: gate, process: process, oracle: oracle, isLying: isLying,
+        hasFalseBranches: settings.hasFalseBranches)
     }
     guard settings.nodes > 1 else { return one(isLying: false) }
     let nodes = (0..<settings.nodes).map { one(isLying: $0 == 0) }

@@ -78,6 +78,8 @@ struct WorldSettings: Sendable, Hashable, Codable {
   var clock: UInt64 = 0
   /// How many nodes the workers ask; more than half of them must agree. The first of several may lie.
   var nodes = 1
+  /// Whether the one that lies makes up branches of its own: these are read again and again, and make a world slow.
+  var hasFalseBranches = false
   /// An answer to a client is lost.
   var lostAnswer: UInt64 = 0
 

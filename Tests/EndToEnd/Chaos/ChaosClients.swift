@@ -104,6 +104,9 @@ actor ChaosClients {
       // Who was refused by a limit may ask again once there is room; who was accepted is never refused.
       if orders[number].ids.isEmpty { orders[number].isRefused = false }
       orders[number].ids.insert(id)
+      if orders[number].answeredAt == nil {
+        orders[number].answeredAt = Int64((Date().timeIntervalSince1970 * 1_000).rounded(.up))
+      }
     case .refused(400, "limit-exceeded"):
       orders[number].isRefused = true
       refusals += 1

@@ -15,7 +15,11 @@ struct ChaosEvidence {
   }
 
   /// All of it.
-  func world(hourlyLimit: PaidWorld.HourlyLimit, day: PaidWorld.Limit?) async throws -> PaidWorld {
+  ///
+  /// - Parameter isAtRest: whether nothing moves any more, so that reservations can be read beside the payouts.
+  func world(
+    hourlyLimit: PaidWorld.HourlyLimit, day: PaidWorld.Limit?, isAtRest: Bool
+  ) async throws -> PaidWorld {
     let client = PayoutClient(urls: await stack.apiURLs)
     let ids = await clients.acknowledged
     var payouts: [String: PaidWorld.Payout] = [:]
@@ -32,7 +36,18 @@ struct ChaosEvidence {
       wallet: stack.wallet, balanceBefore: Int64(stack.funds) * 1_000_000,
       balanceAfter: try await stack.chain.balance(of: stack.wallet), orders: await clients.book, payouts: payouts,
       payments: try await stack.chain.payments(from: stack.wallet), told: ToldByWebhook(receiver.output).events,
-      hourlyLimit: hourlyLimit, day: day)
+      hourlyLimit: hourlyLimit, reserved: isAtRest ? try await reserved() : nil, day: day)
+  }
+
+  /// What the ledger holds to be reserved in each hour's limit: a refusal tells it of the present hour alone.
+  private func reserved() async throws -> [Int64: Int64] {
+    let rows = try await stack.sql(
+      """
+      SELECT unix_ms(starts_at) / 3600000, used FROM limit_windows WHERE scope = 'accepted' AND span = 'hour'
+      """)
+    let pairs = rows.split(separator: "\n").map { $0.split(separator: "|").compactMap { Int64($0) } }
+    guard pairs.allSatisfy({ $0.count == 2 }) else { throw Stack.Failure("no windows: \(rows)") }
+    return Dictionary(uniqueKeysWithValues: pairs.map { ($0[0], $0[1]) })
   }
 
   private static func date(_ text: String) -> Date? {

@@ -57,7 +57,7 @@ actor ChaosPlan {
 
   private let stack: Stack
   private let disk: SmallDisk?
-  private let clocks: [Stack.Replica: FakedClock]
+  private let clocks: [Stack.Replica: ClockFile]
   private let kinds: [ChaosFault]
   private let isOfNetwork: Bool
   private var random: SeededGenerator
@@ -70,9 +70,11 @@ actor ChaosPlan {
   private(set) var refusalsOfFullDisk = 0
   /// How often PostgreSQL died of its full disk, so that it had to be started again.
   private(set) var deathsOfPostgres = 0
+  /// How often a worker, asked meanwhile, told a time that had jumped.
+  private(set) var jumpsSeen = 0
 
   init(
-    _ stack: Stack, network isOfNetwork: Bool, disk: SmallDisk?, clocks: [Stack.Replica: FakedClock], seed: UInt64
+    _ stack: Stack, network isOfNetwork: Bool, disk: SmallDisk?, clocks: [Stack.Replica: ClockFile], seed: UInt64
   ) {
     self.stack = stack
     self.isOfNetwork = isOfNetwork
@@ -137,11 +139,23 @@ actor ChaosPlan {
     }
   }
 
+  /// The time of day of a worker that lives jumps, and jumps back.
   private func jump(seconds: Int) async throws {
-    guard let clock = clocks[replica()] else { return }
+    try await eventually("a worker lives") {
+      await !livingReplicas().isEmpty
+    }
+    let living = await livingReplicas()
+    guard let replica = living.randomElement(using: &random), let clock = clocks[replica] else { return }
     try clock.set(secondsAhead: seconds)
     try await pause(2_000...5_000)
+    if let ahead = await stack.secondsAhead(replica), abs(ahead - Double(seconds)) < 60 { jumpsSeen += 1 }
     try clock.set(secondsAhead: 0)
+  }
+
+  private func livingReplicas() async -> [Stack.Replica] {
+    var living: [Stack.Replica] = []
+    for replica in stack.replicas where await stack.exitCode(of: replica) == nil { living.append(replica) }
+    return living
   }
 
   private func redis(_ words: String...) async throws {

@@ -19,6 +19,8 @@ struct ChaosReport {
   let refusals: Int?
   let longestWait: Duration
   let unverified: Int
+  /// How often a worker's own clock was seen to have jumped.
+  let jumpsSeen: Int
   let violations: [Violation]
 
   /// The table.
@@ -38,6 +40,7 @@ struct ChaosReport {
       ("PostgreSQL refused, died: full disk", "\(refusalsOfFullDisk), \(deathsOfPostgres)"),
       ("longest way from acceptance to end", "\(longestWay) s"), ("decisions of operators", Self.list(decisions)),
       ("webhooks that did not verify", "\(unverified)"),
+      ("jumps that a worker's clock showed", "\(jumpsSeen)"),
       ("longest wait for an answer", longestWait.formatted()),
       ("violations", "\(violations.count)"),
     ]
@@ -53,6 +56,7 @@ struct ChaosReport {
     var unmet = ChaosFault.allCases.filter { faults[$0, default: 0] == 0 }.map { "no \($0.rawValue)" }
     if falsified == 0 { unmet.append("no answer of a node was falsified") }
     if refusalsOfFullDisk + deathsOfPostgres == 0 { unmet.append("PostgreSQL met no full disk") }
+    if jumpsSeen == 0 { unmet.append("no worker's clock was seen to jump") }
     if restarts.isEmpty { unmet.append("no worker was started again") }
     if refusals == 0 { unmet.append("no payout met the hour's limit") }
     if !world.payouts.values.contains(where: { $0.status == "confirmed" }) { unmet.append("no payout was paid") }

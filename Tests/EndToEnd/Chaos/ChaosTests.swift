@@ -36,7 +36,7 @@ extension EndToEndTests {
     }
 
     private static func run(_ stack: Stack, _ disk: SmallDisk?, seed: UInt64) async throws {
-      var clocks: [Stack.Replica: FakedClock] = [:]
+      var clocks: [Stack.Replica: ClockFile] = [:]
       for replica in stack.replicas { clocks[replica] = try await stack.makeClock(of: replica) }
       let (receiver, url) = try await stack.startReceiver(of: "gateway")
       let clients = ChaosClients(seed: seed, urls: await stack.apiURLs, webhookURL: url)
@@ -57,9 +57,10 @@ extension EndToEndTests {
       var day: PaidWorld.Limit?
       if trouble == nil {
         day = try await ChaosLimit.fill(stack, clients)
-        #expect(try await come(toRest: stack, clients, operators) == nil)
       }
-      let world = try await ChaosEvidence(stack, clients, receiver).world(hourlyLimit: limited, day: day)
+      let end = trouble == nil ? try await come(toRest: stack, clients, operators) : trouble
+      let world = try await ChaosEvidence(stack, clients, receiver)
+        .world(hourlyLimit: limited, day: day, isAtRest: end == nil)
       let violations = JudgePaidWorld(world: world).violations()
       var faults: [ChaosFault: Int] = [:]
       for plan in plans { faults.merge(await plan.counts) { first, _ in first } }
@@ -68,10 +69,10 @@ extension EndToEndTests {
         refusalsOfFullDisk: await plans[1].refusalsOfFullDisk, deathsOfPostgres: await plans[1].deathsOfPostgres,
         restarts: await keeper.restarts, decisions: await operators.decisions,
         refusals: hour == endedIn ? refusals : nil, longestWait: await clients.longestWait,
-        unverified: ToldByWebhook(receiver.output).unverified,
+        unverified: ToldByWebhook(receiver.output).unverified, jumpsSeen: await plans[1].jumpsSeen,
         violations: violations)
       print(report.text)
-      if let trouble { Issue.record("it does not come to rest: \(trouble)") }
+      if let end { Issue.record("it does not come to rest: \(end)") }
       // In less than a minute not each kind of fault has its turn.
       if seconds >= 60 { for lack in report.unmet { Issue.record("the run proves less than it should: \(lack)") } }
       for violation in violations { Issue.record("\(violation)") }

@@ -34,6 +34,8 @@ enum Violation: Hashable, Sendable, CustomStringConvertible {
   case limitExceeded(used: Int64, allowed: Int64)
   /// In one hour more was accepted and had not ended unpaid than its limit allows.
   case hourExceeded(hour: Int64, used: Int64, allowed: Int64)
+  /// What is reserved in an hour when all is at rest is not what its payouts hold.
+  case hourNotExact(hour: Int64, reserved: Int64, held: Int64)
   /// What a limit counts is not what was paid in the end.
   case limitNotExact(used: Int64, paid: Int64)
 
@@ -59,6 +61,8 @@ enum Violation: Hashable, Sendable, CustomStringConvertible {
     case .limitExceeded(let used, let allowed): "the limit allows \(allowed), accepted are \(used)"
     case .hourExceeded(let hour, let used, let allowed):
       "hour \(hour): the limit allows \(allowed), accepted and not ended unpaid were \(used)"
+    case .hourNotExact(let hour, let reserved, let held):
+      "hour \(hour): \(reserved) are reserved, its payouts hold \(held)"
     case .limitNotExact(let used, let paid): "the limit counts \(used), paid were \(paid)"
     }
   }
@@ -86,7 +90,7 @@ struct JudgePaidWorld {
 
   /// Everything that is wrong; nothing where both laws hold.
   func violations() -> [Violation] {
-    answers() + payouts() + payments() + histories() + webhooks() + limits() + hours()
+    answers() + payouts() + payments() + histories() + webhooks() + limits() + hours() + reservations()
   }
 
   /// One key is one payout, for every client and every retry.
@@ -218,18 +222,22 @@ struct JudgePaidWorld {
     return found
   }
 
-  /// What was accepted in an hour counts in it from then on until it ends unpaid, and never comes to more than its limit. Of
-  /// what happens in one millisecond the ends come first.
+  /// What was accepted in an hour counts in it until it ends unpaid, and never comes to more than its limit. An event has the
+  /// time at which its transaction began, and an acceptance may have stood still from then on while others made room for it:
+  /// surely there it was from the first answer that named it, which came after the commit, to the beginning of the
+  /// transaction that ended it. Of what happens in one millisecond the ends come first.
   private func hours() -> [Violation] {
     guard let limit = world.hourlyLimit else { return [] }
-    let counted = world.payouts.values.filter { $0.acceptedAt < limit.until }
-    let hours = Dictionary(grouping: counted) { $0.acceptedAt / 3_600_000 }
-    return hours.sorted { $0.key < $1.key }.compactMap { hour, payouts -> Violation? in
+    let answers = world.orders.flatMap { order in order.ids.map { ($0, order.answeredAt ?? .max) } }
+    let answered = Dictionary(answers, uniquingKeysWith: min)
+    let counted = world.payouts.filter { $0.value.acceptedAt < limit.until }
+    return Dictionary(grouping: counted) { $0.value.hour }.sorted { $0.key < $1.key }.compactMap { hour, payouts in
       var changes: [(at: Int64, change: Int64)] = []
-      for payout in payouts {
+      for (id, payout) in payouts {
         let amount = Self.microUSDT(payout.amount) ?? 0
-        changes.append((payout.acceptedAt, amount))
-        if Self.unpaidEnds.contains(payout.status) { changes.append((payout.endedAt, -amount)) }
+        let begins = answered[id] ?? .max
+        let ends = Self.unpaidEnds.contains(payout.status) ? payout.endedAt : .max
+        if begins < ends { changes += [(begins, amount), (ends, -amount)] }
       }
       let used = changes.sorted { ($0.at, $0.change) < ($1.at, $1.change) }
         .reduce(into: (now: Int64(0), most: Int64(0))) { used, change in
@@ -240,5 +248,23 @@ struct JudgePaidWorld {
     }
   }
 
+  /// When all is at rest, what is reserved in an hour is what its payouts hold that did not end unpaid: nothing has leaked.
+  private func reservations() -> [Violation] {
+    guard let reserved = world.reserved else { return [] }
+    var held: [Int64: Int64] = [:]
+    for payout in world.payouts.values where !Self.unpaidEnds.contains(payout.status) {
+      held[payout.hour, default: 0] += Self.microUSDT(payout.amount) ?? 0
+    }
+    return Set(reserved.keys).union(held.keys).sorted().compactMap { hour in
+      let (reserved, held) = (reserved[hour] ?? 0, held[hour] ?? 0)
+      return reserved == held ? nil : .hourNotExact(hour: hour, reserved: reserved, held: held)
+    }
+  }
+
   private static func microUSDT(_ text: String) -> Int64? { try? Amount(decimal: text).microUSDT }
+}
+
+extension PaidWorld.Payout {
+  /// The hour (UTC) that it was accepted in, counted from 1970.
+  fileprivate var hour: Int64 { acceptedAt / 3_600_000 }
 }

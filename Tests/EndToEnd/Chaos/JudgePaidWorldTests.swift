@@ -18,11 +18,12 @@ import Testing
   private static func honest() -> PaidWorld {
     var world = PaidWorld(
       wallet: wallet, balanceBefore: 1_000_000_000, balanceAfter: 1_000_000_000, orders: [], payouts: [:], payments: [],
-      told: [:], hourlyLimit: .init(allowed: 9_500_000, until: 3_700_000), day: nil)
+      told: [:], hourlyLimit: .init(allowed: 9_500_000, until: 3_700_000), reserved: [0: 5_500_000], day: nil)
     func order(_ name: String, _ number: UInt8, _ amount: Int64, _ history: [PaidWorld.Change]) {
       let status = history.last?.to ?? ""
       var order = PaidWorld.Order(key: "key \(name)", recipient: address(number), microUSDT: amount)
       order.ids = [name]
+      order.answeredAt = Int64(number) * 1_000
       world.orders.append(order)
       let isPaid = status == "confirmed"
       world.payouts[name] = PaidWorld.Payout(
@@ -129,6 +130,7 @@ import Testing
       world.payouts["d"]?.status = "queued"
       world.payouts["d"]?.history.removeLast()
       world.hourlyLimit = nil
+      world.reserved = nil
     }
     #expect(stuck == [.unfinished(id: "d", status: "queued")])
   }
@@ -206,5 +208,36 @@ import Testing
       world.hourlyLimit?.until = 13_000
     }
     #expect(afterwards.isEmpty)
+  }
+
+  // An event has the time at which its transaction began. Where an Ingest stood still between BEGIN and its locks, room was
+  // made and taken afterwards: what was answered later may have been reserved later.
+  @Test func `an acceptance that stood still until there was room is no violation`() {
+    func judge(answeredAt: Int64) -> Set<Violation> {
+      Self.judge { world in
+        world.payouts["d"]?.endedAt = 14_000
+        world.payouts["e"]?.endedAt = 16_000
+        world.orders[4].answeredAt = answeredAt
+      }
+    }
+    #expect(judge(answeredAt: 15_000).isEmpty)
+    #expect(judge(answeredAt: 13_999) == [.hourExceeded(hour: 0, used: 12_500_000, allowed: 9_500_000)])
+    // What was over before it was answered need not have been there with anything else.
+    #expect(judge(answeredAt: 17_000).isEmpty)
+  }
+
+  @Test func `a reservation that leaked, and one that is missing, are named in whichever hour`() {
+    // As where d expired and its 3 USDT were not given back; the sum of what was paid is right all the same.
+    #expect(
+      Self.judge { $0.reserved = [0: 8_500_000] }
+        == [.hourNotExact(hour: 0, reserved: 8_500_000, held: 5_500_000)])
+    #expect(
+      Self.judge { $0.reserved = [0: 5_499_999] }
+        == [.hourNotExact(hour: 0, reserved: 5_499_999, held: 5_500_000)])
+    #expect(Self.judge { $0.reserved = [:] } == [.hourNotExact(hour: 0, reserved: 0, held: 5_500_000)])
+    #expect(
+      Self.judge { $0.reserved?[7] = 1 } == [.hourNotExact(hour: 7, reserved: 1, held: 0)])
+    let unused = Self.judge { $0.reserved?[7] = 0 }
+    #expect(unused.isEmpty)
   }
 }

@@ -1,7 +1,7 @@
 import Payouts
 
 /// What can be known from outside when all has come to rest: the chain, and what clients were told. The ledger's word is not
-/// asked, but for what it told a payout's owner.
+/// asked, but for what it told a payout's owner, and what it holds to be reserved.
 struct PaidWorld: Sendable {
   /// What a client wanted, and what it heard, however often it asked.
   struct Order: Sendable {
@@ -12,6 +12,8 @@ struct PaidWorld: Sendable {
     var ids: Set<String> = []
     /// Refused for good.
     var isRefused = false
+    /// When the first answer that named a payout was here, in Unix milliseconds: that payout was committed before.
+    var answeredAt: Int64?
   }
 
   /// A payout as its owner reads it.
@@ -22,7 +24,8 @@ struct PaidWorld: Sendable {
     var txid: String?
     /// Every change of its state, oldest first.
     var history: [Change]
-    /// When it was accepted, and when its state changed last, in Unix milliseconds.
+    /// When it was accepted, and when its state changed last, in Unix milliseconds: by the beginning of the transaction, which
+    /// may have stood still afterwards for any time.
     var acceptedAt: Int64 = 0
     var endedAt: Int64 = 0
   }
@@ -58,6 +61,9 @@ struct PaidWorld: Sendable {
   var told: [String: Set<String>]
   /// What every hour (UTC) allows; nil for any amount.
   var hourlyLimit: HourlyLimit?
+  /// What is said to be reserved in each hour when all is at rest, in micro-USDT, by the hour's number since 1970; nil where
+  /// it did not come to rest.
+  var reserved: [Int64: Int64]?
   /// The day's limit; nil where the day ended meanwhile, so that what is used of it is less than what was paid.
   var day: Limit?
 }

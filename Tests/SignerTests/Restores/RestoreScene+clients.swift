@@ -151,22 +151,9 @@ extension RestoreScene {
 
   /// Holds every window of every limit against what counts in it.
   func expectExactLimits() async throws {
-    let wrong = try await scene.pool.execute(
-      """
-      SELECT concat_ws(' ', w.scope, w.span, w.used, counted.amount) AS line
-      FROM limit_windows w CROSS JOIN LATERAL (
-        SELECT coalesce(sum(amount), 0) AS amount FROM (
-          SELECT amount FROM payouts
-          WHERE w.scope IN ('accepted', 'accepted_' || router)
-            AND CASE w.span WHEN 'hour' THEN hour_window ELSE day_window END = w.starts_at
-            AND status NOT IN ('failed', 'rejected', 'expired', 'cancelled', 'settled_externally')
-          UNION ALL
-          SELECT amount FROM attempts JOIN transactions USING (txid)
-          WHERE w.scope = 'signed' AND date_trunc(w.span, signed_at, 'UTC') = w.starts_at
-            AND (outcome IS NULL OR outcome = 'paid')) counting) counted
-      WHERE w.used <> counted.amount
-      """
-    ).rows.map { try $0.text("line") }
+    let wrong = try await scene.pool.execute(PostgresStatement(ExactLimits.wrongWindows)).rows.map {
+      try $0.text("line")
+    }
     #expect(wrong.isEmpty)
     let scopes = try await scene.pool.execute("SELECT DISTINCT scope FROM limit_windows WHERE used > 0").rows
       .map { try $0.text("scope") }

@@ -35,13 +35,38 @@ import Testing
     }
   }
 
+  /// A copy of the database that can be put back into the same server.
+  enum Copy: String, Sendable {
+    case baseBackup = "base backup"
+    case dump = "dump into the running server"
+  }
+
+  /// A copy is made in the middle of the story, and put back when more has happened.
+  ///
+  /// - Parameters:
+  ///   - name: the Signer that signs after the copy.
+  ///   - besides: what else is done when the copy is made.
+  private func takeBack(
+    _ copy: Copy, _ story: RestoreStory, _ server: PrivatePostgres, _ restore: RestoreScene,
+    signer name: String = "signer-1", besides: () async throws -> Void = {}
+  ) async throws {
+    try await story.beforeTheCopy(restore)
+    switch copy {
+    case .baseBackup: try await server.takeBaseBackup()
+    case .dump: try await server.dump(restore.database)
+    }
+    try await besides()
+    try await story.afterTheCopy(restore, signer: name)
+    switch copy {
+    case .baseBackup: try await server.restoreBaseBackup()
+    case .dump: try await restore.loadDumpInPlace()
+    }
+  }
+
   @Test func `(i) a base backup is restored, without recovery signal`() async throws {
     // "It is false after every start of the server": such a backup keeps identifier and timeline.
     try await withScene { server, restore in
-      try await story.beforeTheCopy(restore)
-      try await server.takeBaseBackup()
-      try await story.afterTheCopy(restore)
-      try await server.restoreBaseBackup()
+      try await takeBack(.baseBackup, story, server, restore)
       try await restore.wakeUp()
       try await story.recover(restore, "(i) base backup")
     }
@@ -123,10 +148,7 @@ import Testing
     // solid chain or dead"; the old disk reappears: "what a late journal still brings goes in with its verdict".
     let story = RestoreStory(takesTime: takesTime)
     try await withScene { server, restore in
-      try await story.beforeTheCopy(restore)
-      try await server.takeBaseBackup()
-      try await story.afterTheCopy(restore)
-      try await server.restoreBaseBackup()
+      try await takeBack(.baseBackup, story, server, restore)
       try await restore.loseDisk(of: "signer-1")
       try await restore.wakeUp()
       try await restore.replaceJournal(of: "signer-1")
@@ -167,10 +189,7 @@ import Testing
     // "All names in any list must vouch"; "Quarantine replaces a vouching that cannot be had (a Signer away …)".
     let story = RestoreStory(takesTime: takesTime)
     try await withScene(names: ["signer-1", "signer-2"]) { server, restore in
-      try await story.beforeTheCopy(restore)
-      try await server.takeBaseBackup()
-      try await story.afterTheCopy(restore, signer: "signer-2")
-      try await server.restoreBaseBackup()
+      try await takeBack(.baseBackup, story, server, restore, signer: "signer-2")
       if what == "stays away" { await restore.stop("signer-2") } else { try await restore.loseDisk(of: "signer-2") }
       try await restore.wakeUp()
       try await story.recover(
@@ -206,31 +225,24 @@ import Testing
   @Test func `(vii) a dump is loaded into the running server`() async throws {
     // "The oid and file node of transactions (a dump loaded into a running server changes these)."
     try await withScene { server, restore in
-      try await story.beforeTheCopy(restore)
-      try await server.dump(restore.database)
-      try await story.afterTheCopy(restore)
-      try await restore.loadDumpInPlace()
+      try await takeBack(.dump, story, server, restore)
       try await restore.wakeUp()
       try await story.recover(restore, "(vii) dump into the running server")
     }
   }
 
-  @Test(arguments: zip(["base backup", "dump into the running server", "base backup"], [true, true, false]))
-  func `(viii) journal and database are taken back together`(copy: String, takesTime: Bool) async throws {
+  @Test(arguments: zip([Copy.baseBackup, .dump, .baseBackup], [true, true, false]))
+  func `(viii) journal and database are taken back together`(copy: Copy, takesTime: Bool) async throws {
     // "Where Signer and server have both started since the last vouching, one snapshot may have taken both back:
     // outside dev, the same wait with the configured expiration." A dump needs no start of the server for that.
     let story = RestoreStory(takesTime: takesTime)
     try await withScene(isDevelopment: false) { server, restore in
-      try await story.beforeTheCopy(restore)
-      if copy == "base backup" { try await server.takeBaseBackup() } else { try await server.dump(restore.database) }
-      try await restore.copyJournal(of: "signer-1")
-      try await story.afterTheCopy(restore)
-      if copy == "base backup" { try await server.restoreBaseBackup() } else { try await restore.loadDumpInPlace() }
+      try await takeBack(copy, story, server, restore) { try await restore.copyJournal(of: "signer-1") }
       try await restore.putBackJournal(of: "signer-1")
       try await restore.start("signer-1")
       try await restore.wakeUp()
       try await story.recover(
-        restore, "(viii) journal and \(copy)\(takesTime ? "" : ", operators quick")",
+        restore, "(viii) journal and \(copy.rawValue)\(takesTime ? "" : ", operators quick")",
         from: .historyAndJournal(life: RestoreScene.expiration))
       #expect(
         try await restore.scene.ledger.quarantines(atMost: 10).map { [$0.cause.rawValue, $0.outcome?.rawValue] }
@@ -241,10 +253,7 @@ import Testing
   @Test func `(ix) a second restore in the middle of a quarantine`() async throws {
     // "Begun anew at every server start."
     try await withScene { server, restore in
-      try await story.beforeTheCopy(restore)
-      try await server.takeBaseBackup()
-      try await story.afterTheCopy(restore)
-      try await server.restoreBaseBackup()
+      try await takeBack(.baseBackup, story, server, restore)
       try await restore.loseDisk(of: "signer-1")
       try await restore.wakeUp()
       try await restore.replaceJournal(of: "signer-1")
@@ -311,13 +320,5 @@ import Testing
     #expect(try await restore.scene.count("SELECT count(*) FROM transactions WHERE status IN ('signed', 'sent')") == 0)
     #expect(try await restore.isAtRest())
     try await story.expectEnds(restore)
-  }
-
-  private func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(60)
-    while try await !condition() {
-      guard ContinuousClock.now < deadline else { throw SceneError("waited in vain until \(what)") }
-      try await Task.sleep(for: .milliseconds(20))
-    }
   }
 }

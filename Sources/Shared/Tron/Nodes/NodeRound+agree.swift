@@ -4,7 +4,7 @@ public import Payouts
 ///
 /// One node gives whole blocks, the others as little as it takes to compare: a header, or receipts where transactions of ours
 /// are in the block. Nothing is asked where one node decides. All others are asked at once and waited for, so that who lies
-/// is noticed although the rest agree; one that hangs pauses afterwards.
+/// is noticed although the rest agree; one that hangs is left out of the rest of the round, and pauses afterwards.
 ///
 /// | the nodes | what comes of it |
 /// | --- | --- |
@@ -81,10 +81,16 @@ extension NodeRound {
   public nonisolated(nonsending) func newestAgreedSolidHeader(noting log: DisagreementLog) async throws -> BlockHeader {
     let own = try await node.latestHeader(.solid)
     guard electorate.quorum > 1 else { return own }
-    let others = electorate.voters.filter { $0.number != number }
     let numbers = await withTaskGroup(of: Int64?.self) { group in
       for voter in others {
-        group.addTask { try? await voter.node.latestHeader(.solid).number }
+        group.addTask {
+          do {
+            return try await voter.node.latestHeader(.solid).number
+          } catch {
+            leaveOut(voter, error)
+            return nil
+          }
+        }
       }
       return await group.reduce(into: [own.number]) { numbers, theirs in if let theirs { numbers.append(theirs) } }
     }
@@ -115,14 +121,13 @@ extension NodeRound {
     _ own: Answer, _ question: @escaping @Sendable (any TronNode) async throws -> Answer?
   ) async throws -> [Answer] {
     guard electorate.quorum > 1 else { return [own] }
-    let others = electorate.voters.filter { $0.number != number }
     let answers = await withTaskGroup(of: Answer?.self) { group in
       for voter in others {
         group.addTask {
           do {
             return try await question(voter.node)
           } catch {
-            voter.tell(.failed(error))
+            leaveOut(voter, error)
             return nil
           }
         }
@@ -144,9 +149,19 @@ extension NodeRound {
     _ question: @escaping @Sendable (any TronNode) async throws -> Content?
   ) async throws {
     guard electorate.quorum > 1 else { return }
-    let others = electorate.voters.filter { $0.number != number }
-    let votes = await withTaskGroup(of: (NodeChoice, Vote<Content>).self) { group in
-      for voter in others {
+    let rest = leftOut
+    var votes = await self.votes(of: others, block, question)
+    if !rest.isEmpty, !hasQuorum(votes, own) { votes += await self.votes(of: rest, block, question) }
+    // A cancelled caller's votes say nothing of the nodes.
+    try Task.checkCancellation()
+    try count(votes.sorted { $0.0.number < $1.0.number }, block, matter, own, log)
+  }
+
+  private nonisolated(nonsending) func votes<Content: Hashable & Sendable>(
+    of voters: [NodeChoice], _ block: Int64, _ question: @escaping @Sendable (any TronNode) async throws -> Content?
+  ) async -> [(NodeChoice, Vote<Content>)] {
+    await withTaskGroup(of: (NodeChoice, Vote<Content>).self) { group in
+      for voter in voters {
         group.addTask {
           do {
             return (voter, try await question(voter.node).map { .says($0) } ?? .hasNot)
@@ -154,16 +169,18 @@ extension NodeRound {
             voter.tell(.failed(TronNodeError(.inconsistent, call: "block \(block)", reason: error.reason)))
             return (voter, .lies)
           } catch {
-            voter.tell(.failed(error))
+            leaveOut(voter, error)
             return (voter, .silent)
           }
         }
       }
       return await group.reduce(into: []) { $0.append($1) }
     }
-    // A cancelled caller's votes say nothing of the nodes.
-    try Task.checkCancellation()
-    try count(votes.sorted { $0.0.number < $1.0.number }, block, matter, own, log)
+  }
+
+  private func hasQuorum<Content: Hashable & Sendable>(_ votes: [(NodeChoice, Vote<Content>)], _ own: Content) -> Bool {
+    let said = [own] + votes.compactMap { if case .says(let content) = $0.1 { content } else { nil } }
+    return Dictionary(grouping: said) { $0 }.values.contains { $0.count >= electorate.quorum }
   }
 
   private func count<Content: Hashable & Sendable>(

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// One node, and the newest block with which it began to serve a round of reads.
 public struct NodeRound: Sendable {
   /// The node: everything that is asked of it comes from this one, and nothing of it from any other.
@@ -9,6 +11,46 @@ public struct NodeRound: Sendable {
   public let latest: Block
   /// Who else has a say in what it says.
   let electorate: Electorate
+  /// Who of them has failed in this round.
+  private let failed = FailedVoters()
+
+  init(node: any TronNode, number: Int, latest: Block, electorate: Electorate) {
+    self.node = node
+    self.number = number
+    self.latest = latest
+    self.electorate = electorate
+  }
+
+  /// Who is asked besides this round's node. A node that failed in this round is not asked again in it: one that hangs costs
+  /// a round one time-out, however much is agreed on in it. It has no vote, and the quorum stays the same. Where too few for
+  /// a quorum are left, all are asked, so that whoever is back is found at once; where those that are left come to no quorum,
+  /// the rest is asked, too (``leftOut``).
+  var others: [NodeChoice] {
+    let others = electorate.voters.filter { $0.number != number }
+    let left = others.filter { !failed.contains($0.number) }
+    return left.count + 1 >= electorate.quorum ? left : others
+  }
+
+  /// Who was not asked with ``others``.
+  var leftOut: [NodeChoice] {
+    let asked = Set(others.map(\.number))
+    return electorate.voters.filter { $0.number != number && !asked.contains($0.number) }
+  }
+
+  /// This one could not be asked, or its answer could not be used.
+  func leaveOut(_ voter: NodeChoice, _ error: any Error) {
+    failed.note(voter.number)
+    voter.tell(.failed(error))
+  }
+}
+
+/// Nodes that failed in one round, by their places in `TRON_RPC_URL`.
+private final class FailedVoters: Sendable {
+  private let numbers = Mutex<Set<Int>>([])
+
+  func note(_ number: Int) { numbers.withLock { _ = $0.insert(number) } }
+
+  func contains(_ number: Int) -> Bool { numbers.withLock { $0.contains(number) } }
 }
 
 /// A node that may serve a round, and where to tell how that went.

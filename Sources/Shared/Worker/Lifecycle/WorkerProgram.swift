@@ -50,6 +50,9 @@ public enum WorkerProgram {
       }
       let registry = PrometheusRegistry()
       let context = context(name, shared, registry: registry, output: output)
+      if shared.isClockMoved {
+        context.logger.warning("The time of day is not the machine's: it follows CLOCK_OFFSET_FILE")
+      }
       let draining = StopSignal()
       var services: [any Service] = [
         HealthServer(
@@ -86,7 +89,7 @@ public enum WorkerProgram {
   private static func context(
     _ name: String, _ shared: WorkerConfiguration, registry: PrometheusRegistry, output: StandardErrorOutput
   ) -> WorkerContext {
-    let clock = SystemClock()
+    let clock = shared.clock
     let format = shared.logFormat ?? (isatty(STDERR_FILENO) == 1 ? .text : .json)
     // Libraries log and count by the global systems; what is ours gets its logger and instruments handed over.
     LoggingSystem.bootstrap { label in

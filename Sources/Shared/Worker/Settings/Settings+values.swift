@@ -142,6 +142,17 @@ extension Settings {
     }
   }
 
+  /// Notes a problem for each of the keys that is set although the program does not run with dev or staging, also where
+  /// `LUCID_ENV` is wrong, so that nobody knows what is at stake.
+  /// - Parameter reason: why, for the text.
+  public mutating func allowOutsideProductionOnly(_ keys: [String], because reason: String) {
+    let stage = deploymentStage()
+    let isHarmless = [.dev, .staging].contains(stage) && !hasProblem("LUCID_ENV")
+    for key in keys where isSet(key) && !isHarmless {
+      note(key, "is allowed with LUCID_ENV=dev or staging only: \(reason); unset it")
+    }
+  }
+
   private static let textExpected = "one line of text"
   private static let addressExpected = "a TRON address, 34 characters beginning with T"
 

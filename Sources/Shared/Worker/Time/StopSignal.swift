@@ -9,8 +9,8 @@ public final class StopSignal: Sendable {
     var isRaised = false
     var nextWaiter: UInt64 = 0
     var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
-    /// Waiters whose cancellation came before their registration: the race's third state.
-    var cancelledEarly: Set<UInt64> = []
+    /// Waiters who were to go on before they were registered: the race's third state.
+    var releasedEarly: Set<UInt64> = []
   }
 
   private let state = Mutex(State())
@@ -33,38 +33,55 @@ public final class StopSignal: Sendable {
 
   /// Returns once the signal is raised, or the waiting task cancelled. `isRaised` tells which.
   public func wait() async {
-    let waiter = state.withLock { state in
+    await wait(as: newWaiter())
+  }
+
+  /// Waits that many milliseconds by `clock`, or until the signal is raised, whichever is first.
+  /// - Throws: `CancellationError` where the task is cancelled.
+  public func pause(milliseconds: Int64, by clock: any WallClock) async throws {
+    let waiter = newWaiter()
+    defer { _ = state.withLock { $0.releasedEarly.remove(waiter) } }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        defer { self.release(waiter) }
+        try await clock.sleep(milliseconds: milliseconds)
+      }
+      await wait(as: waiter)
+      if isRaised { return group.cancelAll() }
+      try await group.next()
+    }
+    try Task.checkCancellation()
+  }
+
+  private func newWaiter() -> UInt64 {
+    state.withLock { state in
       state.nextWaiter += 1
       return state.nextWaiter
     }
+  }
+
+  private func wait(as waiter: UInt64) async {
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         let isOver = state.withLock { state in
-          if state.isRaised || state.cancelledEarly.remove(waiter) != nil { return true }
+          if state.isRaised || state.releasedEarly.remove(waiter) != nil { return true }
           state.waiters[waiter] = continuation
           return false
         }
         if isOver { continuation.resume() }
       }
     } onCancel: {
-      let continuation = state.withLock { state in
-        let waiting = state.waiters.removeValue(forKey: waiter)
-        if waiting == nil, !state.isRaised { state.cancelledEarly.insert(waiter) }
-        return waiting
-      }
-      continuation?.resume()
+      release(waiter)
     }
   }
 
-  /// Waits that many milliseconds by `clock`, or until the signal is raised, whichever is first.
-  /// - Throws: `CancellationError` where the task is cancelled.
-  public func pause(milliseconds: Int64, by clock: any WallClock) async throws {
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await clock.sleep(milliseconds: milliseconds) }
-      group.addTask { await self.wait() }
-      defer { group.cancelAll() }
-      try await group.next()
+  /// Lets one of those that wait go on.
+  private func release(_ waiter: UInt64) {
+    let continuation = state.withLock { state in
+      let waiting = state.waiters.removeValue(forKey: waiter)
+      if waiting == nil, !state.isRaised { state.releasedEarly.insert(waiter) }
+      return waiting
     }
-    try Task.checkCancellation()
+    continuation?.resume()
   }
 }
