@@ -67,6 +67,7 @@ import Testing
     Malformed("monitor", "USDT_CONTRACT_ADDRESS", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6u", "wrong checksum"),
     Malformed("ingest", "REQUIRED_CONFIRMATIONS", "0", "from 1 to 1000"),
     Malformed("signer", "CLOCK_BOUND_SECONDS", "601", "from 1 to 600"),
+    Malformed("scheduler", "CLOCK_OFFSET_PATH", "/nonexistent/offset", "a whole number of milliseconds"),
     Malformed("scheduler", "MAX_EXPIRATION_SECONDS", "59", "from 60 to 3600"),
     Malformed("monitor", "TRON_RPC_URL", "", "is required"),
     Malformed("signer", "TRON_RPC_URL", "ftp://a/b", "ftp://a"),

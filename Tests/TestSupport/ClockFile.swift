@@ -1,6 +1,6 @@
 import Foundation
 
-/// The file by which a test moves the wall clock of one worker while it runs (`CLOCK_OFFSET_FILE`). What the worker waits by
+/// The file by which a test moves the wall clock of one worker while it runs (`CLOCK_OFFSET_PATH`). What the worker waits by
 /// is not touched, as where an operator or NTP sets a machine's clock.
 public struct ClockFile: Sendable {
   private let path: String
@@ -14,7 +14,7 @@ public struct ClockFile: Sendable {
   }
 
   /// The variables of the process that sees it.
-  public var environment: [String: String] { ["CLOCK_OFFSET_FILE": path] }
+  public var environment: [String: String] { ["CLOCK_OFFSET_PATH": path] }
 
   /// Sets it: so many seconds ahead of the machine's, or behind.
   public func set(secondsAhead seconds: Int) throws {

@@ -62,17 +62,17 @@ private let malformed: [Malformed] = [
   Malformed("log level", ["LOG_LEVEL": "loud"], [("LOG_LEVEL", "got \"loud\"")]),
   Malformed("log format", ["LOG_FORMAT": "xml"], [("LOG_FORMAT", "one of json, text")]),
   Malformed(
-    "a clock moved in production", ["LUCID_ENV": "production", "CLOCK_OFFSET_FILE": "/dev/null"],
-    [("LUCID_ENV", "is closed"), ("CLOCK_OFFSET_FILE", "LUCID_ENV=dev or staging only")]),
+    "a clock moved in production", ["LUCID_ENV": "production", "CLOCK_OFFSET_PATH": "/dev/null"],
+    [("LUCID_ENV", "is closed"), ("CLOCK_OFFSET_PATH", "LUCID_ENV=dev or staging only")]),
   Malformed(
-    "a clock moved nobody knows where", ["LUCID_ENV": "prod", "CLOCK_OFFSET_FILE": "/dev/null"],
-    [("LUCID_ENV", "one of"), ("CLOCK_OFFSET_FILE", "LUCID_ENV=dev or staging only")]),
+    "a clock moved nobody knows where", ["LUCID_ENV": "prod", "CLOCK_OFFSET_PATH": "/dev/null"],
+    [("LUCID_ENV", "one of"), ("CLOCK_OFFSET_PATH", "LUCID_ENV=dev or staging only")]),
   Malformed(
-    "a clock moved by nothing", ["CLOCK_OFFSET_FILE": "/nowhere"],
-    [("CLOCK_OFFSET_FILE", "a whole number of milliseconds from -86400000 to 86400000, got \"/nowhere\"")]),
+    "a clock moved by nothing", ["CLOCK_OFFSET_PATH": "/nowhere"],
+    [("CLOCK_OFFSET_PATH", "a whole number of milliseconds from -86400000 to 86400000, got \"/nowhere\"")]),
   Malformed(
-    "a clock moved by a device", ["LUCID_ENV": "staging", "CLOCK_OFFSET_FILE": "/dev/zero"],
-    [("CLOCK_OFFSET_FILE", "no regular file")]),
+    "a clock moved by a device", ["LUCID_ENV": "staging", "CLOCK_OFFSET_PATH": "/dev/zero"],
+    [("CLOCK_OFFSET_PATH", "no regular file")]),
   Malformed("port above", ["METRICS_PORT": "65536"], [("METRICS_PORT", "from 0 to 65535, got \"65536\"")]),
   Malformed("port below", ["METRICS_PORT": "-1"], [("METRICS_PORT", "out of range")]),
   Malformed("port no number", ["METRICS_PORT": "80a"], [("METRICS_PORT", "no whole number")]),

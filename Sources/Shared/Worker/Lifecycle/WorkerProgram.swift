@@ -51,7 +51,7 @@ public enum WorkerProgram {
       let registry = PrometheusRegistry()
       let context = context(name, shared, registry: registry, output: output)
       if shared.isClockMoved {
-        context.logger.warning("The time of day is not the machine's: it follows CLOCK_OFFSET_FILE")
+        context.logger.warning("The time of day is not the machine's: it follows CLOCK_OFFSET_PATH")
       }
       let draining = StopSignal()
       var services: [any Service] = [

@@ -10,7 +10,7 @@ import Payouts
 /// - `LOG_FORMAT` (json, text; default text where standard error is a terminal, else json).
 /// - `METRICS_HOST` (address to listen on, default 127.0.0.1).
 /// - `METRICS_PORT` (0 to 65535, default 0: a free port, which is logged).
-/// - `CLOCK_OFFSET_FILE` (a file; dev and staging only): the program's time of day is moved by as many milliseconds as it
+/// - `CLOCK_OFFSET_PATH` (a file; dev and staging only): the program's time of day is moved by as many milliseconds as it
 ///   holds, and follows it while the program runs.
 public struct WorkerConfiguration: Sendable {
   /// How much is at stake.
@@ -46,7 +46,7 @@ public struct WorkerConfiguration: Sendable {
 
   /// A wrong clock signs, judges and expires wrongly: no program that pays real money takes one from outside.
   private static func movedClock(from settings: inout Settings) -> (any WallClock)? {
-    let key = "CLOCK_OFFSET_FILE"
+    let key = "CLOCK_OFFSET_PATH"
     settings.allowOutsideProductionOnly([key], because: "a clock that is moved from outside is for tests")
     guard !settings.hasProblem(key) else { return nil }
     return settings.optional(
