@@ -35,12 +35,12 @@ extension ModelWalk {
       return
     }
     trail.append(name)
-    let expected = await Self.answer(operation, of: test.ledger)
+    let (expected, refusal) = await Self.ask(operation, of: test.ledger)
     let (told, after) = Self.answer(operation, of: model)
     let newWebhooks = after.webhooks.count - model.webhooks.count
     model = after
     count(name, expected)
-    try #require(told == expected, "\(lastWords)\nmodel: \(told)\nreal:  \(expected)")
+    try #require(told == expected, "\(lastWords)\nmodel: \(told)\nreal:  \(expected)\(refusal)")
     let (rows, modelled) = (try await realRows(), modelRows())
     guard rows == modelled else { try differ(Self.difference(rows, modelled)) }
     // A statement that changes several payouts numbers their webhooks in the order that its plan comes to.
@@ -70,9 +70,14 @@ extension ModelWalk {
   private var lastWords: String { trail.suffix(12).map { $0.prefix(600) }.joined(separator: "\n") }
 
   static func answer(_ operation: Operation, of ledger: Ledger) async -> String {
-    do { return try await operation.real(ledger) } catch let error as LedgerError {
-      return "error \(error.code)"
-    } catch { return "\(error)" }
+    await ask(operation, of: ledger).answer
+  }
+
+  /// The answer, and what PostgreSQL said where it refused.
+  private static func ask(_ operation: Operation, of ledger: Ledger) async -> (answer: String, refusal: String) {
+    do { return (try await operation.real(ledger), "") } catch let error as LedgerError {
+      return ("error \(error.code)", ": \(error)")
+    } catch { return ("\(error)", "") }
   }
 
   /// The answer and what stands in the tables then.

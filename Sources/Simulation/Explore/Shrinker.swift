@@ -41,7 +41,7 @@ struct Shrinker {
   private mutating func shrinkWorld(_ schedule: inout Schedule) throws {
     let simpler: [(inout WorldSettings) -> Void] = [
       { $0.replicas = 1 }, { $0.nodes = 1 }, { $0.refusedRecipients = 0 }, { $0.hasTwins = false },
-      { $0.lostAnswer = 0 },
+      { $0.lostAnswer = 0 }, { $0.hasFalseBranches = false },
       { $0.payouts = 1 }, { $0.payouts = max(1, $0.payouts / 2) }, { $0.payouts = max(1, $0.payouts - 1) },
     ]
     for simplify in simpler where runsLeft > 0 {

@@ -21,8 +21,12 @@ struct Systematic: Sendable {
     func contains(_ index: Int) -> Bool { index % every == from % every }
   }
 
-  /// The world in which these faults happen.
-  func schedule(_ listed: [Fault]) -> Schedule { (lives.first ?? .happy).schedule(seed: seed, listed) }
+  /// The world in which these crashes happen. Nothing takes effect late in it.
+  func schedule(_ listed: [Fault]) -> Schedule {
+    var schedule = (lives.first ?? .happy).schedule(seed: seed, listed)
+    schedule.settings.endsWhenDrained = true
+    return schedule
+  }
 
   /// One payout's life, its inputs and outputs in order.
   func undisturbed() throws -> SimulatedWorld.Outcome { try schedule([]).run(isRecording: true) }

@@ -168,7 +168,10 @@ final class SimulatedDatabase: Sendable {
   /// Takes a backup, one a slot; the last forty are kept.
   func backUp(_ disks: [DiskMark]) {
     let present = contents
-    backups.withLock { $0 = $0.suffix(39) + [Backup(tables: present, disks: disks)] }
+    backups.withLock { backups in
+      if backups.count == 40 { backups.removeFirst() }
+      backups.append(Backup(tables: present, disks: disks))
+    }
   }
 
   /// Puts the newest backup in its place that is at least so old and starts it: what was signed, sent, included and

@@ -98,3 +98,13 @@ extension SimulatedStreams: IntentLog {
     }
   }
 }
+
+extension MemoryStreams {
+  /// Whether anything is left for a worker to read or to claim.
+  var holdsWork: Bool {
+    let streams: [StreamName] = [
+      .payoutsImmediate, .payoutsHourly, .payoutsDaily, .payoutsWeekly, .batchesReady, .transactionsSent,
+    ]
+    return streams.contains { (try? length(of: $0)) != 0 }
+  }
+}

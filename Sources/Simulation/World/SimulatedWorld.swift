@@ -134,7 +134,14 @@ final class SimulatedWorld: Sendable {
   /// What was sent may still pay: the workers go on for a while, and then the chain alone until all of it has expired.
   private func runOut() {
     let late = host.now + 60_000
-    _ = host.run(until: late) { host.now < late }
+    let isDrained = Mutex(false)
+    if settings.endsWhenDrained {
+      SimulatedProcess("drain", in: host).start { [host, streams] in
+        repeat { try? await host.sleep(until: host.now + 100) } while await streams.holdsWork
+        isDrained.withLock { $0 = true }
+      }
+    }
+    _ = host.run(until: late) { host.now < late && !isDrained.withLock { $0 } }
     isOver.withLock { $0 = true }
     for process in processes.withLock({ $0.values.sorted { $0.name < $1.name } }) { process.kill() }
     let latest = late + 180_000

@@ -11,6 +11,8 @@ actor ChaosClients {
   private static let patience = Duration.seconds(600)
 
   private var orders: [PaidWorld.Order] = []
+  /// What each order was asked for with.
+  private var wishes: [PayoutClient.Wish] = []
   private var random: SeededGenerator
   private let urls: [String]
   private let webhookURL: String
@@ -61,10 +63,21 @@ actor ChaosClients {
     let wish = PayoutClient.Wish(
       key: key, recipient: recipient ?? Address(account: random.bytes(20)), amount: try Amount(decimal: amount),
       webhookURL: webhookURL)
-    orders.append(.init(key: key, recipient: wish.recipient, microUSDT: wish.amount.microUSDT))
-    let number = orders.count - 1
+    let number = note(wish)
     try await ask(wish, number)
     return orders[number].ids.first
+  }
+
+  /// Asks once more for what was refused: a request without an answer may have been carried out after a later one of its key
+  /// was refused, and then its client was never told. With the limit full nothing is accepted that was not.
+  func askAgainForRefused() async throws {
+    for number in orders.indices where orders[number].isRefused { try await ask(wishes[number], number) }
+  }
+
+  private func note(_ wish: PayoutClient.Wish) -> Int {
+    orders.append(.init(key: wish.key, recipient: wish.recipient, microUSDT: wish.amount.microUSDT))
+    wishes.append(wish)
+    return orders.count - 1
   }
 
   private func next() throws -> (Int, PayoutClient.Wish) {
@@ -90,8 +103,7 @@ actor ChaosClients {
       wish.batchType = "weekly"
       wish.expiresAt = Date(timeIntervalSinceNow: 20).formatted(.iso8601)
     }
-    orders.append(.init(key: wish.key, recipient: wish.recipient, microUSDT: wish.amount.microUSDT))
-    return (number, wish)
+    return (note(wish), wish)
   }
 
   private func ask(_ wish: PayoutClient.Wish, _ number: Int) async throws {

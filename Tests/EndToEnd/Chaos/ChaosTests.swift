@@ -57,6 +57,7 @@ extension EndToEndTests {
       var day: PaidWorld.Limit?
       if trouble == nil {
         day = try await ChaosLimit.fill(stack, clients)
+        try await clients.askAgainForRefused()
       }
       let end = trouble == nil ? try await come(toRest: stack, clients, operators) : trouble
       let world = try await ChaosEvidence(stack, clients, receiver)
@@ -73,6 +74,8 @@ extension EndToEndTests {
         violations: violations)
       print(report.text)
       if let end { Issue.record("it does not come to rest: \(end)") }
+      // The refusals tell of two limits; here is each window of all of them.
+      if end == nil { #expect(try await stack.sql(ExactLimits.wrongWindows) == "") }
       // In less than a minute not each kind of fault has its turn.
       if seconds >= 60 { for lack in report.unmet { Issue.record("the run proves less than it should: \(lack)") } }
       for violation in violations { Issue.record("\(violation)") }

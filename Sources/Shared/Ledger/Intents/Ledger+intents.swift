@@ -24,6 +24,8 @@ extension Ledger {
   /// See `SignerLedger.moveIntentCheckpoint`.
   public func moveIntentCheckpoint(to lastID: String, under life: ServerLife) async throws -> Bool {
     try await transaction { connection in
+      // Not in the middle of a vouching that holds what the log cannot prove: that puts its own end there.
+      try await Ledger.lockVouching(on: connection)
       let present = try await connection.execute("SELECT *, continuous() AS continuous FROM server_life()", []).single()
       guard try present.bool("continuous"), try ServerLife(present) == life else { return false }
       try await Ledger.storeIntentCheckpoint(lastID, on: connection)
