@@ -14,9 +14,10 @@ import Worker
 /// over to a longer branch only (reference §3.6). A longer branch undoes ours whoever tells of it, and any branch does where
 /// ours does not hold the solid block.
 ///
-/// **One node's word is enough here**, since nothing final comes of it: a branch that it invents is left when another node
-/// serves a round, what it adds to a true block against its root is not taken, what it leaves out waits for the solid
-/// block, and what it keeps from the fence is found there too (`FollowSolid`, by a quorum).
+/// **One node's word is enough here**, since nothing final comes of it: a branch that it invents is left at the latest when
+/// a block is solid that is not on it, since from then on whoever goes on with it serves no round; what it adds to a true
+/// block against its root is not taken, what it leaves out waits for the solid block, and what it keeps from the fence is
+/// found there too (`FollowSolid`, by a quorum).
 struct FollowHead: Sendable {
   /// The longest and shortest wait for the next block, in milliseconds: the longest is a slot of TRON's (reference §3.1).
   static let pauseMaximumMilliseconds: Int64 = 3_000
@@ -58,8 +59,9 @@ struct FollowHead: Sendable {
 
   private func follow(_ round: NodeRound, from cursor: BlockPlace, watch: ChainWatch) async throws -> StepOutcome {
     let latest = round.latest
+    let solid = try await solidBlock()
     if latest.header.number <= cursor.number {
-      return try await compare(round, with: cursor)
+      return try await compare(round, with: cursor, solid)
     }
     guard let block = try await round.node.readBlock(cursor.number + 1, .head, known: latest) else {
       throw ChainReadError.absent(cursor.number + 1)
@@ -68,8 +70,12 @@ struct FollowHead: Sendable {
       try await undo(from: cursor, round)
       return .worked
     }
+    // Who leads on past the block that a quorum knows to be solid, or to another one in its place, is left for the next node.
+    guard solid?.isMissed(at: cursor) != true, solid?.allows(block.place) != false else {
+      throw ChainReadError.otherChain(block.place.number)
+    }
     producers.headers.note(block.header)
-    try await apply(block, after: cursor, watch: watch)
+    try await apply(block, after: cursor, solid, watch: watch)
     source.note(round.number, of: block.place.id)
     let isCaughtUp = latest.header.number == block.place.number
     return isCaughtUp ? .idle(milliseconds: pause(after: block.place, previous: cursor)) : .worked
@@ -77,90 +83,112 @@ struct FollowHead: Sendable {
 
   /// The node has nothing newer. Where its own head is on another branch, ours is undone already if it was this node that told
   /// us of it, or if ours does not hold the block that a quorum knows to be solid: a false branch may be as long as it likes.
-  private func compare(_ round: NodeRound, with cursor: BlockPlace) async throws -> StepOutcome {
+  private func compare(
+    _ round: NodeRound, with cursor: BlockPlace, _ solid: SolidBlock?
+  ) async throws -> StepOutcome {
     let theirs = round.latest.header
     let ours = theirs.number == cursor.number ? cursor : try await ledger.headBlock(theirs.number)
-    if let ours, ours.id != theirs.id, try await mayUndo(cursor, round) {
+    let isAstray = solid?.isMissed(at: cursor) == true
+    if let ours, ours.id != theirs.id, isAstray || source.isNode(round.number, of: cursor.id) {
       try await undo(from: cursor, round)
       return .worked
     }
+    if isAstray { throw ChainReadError.otherChain(theirs.number) }
     let age = clock.now().milliseconds(since: cursor.time)
     return .idle(
       milliseconds: min(max(age / 10, Self.overdueMinimumMilliseconds), Self.overdueMaximumMilliseconds))
   }
 
-  private func mayUndo(_ cursor: BlockPlace, _ round: NodeRound) async throws -> Bool {
-    if source.isNode(round.number, of: cursor.id) { return true }
-    guard let solid = try await ledger.cursor(.solid), solid.number <= cursor.number else { return false }
-    return try await !holds(solid)
-  }
-
-  private func apply(_ block: ReadBlock, after cursor: BlockPlace, watch: ChainWatch) async throws {
-    let keepAbove = try await keepAbove(block.place, watch: watch)
+  private func apply(
+    _ block: ReadBlock, after cursor: BlockPlace, _ solid: SolidBlock?, watch: ChainWatch
+  ) async throws {
     let head = HeadBlock(
-      // A body that is not shown to be its header's may be made up, and under a true header no fork would ever undo that: it
-      // waits for the solid block.
+      // A body that is not shown to be its header's may be made up, and under a true header no fork would ever undo that, nor
+      // take a finding back: it waits for the solid block.
       place: block.place, transactions: block.isBodyProven ? block.entries.map(\.transaction.txid) : [],
-      suspects: fence.suspects(in: block, wallets: watch.wallets),
-      keepAbove: keepAbove)
+      suspects: block.isBodyProven ? fence.suspects(in: block, wallets: watch.wallets) : [],
+      keepAbove: keepAbove(solid, watch: watch))
     guard try await ledger.apply(head: head, after: cursor) else { return }
     metrics?.show(head: block.place.number)
   }
 
   /// Which blocks are forgotten. None while our branch does not hold the block that a quorum knows to be solid: it may be one
   /// node's own, and what it has in common with the others' must not be lost, or nobody could ever undo it.
-  private func keepAbove(_ block: BlockPlace, watch: ChainWatch) async throws -> Int64 {
-    guard let solid = try await ledger.cursor(.solid) else { return watch.begin.number - 1 }
-    guard try await holds(solid) else { return -1 }
-    return solid.number - 1 - Self.keptBelowSolidBlocks
+  private func keepAbove(_ solid: SolidBlock?, watch: ChainWatch) -> Int64 {
+    guard let solid else { return watch.begin.number - 1 }
+    return solid.isHeld ? solid.place.number - 1 - Self.keptBelowSolidBlocks : -1
   }
 
-  /// Whether our branch holds a block. One row is read, however far below the head it is.
-  private func holds(_ place: BlockPlace) async throws -> Bool {
-    try await ledger.headBlock(place.number)?.id == place.id
+  /// The block that a quorum knows to be solid, and whether our branch holds it. One row is read, however far below the head
+  /// it is.
+  private func solidBlock() async throws -> SolidBlock? {
+    guard let place = try await ledger.cursor(.solid) else { return nil }
+    return SolidBlock(place: place, isHeld: try await ledger.headBlock(place.number)?.id == place.id)
   }
+
+  // MARK: Forks
 
   /// Finds the newest block that our branch and the node's have in common, and forgets ours above it.
   private func undo(from cursor: BlockPlace, _ round: NodeRound) async throws {
-    var isNodeBehind = true
-    for place in try await ledger.recentBlocks(atMost: Self.keptBlocksMaximum)
-    where place.number <= round.latest.header.number {
-      guard let theirs = try await round.node.block(place.number, .head)?.header.id else { continue }
-      isNodeBehind = false
-      guard theirs == place.id else { continue }
-      // Its next block is no child of ours, and yet ours is still its own: two branches answer in turn.
-      guard place.number < cursor.number else { throw ChainReadError.gap(above: cursor.number) }
-      // Nobody undoes what a quorum knows to be solid: a branch that begins below it is this node's own.
-      if let solid = try await ledger.cursor(.solid), place.number < solid.number, try await holds(solid) { break }
-      try await tellOfDeepFork(from: cursor, to: place)
-      let payouts = try await ledger.undoHead(above: place.number)
-      source.note(round.number, of: place.id)
-      metrics?.countFork()
-      logger.warning(
-        "A fork undid blocks",
-        metadata: [
-          LogKey.blockNumber: "\(place.number)", "undone": "\(cursor.number - place.number)",
-          LogKey.payoutCount: "\(payouts.count)",
-        ])
-      return
+    let common = try await newestCommonBlock(with: round, from: cursor)
+    // Nobody undoes what a quorum knows to be solid: a branch that begins below it is this node's own.
+    guard let common, try await solidBlock()?.forbids(goingBackTo: common) != true else {
+      let message =
+        "the branch of node \(round.number) has no block in common with ours down to the solid one: it is on another chain, "
+        + "then take it out; or ours is, where every node says so and the head stands still: then 'payoutctl head reset'"
+      try await ledger.raiseAlarm(kind: "deep_fork", subject: "node \(round.number)", message: message)
+      // One node among several may lie; the next one is asked.
+      throw ChainReadError.otherChain(cursor.number)
     }
-    // Several nodes may answer behind one address, some of them behind the others.
-    if isNodeBehind { throw ChainReadError.gap(above: cursor.number) }
-    let message =
-      "the node's branch has no block in common with ours down to the solid one: it is on another chain; or ours is, where "
-      + "every node says so and the head stands still: then 'payoutctl head reset'"
-    try await ledger.raiseAlarm(kind: "deep_fork", subject: "block \(cursor.number)", message: message)
-    // One node among several may lie; the next one is asked.
-    throw ChainReadError.otherChain(cursor.number)
+    try await tellOfDeepFork(from: cursor, to: common, round)
+    let payouts = try await ledger.undoHead(above: common.number)
+    source.note(round.number, of: common.id)
+    metrics?.countFork()
+    logger.warning(
+      "A fork undid blocks",
+      metadata: [
+        LogKey.blockNumber: "\(common.number)", "undone": "\(cursor.number - common.number)",
+        "node": "\(round.number)", LogKey.payoutCount: "\(payouts.count)",
+      ])
+  }
+
+  /// The newest of our blocks that the node's branch has too; nil where it has none of those that are kept.
+  ///
+  /// Ids name their parents: what two branches have in common they have from the beginning up to one block. So it is searched
+  /// for in steps that grow, then by halves: some thirty headers at most, where a walk through a long false branch would use
+  /// up what a node answers in a minute, and begin anew with the next error.
+  private func newestCommonBlock(with round: NodeRound, from cursor: BlockPlace) async throws -> BlockPlace? {
+    let ours = try await ledger.recentBlocks(atMost: Self.keptBlocksMaximum)
+      .filter { $0.number <= round.latest.header.number }
+    func isTheirs(_ index: Int) async throws -> Bool {
+      guard let theirs = try await round.node.header(ours[index].number, .head) else {
+        throw ChainReadError.gap(above: cursor.number)
+      }
+      return theirs.id == ours[index].id
+    }
+    guard !ours.isEmpty else { throw ChainReadError.gap(above: cursor.number) }
+    var (differs, probe) = (-1, 0)
+    while try await !isTheirs(probe) {
+      guard probe < ours.count - 1 else { return nil }
+      (differs, probe) = (probe, min(2 * probe + 1, ours.count - 1))
+    }
+    while probe - differs > 1 {
+      let middle = (probe + differs) / 2
+      if try await isTheirs(middle) { probe = middle } else { differs = middle }
+    }
+    // Its next block is no child of ours, and yet ours is still its own: two branches answer in turn.
+    guard ours[probe].number < cursor.number else { throw ChainReadError.gap(above: cursor.number) }
+    return ours[probe]
   }
 
   /// Before it is undone: who dies in between is told of it again.
-  private func tellOfDeepFork(from cursor: BlockPlace, to place: BlockPlace) async throws {
+  private func tellOfDeepFork(from cursor: BlockPlace, to place: BlockPlace, _ round: NodeRound) async throws {
     let undone = cursor.number - place.number
     guard undone >= Self.deepForkBlocks else { return }
     let message =
-      "a fork undid \(undone) blocks above block \(place.number), none of them solid; their transactions wait for a block "
-      + "again, and nothing was confirmed by them; find out why the network split before you trust it with more"
+      "\(undone) blocks above block \(place.number) were left for the branch of node \(round.number), and no quorum had "
+      + "found one of them solid; their transactions wait for a block again, and nothing was confirmed by them; find out "
+      + "whether the network split, or a node made a branch up, before you trust it with more"
     try await ledger.raiseAlarm(kind: "deep_reorganisation", subject: "block \(place.number)", message: message)
   }
 
@@ -171,6 +199,22 @@ struct FollowHead: Sendable {
     // A clock that is behind the chain's must not make it sleep through blocks.
     return max(min(due, slot, Self.pauseMaximumMilliseconds), Self.pauseMinimumMilliseconds)
   }
+}
+
+/// The block that a quorum knows to be solid, as our branch of the head stands to it.
+private struct SolidBlock {
+  let place: BlockPlace
+  /// Whether our branch has it.
+  let isHeld: Bool
+
+  /// Whether our branch has come as far and is another one.
+  func isMissed(at head: BlockPlace) -> Bool { place.number <= head.number && !isHeld }
+
+  /// Whether a block may be read next: in its own place only itself may.
+  func allows(_ block: BlockPlace) -> Bool { block.number != place.number || block.id == place.id }
+
+  /// Whether going back would undo it.
+  func forbids(goingBackTo block: BlockPlace) -> Bool { isHeld && block.number < place.number }
 }
 
 /// Which node told this process of the newest block. In memory only: after a start, and where a replica stored the block, a

@@ -117,7 +117,8 @@ public struct MonitorSteps: Sendable {
       ledger: parts.ledger, clock: parts.clock, metrics: metrics, logger: logger)
     let head = FollowHead(
       ledger: parts.ledger, node: parts.node, fence: fence, producers: producers,
-      reset: ResetHead(ledger: parts.ledger, node: parts.node, disagreements: disagreements, logger: logger),
+      reset: ResetHead(
+        ledger: parts.ledger, node: parts.node, disagreements: disagreements, clock: parts.clock, logger: logger),
       clock: parts.clock, metrics: metrics, logger: logger)
     let solid = FollowSolid(
       ledger: parts.ledger, node: parts.node, fence: fence, producers: producers, disagreements: disagreements,

@@ -4,8 +4,8 @@ import Payouts
 import Synchronization
 import Worker
 
-/// Calls operators where the chain, or our reading of it, stands still: no new block, or new blocks of which none becomes
-/// solid. Nothing is judged meanwhile, nothing is signed again, and all goes on by itself; but payouts wait, and somebody
+/// Calls operators where the chain, or our reading of it, stands still: no new block, new blocks of which none becomes solid,
+/// or a head that goes on without the solid block, on a branch that one node leads. Nothing is judged meanwhile, nothing is signed again, and all goes on by itself; but payouts wait, and somebody
 /// should know why.
 ///
 /// What a process has not seen with its own eyes it does not tell: it begins to count at its start, so that a start after a
@@ -21,6 +21,8 @@ final class NoticeStandstill: Sendable {
     var head: (place: BlockPlace, at: Timestamp)?
     /// The newest solid block, and the head's time when it was first seen.
     var solid: (place: BlockPlace, headTime: Timestamp)?
+    /// Since when the head has not held the solid block.
+    var astray: Timestamp?
   }
 
   private let ledger: any MonitorLedger
@@ -37,12 +39,16 @@ final class NoticeStandstill: Sendable {
     let idle = StepOutcome.idle(milliseconds: Self.pauseMilliseconds)
     guard let head = try await ledger.cursor(.head), let solid = try await ledger.cursor(.solid) else { return idle }
     let now = try await ledger.conditions().now
-    let (headStood, solidStood) = seen.withLock { seen in
+    let holdsSolid = try await ledger.headBlock(solid.number)?.id == solid.id
+    let isAstray = head.number >= solid.number && !holdsSolid
+    let (headStood, solidStood, astray) = seen.withLock { seen in
+      seen.astray = isAstray ? seen.astray ?? now : nil
       if seen.head?.place != head { seen.head = (head, now) }
       if seen.solid?.place != solid { seen.solid = (solid, head.time) }
       return (
         seen.head.map { now.milliseconds(since: $0.at) } ?? 0,
-        seen.solid.map { head.time.milliseconds(since: $0.headTime) } ?? 0
+        seen.solid.map { head.time.milliseconds(since: $0.headTime) } ?? 0,
+        seen.astray.map { now.milliseconds(since: $0) } ?? 0
       )
     }
     if headStood >= Self.patienceMilliseconds {
@@ -59,6 +65,15 @@ final class NoticeStandstill: Sendable {
           + "\(solid.number) is still the newest solid one that was read: too few producers take part, or the solid view "
           + "cannot be read; nothing is confirmed or freed meanwhile")
       seen.withLock { $0.solid = nil }
+    }
+    if astray >= Self.patienceMilliseconds {
+      try await tell(
+        "head_astray",
+        "for \(astray / 1_000) s the head, now at block \(head.number), has been read on a branch that does not hold solid "
+          + "block \(solid.number): a node made it up, and no other one can be read; nothing is included, no quarantine ends "
+          + "and nothing is signed in one; take out the node that Monitor's log names, see that the others answer, and "
+          + "where the head does not move then: 'payoutctl head reset'")
+      seen.withLock { $0.astray = nil }
     }
     return idle
   }

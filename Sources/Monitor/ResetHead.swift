@@ -1,6 +1,7 @@
 import Ledger
 import Logging
 import Payouts
+import Synchronization
 import Tron
 import Worker
 
@@ -14,7 +15,23 @@ struct ResetHead: Sendable {
   let ledger: any MonitorLedger
   let node: any TronNode
   let disagreements: TellDisagreements
+  let clock: any WallClock
   let logger: Logger
+  private let attempts = Attempts()
+  /// So often an order that waits for a quorum is tried, in milliseconds: meanwhile the head is followed as it stands, also
+  /// where each question waits for a node that hangs.
+  static let pauseMilliseconds: Int64 = 10_000
+
+  init(
+    ledger: any MonitorLedger, node: any TronNode, disagreements: TellDisagreements, clock: any WallClock,
+    logger: Logger
+  ) {
+    self.ledger = ledger
+    self.node = node
+    self.disagreements = disagreements
+    self.clock = clock
+    self.logger = logger
+  }
 
   private enum Finding {
     case isFalse
@@ -24,7 +41,7 @@ struct ResetHead: Sendable {
 
   /// - Returns: false where the order must wait, and the head is followed as it stands.
   func carryOut(_ order: HeadResetOrder, from head: BlockPlace) async throws -> Bool {
-    guard let solid = try await ledger.cursor(.solid) else { return false }
+    guard attempts.isDue(order.id, at: clock.now()), let solid = try await ledger.cursor(.solid) else { return false }
     let finding: Finding
     do {
       finding = try await disagreements.after {
@@ -37,7 +54,7 @@ struct ResetHead: Sendable {
       return false
     }
     switch finding {
-    case .isFalse: try await reset(by: order, to: solid, from: head)
+    case .isFalse: return try await reset(by: order, to: solid, from: head)
     case .isTrue:
       try await refuse(
         order, "a quorum has our branch's block \(min(head.number, solid.number)): the head stands on the true branch")
@@ -70,17 +87,35 @@ struct ResetHead: Sendable {
     return header.id
   }
 
-  private func reset(by order: HeadResetOrder, to solid: BlockPlace, from head: BlockPlace) async throws {
-    guard let payouts = try await ledger.resetHead(by: order, to: solid, from: head) else { return }
+  /// - Returns: false where the head or the solid block has moved meanwhile.
+  private func reset(by order: HeadResetOrder, to solid: BlockPlace, from head: BlockPlace) async throws -> Bool {
+    guard let payouts = try await ledger.resetHead(by: order, to: solid, from: head) else { return false }
     logger.warning(
       "The head was set to the solid block by an operator's order",
       metadata: [
         LogKey.blockNumber: "\(solid.number)", "head": "\(head.number)", LogKey.payoutCount: "\(payouts.count)",
       ])
+    return true
   }
 
   private func refuse(_ order: HeadResetOrder, _ why: String) async throws {
     try await ledger.refuseHeadReset(order, why)
     logger.error("Refused an order to set the head to the solid block", metadata: ["reason": "\(why)"])
+  }
+}
+
+/// When an order was last tried.
+private final class Attempts: Sendable {
+  private let last = Mutex<(order: Int64, at: Timestamp)?>(nil)
+
+  /// Whether it is to be tried now; then it counts as tried. A clock that goes back delays nothing.
+  func isDue(_ order: Int64, at now: Timestamp) -> Bool {
+    last.withLock { last in
+      if let last, last.order == order, (0..<ResetHead.pauseMilliseconds).contains(now.milliseconds(since: last.at)) {
+        return false
+      }
+      last = (order, now)
+      return true
+    }
   }
 }

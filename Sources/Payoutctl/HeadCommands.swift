@@ -28,10 +28,11 @@ struct OrderHeadReset: AsyncParsableCommand {
   func run() async throws {
     switch try await Payoutctl.ledger().orderHeadReset(reason: why.reason) {
     case .ordered: print("ordered to set the head to the solid block; a running Monitor does it: see 'payoutctl head'")
-    case .standing: print("such an order stands already: see 'payoutctl head'; nothing was changed")
+    case .standing:
+      throw Refusal(text: "such an order stands already, see 'payoutctl head': nothing was changed")
     case .notNeeded:
       throw Refusal(
-        text: "the head's branch holds the solid block that was followed: there is nothing to mend, nothing was changed"
+        text: "there is nothing to mend, nothing was changed: the head's branch holds the solid block that was followed"
       )
     }
   }

@@ -77,6 +77,8 @@ extension ModelWalk {
       UNION ALL SELECT 'checkpoint ' || concat_ws(' ', last_id, coalesce(\(presentCheckpoint), false))
         FROM intent_checkpoint c, server_life() s
       UNION ALL SELECT 'journal ' || concat_ws(' ', signer, encode(journal_id, 'hex')) FROM journals
+      UNION ALL (SELECT DISTINCT ON (signer) 'word ' || concat_ws(' ', signer, encode(run_id, 'hex'))
+        FROM vouchings ORDER BY signer, id DESC)
       UNION ALL SELECT 'retired ' || concat_ws(' ', signer, encode(journal_id, 'hex')) FROM retired_journals
       UNION ALL SELECT 'continuous ' || continuous()
     ) lines

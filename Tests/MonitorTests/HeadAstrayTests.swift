@@ -18,24 +18,8 @@ import Tron
       await scene.node.dropPending()
       let claimed = try BlockTransaction(rawData: signed.rawData, contractResult: .success)
       let three = try ThreeNodes(scene)
-      await three.liar.setBlockLie { block, _ in
-        guard block.header.number == 41 else { return block }
-        // As where the true block is not empty: what does not hash to an empty block's root is no block at all.
-        let header = BlockHeader(
-          number: 41, id: block.header.id, parentID: block.header.parentID, timestamp: block.header.timestamp,
-          transactionRoot: [UInt8](repeating: 1, count: 32), witness: block.header.witness, isIDProven: true,
-          signature: .byWitness)
-        return Block(header: header, transactions: [claimed])
-      }
-      await three.liar.setReceiptLie { number, receipts in
-        guard number == 41 else { return receipts }
-        return [
-          TransactionReceipt(
-            txid: signed.txid, blockNumber: 41, blockTimestamp: PayingScene.noon.advanced(byMilliseconds: 3_000),
-            fee: Sun(0), energyUsed: 0, netUsage: 0, netFee: Sun(0), result: .success, isFailed: false,
-            logs: signed.contents.expectedTransfer.map { [EventLog($0)] } ?? [])
-        ]
-      }
+      let logs = signed.contents.expectedTransfer.map { [EventLog($0)] } ?? []
+      await add(claimed, with: logs, by: three.liar)
       try await scene.produce(3)
       let alone = try scene.monitor("monitor-2", node: three.liar)
       try await scene.run(alone.followHead)
@@ -76,6 +60,107 @@ import Tron
       try await scene.live(20, through: honest.monitor)
       #expect(try await scene.status(1) == .confirmed)
       #expect(await scene.node.payments(to: PayingScene.recipient(1)).count == 1)
+    }
+  }
+
+  @Test func `a node that is asked first and leads the head past the solid block on its own branch serves no more`()
+    async throws
+  {
+    // It tells the truth of the solid view, and its branch is never shorter than the others'.
+    try await PayingScene.run { scene in
+      let (_, signer) = try await scene.sent()
+      let branch = ScriptedNode(headTime: PayingScene.noon)
+      await branch.fork(above: 40)
+      let three = try ThreeNodes(scene)
+      await three.liar.setHeadBranch(branch)
+      for _ in 0..<30 {
+        await branch.produce([])
+        try await produceEmpty(1, scene)
+        await scene.readThrough(three.monitor)
+      }
+      let solid = try #require(try await scene.ledger.cursor(.solid))
+      #expect(solid.number > 50)
+      #expect(try await scene.ledger.headBlock(solid.number)?.id == solid.id)
+      #expect(try await scene.ledger.cursor(.head) == (await scene.node.headPlace))
+      try await scene.run(signer.broadcast)
+      for _ in 0..<25 {
+        await branch.produce([])
+        try await scene.live(1, through: three.monitor)
+      }
+      #expect(try await scene.status(1) == .confirmed)
+      #expect(await scene.node.payments(to: PayingScene.recipient(1)).count == 1)
+    }
+  }
+
+  @Test func `a head that stands on a branch without the solid block for two minutes is an alarm of its own`()
+    async throws
+  {
+    try await PayingScene.run { scene in
+      let branch = ScriptedNode(headTime: PayingScene.noon)
+      await branch.fork(above: 40)
+      await branch.produce(count: 60)
+      let three = try ThreeNodes(scene)
+      await three.liar.setHeadBranch(branch)
+      try await scene.run(try scene.monitor("monitor-2", node: three.liar).followHead)
+      try await produceEmpty(30, scene)
+      try await scene.run(three.monitor.followSolid)
+      for _ in 0..<24 {
+        try await scene.run(three.monitor.noticeStandstill)
+        try await scene.wait(milliseconds: 5_000)
+      }
+      #expect(try await scene.alarms().isEmpty)
+      try await scene.run(three.monitor.noticeStandstill)
+      #expect(try await scene.alarms().contains("head_astray"))
+    }
+  }
+
+  @Test func `a false branch of six hundred blocks is left with a few dozen requests`() async throws {
+    try await PayingScene.run { scene in
+      let branch = ScriptedNode(headTime: PayingScene.noon)
+      await branch.fork(above: 40)
+      await branch.produce(count: 600)
+      let alone = try scene.monitor("monitor-2", node: CheckedNode(branch, genesis: scene.node.genesis))
+      while try await scene.ledger.cursor(.head)?.number != 640 { _ = try await alone.followHead.run() }
+      try await produceEmpty(601, scene)
+      let honest = ReplicaNode(of: scene.node)
+      let monitor = try scene.monitor("monitor-3", node: honest)
+      #expect(try await monitor.followHead.run() == .worked)
+      #expect(try await scene.ledger.cursor(.head)?.number == 40)
+      #expect(await honest.takeCalls().count < 40)
+    }
+  }
+
+  @Test func `a finding that a node adds to a true block is none before a quorum has it in a solid one`() async throws {
+    try await PayingScene.run { scene in
+      let three = try ThreeNodes(scene)
+      let raw = try await scene.transfer(to: PayingScene.recipient(60))
+      await add(try BlockTransaction(rawData: raw, contractResult: .success), with: [], by: three.liar)
+      try await scene.produce(3)
+      let alone = try scene.monitor("monitor-2", node: three.liar)
+      try await scene.run(alone.followHead)
+      #expect(try await scene.ledger.cursor(.head) == (await scene.node.headPlace))
+      #expect(try await scene.count("SELECT count(*) FROM unclaimed_transfers") == 0)
+    }
+  }
+
+  /// Lets a node add a transaction to true block 41, as where that is not empty: what does not hash to an empty block's root
+  /// is no block at all.
+  private func add(_ transaction: BlockTransaction, with logs: [EventLog], by liar: ReplicaNode) async {
+    await liar.setBlockLie { block, _ in
+      guard block.header.number == 41 else { return block }
+      let header = BlockHeader(
+        number: 41, id: block.header.id, parentID: block.header.parentID, timestamp: block.header.timestamp,
+        transactionRoot: [UInt8](repeating: 1, count: 32), witness: block.header.witness, isIDProven: true,
+        signature: .byWitness)
+      return Block(header: header, transactions: [transaction])
+    }
+    await liar.setReceiptLie { number, receipts in
+      guard number == 41 else { return receipts }
+      return [
+        TransactionReceipt(
+          txid: transaction.txid, blockNumber: 41, blockTimestamp: PayingScene.noon.advanced(byMilliseconds: 3_000),
+          fee: Sun(0), energyUsed: 0, netUsage: 0, netFee: Sun(0), result: .success, isFailed: false, logs: logs)
+      ]
     }
   }
 

@@ -13,6 +13,7 @@ public actor ReplicaNode: TronNode {
   private var simulationLie: (@Sendable (TokenCall, TokenCallOutcome) -> TokenCallOutcome)?
   private var accountLie: (@Sendable (AccountState) -> AccountState)?
   private var isSolidEarly = false
+  private var headBranch: ScriptedNode?
   private var calls: [ScriptedNode.Call] = []
 
   /// A node that is at the chain's head and without fault.
@@ -56,6 +57,11 @@ public actor ReplicaNode: TronNode {
   /// Lets it call every block solid at once.
   public func setSolidEarly(_ isEarly: Bool) { isSolidEarly = isEarly }
 
+  /// Lets it follow another chain with its head, and show its blocks alone; nil ends that.
+  public func setHeadBranch(_ branch: ScriptedNode?) { headBranch = branch }
+
+  private func chain(_ view: ChainView) -> ScriptedNode { view == .head ? headBranch ?? chain : chain }
+
   /// The requests since this was asked last.
   public func takeCalls() -> [ScriptedNode.Call] {
     defer { calls = [] }
@@ -68,7 +74,7 @@ public actor ReplicaNode: TronNode {
   }
 
   private func last(_ view: ChainView) async throws(TronNodeError) -> Int64 {
-    try await chain.latestBlock(shown(view)).header.number - lag
+    try await chain(view).latestBlock(shown(view)).header.number - lag
   }
 
   private func shown(_ view: ChainView) -> ChainView { isSolidEarly ? .head : view }
@@ -82,7 +88,7 @@ public actor ReplicaNode: TronNode {
   /// See `TronNode`.
   public func latestBlock(_ view: ChainView) async throws(TronNodeError) -> Block {
     try receive(.latest(view))
-    guard let block = try await chain.block(last(view), shown(view)) else {
+    guard let block = try await chain(view).block(last(view), shown(view)) else {
       throw TronNodeError(.nodeError, call: "latest", reason: "the chain is shorter than the lag")
     }
     return tell(block, view)
@@ -91,13 +97,13 @@ public actor ReplicaNode: TronNode {
   /// See `TronNode`.
   public func header(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> BlockHeader? {
     try receive(.header(number, view))
-    return try await number <= last(view) ? chain.header(number, shown(view)).map { tell($0, view) } : nil
+    return try await number <= last(view) ? chain(view).header(number, shown(view)).map { tell($0, view) } : nil
   }
 
   /// See `TronNode`.
   public func block(_ number: Int64, _ view: ChainView) async throws(TronNodeError) -> Block? {
     try receive(.block(number, view))
-    return try await number <= last(view) ? chain.block(number, shown(view)).map { tell($0, view) } : nil
+    return try await number <= last(view) ? chain(view).block(number, shown(view)).map { tell($0, view) } : nil
   }
 
   private func tell(_ header: BlockHeader, _ view: ChainView) -> BlockHeader { headerLie?(header, view) ?? header }
@@ -112,7 +118,7 @@ public actor ReplicaNode: TronNode {
   public func blocks(from number: Int64, count: Int, _ view: ChainView) async throws(TronNodeError) -> [Block] {
     try receive(.block(number, view))
     let last = try await last(view)
-    return try await chain.blocks(from: number, count: count, view).filter { $0.header.number <= last }
+    return try await chain(view).blocks(from: number, count: count, view).filter { $0.header.number <= last }
   }
 
   /// See `TronNode`.
@@ -120,7 +126,7 @@ public actor ReplicaNode: TronNode {
     ofBlock number: Int64, _ view: ChainView
   ) async throws(TronNodeError) -> [TransactionReceipt] {
     try receive(.receipts(number, view))
-    let receipts = try await number <= last(view) ? chain.receipts(ofBlock: number, shown(view)) : []
+    let receipts = try await number <= last(view) ? chain(view).receipts(ofBlock: number, shown(view)) : []
     return receiptLie?(number, receipts) ?? receipts
   }
 

@@ -96,6 +96,9 @@ private let malformed: [Malformed] = [
     "too many nodes", ["TRON_RPC_URL": (1...17).map { "http://a\($0)" }.joined(separator: ",")],
     [("TRON_RPC_URL", "names 17 nodes, expected at most 16")]),
   Malformed("one node twice", ["TRON_RPC_URL": "http://a,http://a"], [("TRON_RPC_URL", "an item twice")]),
+  Malformed(
+    "one node in two spellings", ["TRON_RPC_URL": "http://Node,http://node:80/"],
+    [("TRON_RPC_URL", "a server twice")]),
   Malformed("node's scheme", ["TRON_RPC_URL": "ftp://a/b"], [("TRON_RPC_URL", "got \"ftp://a/…\"")]),
   Malformed("node's query", ["TRON_RPC_URL": "http://a?key=s3cret"], [("TRON_RPC_URL", "parameters")]),
   Malformed("solidity", ["TRON_SOLIDITY_URL": "http://a b"], [("TRON_SOLIDITY_URL", "percent-encoded")]),

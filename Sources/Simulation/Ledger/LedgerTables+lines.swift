@@ -77,6 +77,7 @@ extension LedgerTables {
     lines += wallets.map { "wallet \(Hex.text($0.key.bytes)) \($0.value.number)" }
     lines += [checkpoint].compactMap(\.self).map { "checkpoint \($0.lastID) \(Self.text($0.life == life))" }
     lines += journals.map { "journal \($0.key) \(Hex.text($0.value.journalID))" }
+    lines += Dictionary(vouchings.map { ($0.signer, $0.runID) }) { $1 }.map { "word \($0.key) \(Hex.text($0.value))" }
     lines += retiredJournals.map { "retired \($0.value) \(Hex.text($0.key))" }
     lines.append("continuous \(isContinuous)")
     // All is ASCII: the order is that of the bytes.

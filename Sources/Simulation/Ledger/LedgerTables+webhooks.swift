@@ -43,7 +43,8 @@ extension LedgerTables {
     let number = webhooks.count + 1
     webhooks.append(
       Webhook(
-        id: WebhookID(at: now, randomness: (0..<10).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }),
+        // The low bytes last: an id's first random ones give bits away to its version.
+        id: WebhookID(at: now, randomness: (0..<10).reversed().map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }),
         payout: id, owner: terms.owner, url: url, origin: LedgerTables.origin(of: url), status: row.status, at: now,
         txid: attempt?.txid, holdReason: row.holdReason, nextTryAt: max(now, earlier ?? now)))
   }

@@ -111,6 +111,21 @@ public struct ServiceURL: Hashable, Sendable, CustomStringConvertible, CustomDeb
     try body(text)
   }
 
+  /// What two spellings of one server have in common: hosts in lower case with their ports, and what follows them.
+  struct Server: Hashable {
+    fileprivate let hosts: [Host]
+    fileprivate let path: String
+  }
+
+  /// Which server it names, however it is spelled. Names are not looked up.
+  var server: Server {
+    let usual = ["http": 80, "https": 443, "redis": 6_379, "postgresql": 5_432, "postgres": 5_432][scheme]
+    let rest = text.firstRange(of: "://").map { text[$0.upperBound...] } ?? text[...]
+    return Server(
+      hosts: hosts.map { Host(name: $0.name.lowercased(), port: $0.port ?? usual) },
+      path: String(rest.drop { !"/?#".contains($0) }))
+  }
+
   /// Scheme, hosts and ports; nothing else.
   public var description: String { "\(scheme)://\(hosts.map(\.description).joined(separator: ","))" }
   /// The same.

@@ -188,7 +188,7 @@ extension Settings {
     { text throws(MalformedValue) in
       var urls: [ServiceURL] = []
       for item in try items(text) { urls.append(try ServiceURL(item, kind: kind)) }
-      guard Set(urls).count == urls.count else { throw MalformedValue("list", "it names a server twice") }
+      guard Set(urls.map(\.server)).count == urls.count else { throw MalformedValue("list", "it names a server twice") }
       return urls
     }
   }
