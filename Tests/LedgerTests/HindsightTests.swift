@@ -34,6 +34,19 @@ import Testing
     }
   }
 
+  // What is chosen inside IN is chosen anew for each row where PostgreSQL joins by a nested loop, as it does for a table that it
+  // believes to be tiny: the limit would be one for each of them.
+  @Test func `however PostgreSQL plans it, no more payouts are held at a time than are asked for`() async throws {
+    try await withLedger { test async throws in
+      try await test.accept([try Sample.payout(1)])
+      try await test.run("VACUUM ANALYZE payouts")
+      try await test.accept(try (2...9).map { try Sample.payout($0) })
+      try await test.force("DELETE FROM continuity; UPDATE vouchings SET transactions_oid = 1, server_start = now()")
+      #expect(try await test.ledger.holdUnproven(atMost: 2))
+      #expect(try await test.value("SELECT count(*) FROM payouts WHERE status = 'held'") == "2")
+    }
+  }
+
   // §3 point 5: an anomalous transaction stays live, "or adopted or settled by an operator". Where it pays after all, the owner
   // was paid twice, and somebody must know.
   @Test func `an attempt that pays after its payout was settled another way opens the breaker`() async throws {

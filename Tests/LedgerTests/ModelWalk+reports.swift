@@ -143,10 +143,11 @@ extension ModelWalk {
     return "\(row.order.id) \(txid) \(status ?? .signed) \(row.orderedAt)"
   }
 
+  /// In which order two transactions at once number their findings is theirs to choose.
   private static func text(_ report: BreakerReport) -> String {
     "\(report.state) \(report.cause ?? "-") \(report.closesBy ?? "-") \(report.since) "
       + "\(String(describing: report.trialAt)) \(String(describing: report.trial)) \(report.failedTrials) "
-      + "\(report.findings.map { "\($0.kind) \($0.txid) \($0.isJudged)" })"
+      + "\(report.findings.map { "\($0.kind) \($0.txid) \($0.isJudged)" }.sorted())"
   }
 
   private static func text(_ tables: LedgerTables) -> String {
@@ -156,7 +157,7 @@ extension ModelWalk {
     return "\(state) \(breaker.cause ?? "-") \(closesBy ?? "-") \(breaker.since) "
       + "\(String(describing: breaker.state == .open && isTrial ? breaker.trialAt : nil)) "
       + "\(String(describing: breaker.state == .halfOpen ? breaker.trial : nil)) \(breaker.failedTrials) "
-      + "\(tables.findings.filter(\.isOpen).map { "\($0.what.kind.rawValue) \($0.what.txid) \($0.isJudged)" })"
+      + "\(tables.findings.filter(\.isOpen).map { "\($0.what.kind.rawValue) \($0.what.txid) \($0.isJudged)" }.sorted())"
   }
 
   // MARK: Alarms

@@ -59,10 +59,10 @@ extension ModelWalk {
       UNION ALL SELECT 'head reset ' || concat_ws(' ', id, refused_at IS NOT NULL, coalesce(from_number::text, '-'),
           coalesce(to_number::text, '-'))
         FROM head_resets
-      UNION ALL SELECT 'cursor ' || concat_ws(' ', view, number, encode(block_id, 'hex')) FROM chain_cursors
+      UNION ALL SELECT 'cursor ' || concat_ws(' ', view, number, encode(block_id, 'hex'), block_time_ms) FROM chain_cursors
       UNION ALL SELECT 'block ' || concat_ws(' ', number, encode(block_id, 'hex')) FROM chain_blocks
       UNION ALL SELECT 'quarantine ' || concat_ws(' ', id, signer, cause, coalesce(encode(journal_id, 'hex'), '-'),
-          coalesce(until_ms::text, '-'), is_of_present_life(q), quarantine_is_over(q), coalesce(outcome, '-'))
+          coalesce(until_ms::text, '-'), coalesce(begin_block_number::text, '-'), is_of_present_life(q), quarantine_is_over(q), coalesce(outcome, '-'))
         FROM quarantines q
       UNION ALL SELECT 'alarm ' || concat_ws(' ', kind, subject, \(ms("raised_at")), \(ms("last_at")), count,
           told_at IS NOT NULL, acknowledged_at IS NOT NULL, \(ms("tell_at")))

@@ -196,6 +196,23 @@ import Tron
     #expect(scene.group.reports.allSatisfy { $0.health.failures == 0 })
   }
 
+  @Test func `a node that failed is asked no more in its round, but where the others come to no quorum`() async throws {
+    let scene = Scene(3)
+    let log = DisagreementLog()
+    try await scene.group.round(of: .solid) { round in
+      await scene.nodes[1].setFault { if case .header = $0 { Self.error(.timeout) } else { nil } }
+      try await round.agree(on: round.latest.header, .solid, noting: log)
+      await scene.nodes[1].setFault(nil)
+      _ = await scene.calls()
+      try await round.agree(on: round.latest.header, .solid, noting: log)
+      #expect(await scene.calls().map(\.count) == [0, 0, 1])
+      // The third one lacks the block: with the second one, which is back, there is a quorum.
+      await scene.nodes[2].setLag(1)
+      try await round.agree(on: round.latest.header, .solid, noting: log)
+      #expect(await scene.calls().map(\.count) == [0, 1, 1])
+    }
+  }
+
   @Test func `what is not the node's fault ends a round at once, and counts for nobody`() async throws {
     // The ledger refused, a person must look, or the caller was cancelled: asking another node would only do it twice.
     let scene = Scene()

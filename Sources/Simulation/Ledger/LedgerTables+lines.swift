@@ -56,11 +56,14 @@ extension LedgerTables {
       case .done(let from, let to): "head reset \(row.order.id) f \(from) \(to)"
       }
     }
-    lines += cursors.map { "cursor \($0.key.rawValue) \($0.value.number) \($0.value.id)" }
+    lines += cursors.map {
+      "cursor \($0.key.rawValue) \($0.value.number) \($0.value.id) \($0.value.time.milliseconds)"
+    }
     lines += blocks.map { "block \($0.number) \($0.id)" }
-    lines += quarantineRecords.map { row in
+    lines += zip(quarantineRecords, quarantines).map { row, whole in
       "quarantine \(row.id) \(row.signer) \(row.cause.rawValue) \(row.journalID.map(Hex.text) ?? "-") "
-        + "\(Self.text(row.until)) \(Self.text(row.isOfPresentLife)) \(Self.text(row.isOver)) "
+        + "\(Self.text(row.until)) \(whole.wait.map { "\($0.beginBlockNumber)" } ?? "-") "
+        + "\(Self.text(row.isOfPresentLife)) \(Self.text(row.isOver)) "
         + "\(row.outcome?.rawValue ?? "-")"
     }
     lines += alarms.filter { !($0.isAcknowledged && $0.kind == "operator") }.map { row in

@@ -38,6 +38,9 @@ extension Ledger {
       on: connection)
   }
 
+  /// The rows are chosen in a list of their own, which PostgreSQL makes once whatever its plan; inside IN it may choose anew
+  /// for each row that it looks at.
+  ///
   /// - Returns: how many rows each of the three rules has changed.
   private static func hold(atMost count: Int64, on connection: PostgresConnection) async throws -> [Int] {
     let parameters: [PostgresParameter] = [
@@ -46,30 +49,32 @@ extension Ledger {
     return try await connection.pipeline([
       (
         """
-        UPDATE payouts SET status = 'held', held_from = status, hold_reason = $2, note = $3
-        WHERE id IN (
+        WITH chosen AS MATERIALIZED (
           SELECT id FROM payouts p WHERE status IN ('kyc_pending', 'compliance_pending', 'queued', 'scheduled')
             AND NOT EXISTS (SELECT FROM attempts a
                             WHERE a.reference = p.reference AND (a.outcome IS NULL OR a.outcome = 'paid'))
           ORDER BY id LIMIT $1 FOR UPDATE)
+        UPDATE payouts SET status = 'held', held_from = status, hold_reason = $2, note = $3
+        FROM chosen WHERE payouts.id = chosen.id
         """, parameters
       ),
       // One that a person had held may have been settled outside in the lost part: its old reason must not let it go.
       (
         """
-        UPDATE payouts SET hold_reason = $2, note = concat_ws('; it was held before: ', $3::text, hold_reason)
-        WHERE id IN (
+        WITH chosen AS MATERIALIZED (
           SELECT id FROM payouts WHERE status = 'held' AND hold_reason IS DISTINCT FROM $2
           ORDER BY id LIMIT $1 FOR UPDATE)
+        UPDATE payouts SET hold_reason = $2, note = concat_ws('; it was held before: ', $3::text, hold_reason)
+        FROM chosen WHERE payouts.id = chosen.id
         """, parameters
       ),
       // In the lost part its attempt may have died, and a person settled it outside.
       (
         """
-        UPDATE payouts SET is_unproven = true
-        WHERE id IN (
+        WITH chosen AS MATERIALIZED (
           SELECT id FROM payouts WHERE status IN ('signed', 'broadcast', 'confirming') AND NOT is_unproven
           ORDER BY id LIMIT $1 FOR UPDATE)
+        UPDATE payouts SET is_unproven = true FROM chosen WHERE payouts.id = chosen.id
         """, [.int8(count)]
       ),
     ]).map(\.affectedRows)

@@ -149,8 +149,10 @@ extension NodeRound {
     _ question: @escaping @Sendable (any TronNode) async throws -> Content?
   ) async throws {
     guard electorate.quorum > 1 else { return }
-    let rest = leftOut
-    var votes = await self.votes(of: others, block, question)
+    let asked = others
+    let rest = leftOut(of: asked)
+    var votes = await self.votes(of: asked, block, question)
+    // Where those come to no quorum, whoever failed earlier in the round may be back.
     if !rest.isEmpty, !hasQuorum(votes, own) { votes += await self.votes(of: rest, block, question) }
     // A cancelled caller's votes say nothing of the nodes.
     try Task.checkCancellation()

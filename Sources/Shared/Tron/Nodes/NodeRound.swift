@@ -23,17 +23,16 @@ public struct NodeRound: Sendable {
 
   /// Who is asked besides this round's node. A node that failed in this round is not asked again in it: one that hangs costs
   /// a round one time-out, however much is agreed on in it. It has no vote, and the quorum stays the same. Where too few for
-  /// a quorum are left, all are asked, so that whoever is back is found at once; where those that are left come to no quorum,
-  /// the rest is asked, too (``leftOut``).
+  /// a quorum are left, all are asked, so that whoever is back is found at once.
   var others: [NodeChoice] {
     let others = electorate.voters.filter { $0.number != number }
     let left = others.filter { !failed.contains($0.number) }
     return left.count + 1 >= electorate.quorum ? left : others
   }
 
-  /// Who was not asked with ``others``.
-  var leftOut: [NodeChoice] {
-    let asked = Set(others.map(\.number))
+  /// Who is not asked with these.
+  func leftOut(of asked: [NodeChoice]) -> [NodeChoice] {
+    let asked = Set(asked.map(\.number))
     return electorate.voters.filter { $0.number != number && !asked.contains($0.number) }
   }
 
