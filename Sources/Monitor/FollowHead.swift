@@ -60,6 +60,7 @@ struct FollowHead: Sendable {
   private func follow(_ round: NodeRound, from cursor: BlockPlace, watch: ChainWatch) async throws -> StepOutcome {
     let latest = round.latest
     let solid = try await solidBlock()
+    try await check(round, solid, from: cursor)
     if latest.header.number <= cursor.number {
       return try await compare(round, with: cursor, solid)
     }
@@ -70,9 +71,10 @@ struct FollowHead: Sendable {
       try await undo(from: cursor, round)
       return .worked
     }
-    // Who leads on past the block that a quorum knows to be solid, or to another one in its place, is left for the next node.
-    guard solid?.isMissed(at: cursor) != true, solid?.allows(block.place) != false else {
-      throw ChainReadError.otherChain(block.place.number)
+    if solid?.isMissed(at: cursor) == true { throw leave(round, at: block.place.number) }
+    // Its header of this place was another one when it had us undo this very block.
+    guard !source.takesBack(round.number, block.place.id) else {
+      throw TronNodeError(.inconsistent, call: "block \(block.place.number)", reason: "it is the one that it had not")
     }
     producers.headers.note(block.header)
     try await apply(block, after: cursor, solid, watch: watch)
@@ -93,7 +95,11 @@ struct FollowHead: Sendable {
       try await undo(from: cursor, round)
       return .worked
     }
-    if isAstray { throw ChainReadError.otherChain(theirs.number) }
+    if isAstray {
+      // Who is behind the place where the branches part is on both.
+      if ours?.id == theirs.id, theirs.number < cursor.number { throw ChainReadError.absent(cursor.number) }
+      throw leave(round, at: theirs.number)
+    }
     let age = clock.now().milliseconds(since: cursor.time)
     return .idle(
       milliseconds: min(max(age / 10, Self.overdueMinimumMilliseconds), Self.overdueMaximumMilliseconds))
@@ -126,13 +132,36 @@ struct FollowHead: Sendable {
     return SolidBlock(place: place, isHeld: try await ledger.headBlock(place.number)?.id == place.id)
   }
 
+  // MARK: Nodes that lead astray
+
+  /// Where the head is read behind the block that a quorum knows to be solid, only who has that block leads it there: else a
+  /// false branch that is long enough could undo again and again what others tell.
+  private func check(_ round: NodeRound, _ solid: SolidBlock?, from cursor: BlockPlace) async throws {
+    guard let place = solid?.place, cursor.number < place.number, place.number <= round.latest.header.number else {
+      return
+    }
+    guard let theirs = try await round.node.header(place.number, .head) else {
+      throw ChainReadError.absent(place.number)
+    }
+    if theirs.id != place.id { throw leave(round, at: place.number) }
+  }
+
+  /// The next node is asked, and the log names this one.
+  private func leave(_ round: NodeRound, at number: Int64) -> ChainReadError {
+    logger.warning(
+      "A node's head is on a branch without the block that a quorum knows to be solid",
+      metadata: ["node": "\(round.number)", LogKey.blockNumber: "\(number)"])
+    return .otherChain(number)
+  }
+
   // MARK: Forks
 
   /// Finds the newest block that our branch and the node's have in common, and forgets ours above it.
   private func undo(from cursor: BlockPlace, _ round: NodeRound) async throws {
     let common = try await newestCommonBlock(with: round, from: cursor)
     // Nobody undoes what a quorum knows to be solid: a branch that begins below it is this node's own.
-    guard let common, try await solidBlock()?.forbids(goingBackTo: common) != true else {
+    let solid = try await solidBlock()
+    guard let (common, left) = common, solid?.forbids(goingBackTo: common) != true else {
       let message =
         "the branch of node \(round.number) has no block in common with ours down to the solid one: it is on another chain, "
         + "then take it out; or ours is, where every node says so and the head stands still: then 'payoutctl head reset'"
@@ -140,9 +169,9 @@ struct FollowHead: Sendable {
       // One node among several may lie; the next one is asked.
       throw ChainReadError.otherChain(cursor.number)
     }
-    try await tellOfDeepFork(from: cursor, to: common, round)
+    try await tellOfDeepFork(from: cursor, to: common, wasAstray: solid?.isMissed(at: cursor) == true)
     let payouts = try await ledger.undoHead(above: common.number)
-    source.note(round.number, of: common.id)
+    source.note(round.number, of: common.id, left: left)
     metrics?.countFork()
     logger.warning(
       "A fork undid blocks",
@@ -157,7 +186,11 @@ struct FollowHead: Sendable {
   /// Ids name their parents: what two branches have in common they have from the beginning up to one block. So it is searched
   /// for in steps that grow, then by halves: some thirty headers at most, where a walk through a long false branch would use
   /// up what a node answers in a minute, and begin anew with the next error.
-  private func newestCommonBlock(with round: NodeRound, from cursor: BlockPlace) async throws -> BlockPlace? {
+  ///
+  /// - Returns: that block, and ours above it.
+  private func newestCommonBlock(
+    with round: NodeRound, from cursor: BlockPlace
+  ) async throws -> (common: BlockPlace, left: BlockID?)? {
     let ours = try await ledger.recentBlocks(atMost: Self.keptBlocksMaximum)
       .filter { $0.number <= round.latest.header.number }
     func isTheirs(_ index: Int) async throws -> Bool {
@@ -178,17 +211,21 @@ struct FollowHead: Sendable {
     }
     // Its next block is no child of ours, and yet ours is still its own: two branches answer in turn.
     guard ours[probe].number < cursor.number else { throw ChainReadError.gap(above: cursor.number) }
-    return ours[probe]
+    return (ours[probe], probe > 0 ? ours[probe - 1].id : nil)
   }
 
   /// Before it is undone: who dies in between is told of it again.
-  private func tellOfDeepFork(from cursor: BlockPlace, to place: BlockPlace, _ round: NodeRound) async throws {
+  private func tellOfDeepFork(from cursor: BlockPlace, to place: BlockPlace, wasAstray: Bool) async throws {
     let undone = cursor.number - place.number
     guard undone >= Self.deepForkBlocks else { return }
+    let cause =
+      if wasAstray {
+        "\(source.node(of: cursor.id).map { "node \($0)" } ?? "a node") made them up, for a quorum has another solid block in "
+          + "their place: take it out"
+      } else { "find out why the network split before you trust it with more" }
     let message =
-      "\(undone) blocks above block \(place.number) were left for the branch of node \(round.number), and no quorum had "
-      + "found one of them solid; their transactions wait for a block again, and nothing was confirmed by them; find out "
-      + "whether the network split, or a node made a branch up, before you trust it with more"
+      "\(undone) blocks above block \(place.number) were left for another branch, and no quorum had found one of them solid; "
+      + "their transactions wait for a block again, and nothing was confirmed by them; \(cause)"
     try await ledger.raiseAlarm(kind: "deep_reorganisation", subject: "block \(place.number)", message: message)
   }
 
@@ -210,9 +247,6 @@ private struct SolidBlock {
   /// Whether our branch has come as far and is another one.
   func isMissed(at head: BlockPlace) -> Bool { place.number <= head.number && !isHeld }
 
-  /// Whether a block may be read next: in its own place only itself may.
-  func allows(_ block: BlockPlace) -> Bool { block.number != place.number || block.id == place.id }
-
   /// Whether going back would undo it.
   func forbids(goingBackTo block: BlockPlace) -> Bool { isHeld && block.number < place.number }
 }
@@ -223,15 +257,31 @@ final class HeadSource: Sendable {
   private struct Told: Equatable {
     let node: Int
     let block: BlockID
+    /// The block above it that this node had us undo.
+    var left: BlockID?
   }
 
   private let last = Mutex<Told?>(nil)
 
   /// It was this node, by its place in `TRON_RPC_URL`, and this block.
-  func note(_ node: Int, of block: BlockID) { last.withLock { $0 = Told(node: node, block: block) } }
+  func note(_ node: Int, of block: BlockID, left: BlockID? = nil) {
+    last.withLock { $0 = Told(node: node, block: block, left: left) }
+  }
+
+  /// Whether this node now tells of the block that it just had us undo. Asked again it may: its chain may have gone over twice.
+  func takesBack(_ node: Int, _ block: BlockID) -> Bool {
+    last.withLock { last in
+      guard let told = last, told.node == node, told.left == block else { return false }
+      last?.left = nil
+      return true
+    }
+  }
+
+  /// Which node told of this block, where that is known.
+  func node(of block: BlockID) -> Int? { last.withLock { $0?.block == block ? $0?.node : nil } }
 
   /// Whether this node told of this block.
-  func isNode(_ node: Int, of block: BlockID) -> Bool { last.withLock { $0 == Told(node: node, block: block) } }
+  func isNode(_ node: Int, of block: BlockID) -> Bool { self.node(of: block) == node }
 }
 
 /// The chain says what it cannot say. Nothing goes on until it stops or a person has looked.

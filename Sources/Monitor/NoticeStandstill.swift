@@ -5,7 +5,7 @@ import Synchronization
 import Worker
 
 /// Calls operators where the chain, or our reading of it, stands still: no new block, new blocks of which none becomes solid,
-/// or a head that goes on without the solid block, on a branch that one node leads. Nothing is judged meanwhile, nothing is signed again, and all goes on by itself; but payouts wait, and somebody
+/// or a head that goes on without the solid block, on a branch that one node leads. What stands still is not judged meanwhile, nothing is signed again, and all goes on by itself; but payouts wait, and somebody
 /// should know why.
 ///
 /// What a process has not seen with its own eyes it does not tell: it begins to count at its start, so that a start after a
@@ -18,6 +18,7 @@ final class NoticeStandstill: Sendable {
   static let patienceMilliseconds: Int64 = 120_000
 
   private struct Seen {
+    /// The highest block: a head that goes back and forth gets no further.
     var head: (place: BlockPlace, at: Timestamp)?
     /// The newest solid block, and the head's time when it was first seen.
     var solid: (place: BlockPlace, headTime: Timestamp)?
@@ -43,7 +44,7 @@ final class NoticeStandstill: Sendable {
     let isAstray = head.number >= solid.number && !holdsSolid
     let (headStood, solidStood, astray) = seen.withLock { seen in
       seen.astray = isAstray ? seen.astray ?? now : nil
-      if seen.head?.place != head { seen.head = (head, now) }
+      if head.number > seen.head?.place.number ?? .min { seen.head = (head, now) }
       if seen.solid?.place != solid { seen.solid = (solid, head.time) }
       return (
         seen.head.map { now.milliseconds(since: $0.at) } ?? 0,
@@ -54,7 +55,7 @@ final class NoticeStandstill: Sendable {
     if headStood >= Self.patienceMilliseconds {
       try await tell(
         "head_stalled",
-        "block \(head.number) has been the newest that was read for \(headStood / 1_000) s: the network, or every node of "
+        "no newer block than \(max(head.number, seen.withLock { $0.head?.place.number ?? 0 })) was read for \(headStood / 1_000) s: the network, or every node of "
           + "TRON_RPC_URL, stands still, or cannot be read; nothing is signed or confirmed meanwhile")
       seen.withLock { $0.head = nil }
     }
@@ -70,9 +71,9 @@ final class NoticeStandstill: Sendable {
       try await tell(
         "head_astray",
         "for \(astray / 1_000) s the head, now at block \(head.number), has been read on a branch that does not hold solid "
-          + "block \(solid.number): a node made it up, and no other one can be read; nothing is included, no quarantine ends "
-          + "and nothing is signed in one; take out the node that Monitor's log names, see that the others answer, and "
-          + "where the head does not move then: 'payoutctl head reset'")
+          + "block \(solid.number): a node made it up, and no other one can be read; no quarantine ends, and nothing is signed "
+          + "once the fence is behind; take out the node that Monitor's log names as on such a branch, see that the others "
+          + "answer, and where the head does not move then: 'payoutctl head reset'")
       seen.withLock { $0.astray = nil }
     }
     return idle
@@ -81,6 +82,8 @@ final class NoticeStandstill: Sendable {
   /// One standing alarm of a kind; while it stands, its count and text go on.
   private func tell(_ kind: String, _ message: String) async throws {
     try await ledger.raiseAlarm(kind: kind, subject: "chain", message: message)
-    logger.critical("The chain stands still", metadata: [LogKey.alarmKind: "\(kind)", "alarm.message": "\(message)"])
+    logger.critical(
+      "The chain, or our reading of it, does not go on",
+      metadata: [LogKey.alarmKind: "\(kind)", "alarm.message": "\(message)"])
   }
 }

@@ -17,8 +17,8 @@ struct ResetHead: Sendable {
   let disagreements: TellDisagreements
   let clock: any WallClock
   let logger: Logger
-  private let attempts = Attempts()
-  /// So often an order that waits for a quorum is tried, in milliseconds: meanwhile the head is followed as it stands, also
+  private let failures = Failures()
+  /// So long an order that found no quorum waits, in milliseconds: meanwhile the head is followed as it stands, also
   /// where each question waits for a node that hangs.
   static let pauseMilliseconds: Int64 = 10_000
 
@@ -41,7 +41,9 @@ struct ResetHead: Sendable {
 
   /// - Returns: false where the order must wait, and the head is followed as it stands.
   func carryOut(_ order: HeadResetOrder, from head: BlockPlace) async throws -> Bool {
-    guard attempts.isDue(order.id, at: clock.now()), let solid = try await ledger.cursor(.solid) else { return false }
+    guard failures.isPauseOver(order.id, at: clock.now()), let solid = try await ledger.cursor(.solid) else {
+      return false
+    }
     let finding: Finding
     do {
       finding = try await disagreements.after {
@@ -50,6 +52,7 @@ struct ResetHead: Sendable {
     } catch {
       guard error is ChainReadError || error is TronNodeError else { throw error }
       try Task.checkCancellation()
+      failures.note(order.id, at: clock.now())
       logger.warning("The order to set the head to the solid block waits for a quorum of nodes", error: error)
       return false
     }
@@ -104,18 +107,17 @@ struct ResetHead: Sendable {
   }
 }
 
-/// When an order was last tried.
-private final class Attempts: Sendable {
+/// When an order last found no quorum.
+private final class Failures: Sendable {
   private let last = Mutex<(order: Int64, at: Timestamp)?>(nil)
 
-  /// Whether it is to be tried now; then it counts as tried. A clock that goes back delays nothing.
-  func isDue(_ order: Int64, at now: Timestamp) -> Bool {
+  func note(_ order: Int64, at now: Timestamp) { last.withLock { $0 = (order, now) } }
+
+  /// A clock that goes back delays nothing.
+  func isPauseOver(_ order: Int64, at now: Timestamp) -> Bool {
     last.withLock { last in
-      if let last, last.order == order, (0..<ResetHead.pauseMilliseconds).contains(now.milliseconds(since: last.at)) {
-        return false
-      }
-      last = (order, now)
-      return true
+      guard let last, last.order == order else { return true }
+      return !(0..<ResetHead.pauseMilliseconds).contains(now.milliseconds(since: last.at))
     }
   }
 }

@@ -17,6 +17,8 @@ package struct ReconcileReport: Encodable {
     case notAPayout = "not_a_payout"
     /// It cannot be judged yet.
     case notSolid = "not_solid"
+    /// A fork dropped it, and nothing that was read since holds it.
+    case dropped
     /// The ledger refused the order.
     case refused
   }

@@ -126,6 +126,8 @@ extension ModelWalk {
     for state in states { reach.formUnion(names(for: operation, in: state)) }
     // What a refused operation had locked until then is not known.
     if answers[1 - index].hasPrefix("error") { touched = reach }
+    // Where the other one missed some itself, it came to later ones instead: it tells of them.
+    touched.formUnion(reach.filter(answers[1 - index].contains))
     touched.formIntersection(reach)
     // What it tells of it has seen; what it left untold it may have missed.
     let untold = touched.filter { !answers[index].contains($0) }.sorted()

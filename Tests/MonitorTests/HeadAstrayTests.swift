@@ -104,6 +104,13 @@ import Tron
       try await scene.run(try scene.monitor("monitor-2", node: three.liar).followHead)
       try await produceEmpty(30, scene)
       try await scene.run(three.monitor.followSolid)
+      // Who leads it on, or stays with it, serves no round.
+      let liar = try scene.monitor("monitor-3", node: three.liar)
+      for blocks in [0, 1] {
+        await branch.produce(count: blocks)
+        await #expect(throws: ChainReadError.self) { _ = try await liar.followHead.run() }
+        #expect(try await scene.ledger.cursor(.head)?.number == 100)
+      }
       for _ in 0..<24 {
         try await scene.run(three.monitor.noticeStandstill)
         try await scene.wait(milliseconds: 5_000)
@@ -111,6 +118,25 @@ import Tron
       #expect(try await scene.alarms().isEmpty)
       try await scene.run(three.monitor.noticeStandstill)
       #expect(try await scene.alarms().contains("head_astray"))
+    }
+  }
+
+  @Test func `where the head is read behind the solid block, a longer branch without that undoes nothing`() async throws
+  {
+    // As after a time in which only the solid view could be read: the one that is asked first would undo it again and again.
+    try await PayingScene.run { scene in
+      let branch = ScriptedNode(headTime: PayingScene.noon)
+      await branch.fork(above: 40)
+      await branch.produce(count: 60)
+      let three = try ThreeNodes(scene)
+      try await produceEmpty(5, scene)
+      try await scene.run(three.monitor.followHead)
+      try await produceEmpty(25, scene)
+      try await scene.run(three.monitor.followSolid)
+      await three.liar.setHeadBranch(branch)
+      #expect(try await scene.ledger.cursor(.head)?.number == 45)
+      #expect(try await three.monitor.followHead.run() == .worked)
+      #expect(try await scene.ledger.cursor(.head) == (await scene.node.place(46)))
     }
   }
 

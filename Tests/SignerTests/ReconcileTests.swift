@@ -82,6 +82,21 @@ import Tron
     }
   }
 
+  @Test func `a found transaction that a fork dropped is told as such once its place is solid`() async throws {
+    try await PayingScene.run { scene in
+      let monitor = try scene.monitor()
+      let txid = try await scene.losePayments([scene.payout(1)], monitor)[0]
+      let signer = try scene.signer(run: 2, journal: scene.emptyJournal())
+      try await scene.live(1, monitor)
+      try await scene.run(signer.vouch)
+      try await scene.read(monitor)
+      await scene.node.fork(above: await scene.node.head.number - 2)
+      await scene.node.dropPending()
+      try await scene.live(22, monitor)
+      #expect(try await scene.reconcile("now").outcomes == ["\(txid)": .dropped])
+    }
+  }
+
   @Test func `an adopted payout is confirmed by the solid chain, not by the operator's word`() async throws {
     // Before its block is solid it cannot even be ordered; afterwards Monitor reads the window itself, and a result that
     // proves nothing confirms nothing.

@@ -1,3 +1,4 @@
+import Ledger
 import Payouts
 
 /// What a world tells about itself when it is over.
@@ -15,6 +16,11 @@ extension SimulatedWorld {
         + (row.outcome.map { $0 == .waited ? "quarantine ended by waiting" : "ended: \($0.rawValue)" } ?? "open")
     }
     lines += tables.alarms.map { "alarm \($0.kind) ×\($0.count): \($0.message)" }
+    lines += [CursorView.head, .solid].compactMap { view in
+      tables.cursors[view].map { "\(view.rawValue) read up to block \($0.number), of \(chain.height(.head))" }
+    }
+    lines += tables.standstills.sorted { $0.key < $1.key }.map { "\($0.key) does not sign: \($0.value.reason)" }
+    lines.append("the history is \(tables.isContinuous ? "" : "not ")continuous, the breaker \(tables.breaker.state)")
     return lines
   }
 

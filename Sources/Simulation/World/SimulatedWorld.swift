@@ -137,7 +137,11 @@ final class SimulatedWorld: Sendable {
     let isDrained = Mutex(false)
     if settings.endsWhenDrained {
       SimulatedProcess("drain", in: host).start { [host, streams] in
-        repeat { try? await host.sleep(until: host.now + 100) } while await streams.holdsWork
+        do {
+          repeat { try await host.sleep(until: host.now + 100) } while await streams.holdsWork || self.hasDead
+          // Who was just started again looks at what it knows.
+          try await host.sleep(until: host.now + 1_000)
+        } catch { return }
         isDrained.withLock { $0 = true }
       }
     }
@@ -196,6 +200,9 @@ final class SimulatedWorld: Sendable {
       self.start(kind, index)
     }
   }
+
+  /// Whether one died and is not started again yet.
+  private var hasDead: Bool { processes.withLock { $0.values.contains(where: \.isDead) } }
 
   /// The names of processes that live, in order.
   var livingProcesses: [String] { processes.withLock { $0.filter { !$0.value.isDead }.keys.sorted() } }

@@ -14,9 +14,9 @@ struct WorldSettings: Sendable, Hashable, Codable {
   var hasTwins = false
   /// How many recipients the token refuses.
   var refusedRecipients = 0
-  /// Whether the workers stop at rest as soon as no stream holds work for them, instead of a minute later. With nothing
-  /// delivered twice and every payout at its end nobody has a reason to act any more, and that minute is most of a short
-  /// world's jobs.
+  /// Whether the workers stop at rest as soon as no stream holds work for them and a second after all of them live again,
+  /// instead of a minute later. With every payout at its end nobody has a reason to act any more, and that minute is most of
+  /// a short world's jobs.
   var endsWhenDrained = false
   /// Until when the network and the machines misbehave; afterwards everything must come to rest.
   var calmAfter: Int64 = 120_000

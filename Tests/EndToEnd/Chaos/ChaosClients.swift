@@ -69,7 +69,8 @@ actor ChaosClients {
   }
 
   /// Asks once more for what was refused: a request without an answer may have been carried out after a later one of its key
-  /// was refused, and then its client was never told. With the limit full nothing is accepted that was not.
+  /// was refused, and then its client was never told. With the limit full nothing more is accepted, unless the
+  /// day ends just then.
   func askAgainForRefused() async throws {
     for number in orders.indices where orders[number].isRefused { try await ask(wishes[number], number) }
   }

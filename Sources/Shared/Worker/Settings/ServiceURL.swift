@@ -119,7 +119,7 @@ public struct ServiceURL: Hashable, Sendable, CustomStringConvertible, CustomDeb
 
   /// Which server it names, however it is spelled. Names are not looked up.
   var server: Server {
-    let usual = ["http": 80, "https": 443, "redis": 6_379, "postgresql": 5_432, "postgres": 5_432][scheme]
+    let usual = ["http": 80, "https": 443][scheme]
     let rest = text.firstRange(of: "://").map { text[$0.upperBound...] } ?? text[...]
     return Server(
       hosts: hosts.map { Host(name: $0.name.lowercased(), port: $0.port ?? usual) },
