@@ -31,10 +31,24 @@ extension ModelWalk {
       transactionsOID: life.transactionsOID, transactionsFileNode: life.transactionsFileNode)
   }
 
-  /// A Signer's journal or, seldom, one that was taken back to an earlier length.
+  /// A Signer's journal or, seldom, one that was taken back to an earlier length, or that tells of an attempt which the
+  /// database lost beside one that is under way.
   mutating func someJournal(of signer: String) -> [JournalEntry] {
     let entries = journal(of: signer)
+    if roll(10) == 0, let rival = rival(among: entries) { return entries + [rival] }
     return roll(8) == 0 ? Array(entries.prefix(roll(entries.count + 1))) : entries
+  }
+
+  private func rival(among entries: [JournalEntry]) -> JournalEntry? {
+    let live = entries.last { entry in
+      entry.payouts.contains { part in model.attemptInUse(of: part.reference).map { $0.isLive } == true }
+    }
+    return live.map { entry in
+      JournalEntry(
+        txid: Sample.txid(entry.payouts[0].reference, attempt: 99), wallet: entry.wallet, signer: entry.signer,
+        signedBytes: entry.signedBytes, referenceBlockNumber: entry.referenceBlockNumber, headTime: entry.headTime,
+        expiration: entry.expiration, feeLimit: entry.feeLimit, signedAt: entry.signedAt, payouts: entry.payouts)
+    }
   }
 
   /// What a Signer vouches with. Seldom it misses the log of intents, or names others that must vouch.

@@ -103,7 +103,9 @@ struct ModelWalk {
   private mutating func accept() async throws {
     let payouts = try (0...roll(3)).map { _ in
       // Seldom one of those that the log of intents tells of (``replay()``): an end may be all that is known of it.
-      let number = first + (roll(8) == 0 ? 20 + roll(4) : roll(6))
+      let drawn = first + (roll(8) == 0 ? 20 + roll(4) : roll(6))
+      let lost = lostNumbers
+      let number = !lost.isEmpty && roll(4) == 0 ? lost[roll(lost.count)] : drawn
       return try Sample.payout(
         number, id: roll(4) == 0 ? number + 50 : number, amount: Int64(1_000_000 * (1 + roll(2))),
         recipient: first + roll(3),
@@ -123,6 +125,12 @@ struct ModelWalk {
     } _: {
       try $0.accept(group, limits: limits).map(Self.text).joined(separator: ", ")
     }
+  }
+
+  /// Of payouts whose row is gone although their reference is claimed: a journal put back what a restore took.
+  private var lostNumbers: [Int] {
+    let lost = Set(model.claims.filter { model.payouts[$0.value.payout] == nil }.keys)
+    return lost.isEmpty ? [] : (1..<(first + 30)).filter { lost.contains(Sample.reference($0)) }
   }
 
   private static func text(_ outcome: AcceptanceOutcome) -> String {

@@ -41,6 +41,21 @@ import Testing
     #expect(tells(outcome.story, "quarantine ended by waiting"))
   }
 
+  @Test("a lost transaction that a fork drops after it was found holds nobody up once it cannot be valid any more")
+  func droppedByFork() throws {
+    let outcome = try run([(13, .snapshot(slots: 3)), (16, .fork(depth: 6, pendsAgain: false))], seed: 400_304) {
+      $0.isDevelopment = false
+      $0.payouts = 5
+      $0.calmAfter = 240_000
+      $0.losesAcceptances = true
+      $0.repetitions = 3
+      $0.expiring = 3_000
+    }
+    #expect(outcome.violations == [])
+    #expect(outcome.seen["finding acknowledged", default: 0] > 0)
+    #expect(outcome.ends[.confirmed, default: 0] >= 3)
+  }
+
   @Test("journal and database taken back to before the first vouching are waited out")
   func takenBackToTheBeginning() throws {
     // What was signed lies in no block until the snapshot has taken all knowledge of it.
