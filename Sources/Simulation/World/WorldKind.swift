@@ -84,6 +84,8 @@ enum WorldKind: String, Sendable, CaseIterable {
     }
     guard below(2) == 0 else { return }
     settings.signerHourlyLimit = 4_200_000
+    // What one hour has no room for is signed in the next one, which may begin an hour after the storm.
+    settings.restMilliseconds = 7_200_000
     settings.largePayouts = 1
     (settings.hourlyLimit, settings.routerHourlyLimit) = (0, 0)
     if settings.dailyLimit > 0 { settings.dailyLimit = 9_500_000 }
