@@ -254,7 +254,7 @@ private struct SolidBlock {
 /// Which node told this process of the newest block. In memory only: after a start, and where a replica stored the block, a
 /// fork is seen once it is longer.
 final class HeadSource: Sendable {
-  private struct Told: Equatable {
+  private struct Told {
     let node: Int
     let block: BlockID
     /// The block above it that this node had us undo.

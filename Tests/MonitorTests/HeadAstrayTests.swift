@@ -69,8 +69,7 @@ import Tron
     // It tells the truth of the solid view, and its branch is never shorter than the others'.
     try await PayingScene.run { scene in
       let (_, signer) = try await scene.sent()
-      let branch = ScriptedNode(headTime: PayingScene.noon)
-      await branch.fork(above: 40)
+      let branch = await ownBranch(0)
       let three = try ThreeNodes(scene)
       await three.liar.setHeadBranch(branch)
       for _ in 0..<30 {
@@ -96,9 +95,7 @@ import Tron
     async throws
   {
     try await PayingScene.run { scene in
-      let branch = ScriptedNode(headTime: PayingScene.noon)
-      await branch.fork(above: 40)
-      await branch.produce(count: 60)
+      let branch = await ownBranch(60)
       let three = try ThreeNodes(scene)
       await three.liar.setHeadBranch(branch)
       try await scene.run(try scene.monitor("monitor-2", node: three.liar).followHead)
@@ -125,9 +122,7 @@ import Tron
   {
     // As after a time in which only the solid view could be read: the one that is asked first would undo it again and again.
     try await PayingScene.run { scene in
-      let branch = ScriptedNode(headTime: PayingScene.noon)
-      await branch.fork(above: 40)
-      await branch.produce(count: 60)
+      let branch = await ownBranch(60)
       let three = try ThreeNodes(scene)
       try await produceEmpty(5, scene)
       try await scene.run(three.monitor.followHead)
@@ -142,9 +137,7 @@ import Tron
 
   @Test func `a false branch of six hundred blocks is left with a few dozen requests`() async throws {
     try await PayingScene.run { scene in
-      let branch = ScriptedNode(headTime: PayingScene.noon)
-      await branch.fork(above: 40)
-      await branch.produce(count: 600)
+      let branch = await ownBranch(600)
       let alone = try scene.monitor("monitor-2", node: CheckedNode(branch, genesis: scene.node.genesis))
       while try await scene.ledger.cursor(.head)?.number != 640 { _ = try await alone.followHead.run() }
       try await produceEmpty(601, scene)
@@ -167,6 +160,14 @@ import Tron
       #expect(try await scene.ledger.cursor(.head) == (await scene.node.headPlace))
       #expect(try await scene.count("SELECT count(*) FROM unclaimed_transfers") == 0)
     }
+  }
+
+  /// A branch that begins above block 40, of so many blocks.
+  private func ownBranch(_ count: Int) async -> ScriptedNode {
+    let branch = ScriptedNode(headTime: PayingScene.noon)
+    await branch.fork(above: 40)
+    await branch.produce(count: count)
+    return branch
   }
 
   /// Lets a node add a transaction to true block 41, as where that is not empty: what does not hash to an empty block's root
