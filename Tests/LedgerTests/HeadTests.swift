@@ -153,7 +153,7 @@ import Testing
         ChainFinding(
           kind: kind, txid: txid, logIndex: log, wallet: Sample.wallet,
           recipient: amount == nil ? nil : Sample.recipient(5), amountText: amount, referenceBits: 1_023,
-          timestamp: test.now)
+          timestamp: test.now, expiration: test.now.advanced(byMilliseconds: 60_000))
       }
       let huge = "115792089237316195423570985008687907853269984665640564039457584007913129639935"
       let suspects = [
@@ -196,7 +196,8 @@ import Testing
     try await withLedger { test async throws in
       let finding = ChainFinding(
         kind: .ownedTransaction, txid: Sample.txid(Sample.reference(77), attempt: 9), logIndex: -1,
-        wallet: Sample.wallet, recipient: nil, amountText: nil, referenceBits: nil, timestamp: nil)
+        wallet: Sample.wallet, recipient: nil, amountText: nil, referenceBits: nil, timestamp: nil,
+        expiration: test.now.advanced(byMilliseconds: 60_000))
       try await test.ledger.store(findings: [finding, finding], in: test.place(101))
       #expect(try await test.head(101, suspects: [finding, finding]))
       #expect(try await test.rows("SELECT block_number FROM unclaimed_transfers") == ["101"])

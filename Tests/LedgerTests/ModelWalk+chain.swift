@@ -79,7 +79,7 @@ extension ModelWalk {
       txid: Sample.txid(Sample.reference(9_000 + roll(5)), attempt: 9),
       logIndex: isTransfer ? 0 : -1, wallet: Sample.wallet, recipient: isTransfer ? Sample.recipient(first) : nil,
       amountText: isTransfer ? "1000000" : nil, referenceBits: isTransfer ? [5, 0x55 << 2][roll(2)] : nil,
-      timestamp: nil)
+      timestamp: nil, expiration: model.now.advanced(byMilliseconds: Int64(roll(240_000) - 60_000)))
   }
 
   private mutating func verdicts() -> [TxID: TransactionVerdict] {

@@ -7,6 +7,7 @@ import Testing
 /// Quarantines: asked for, begun, ended by vouchings, and what a retired journal still brings.
 extension ModelWalk {
   mutating func quarantine() async throws {
+    if !model.retiredJournals.isEmpty, roll(2) == 0 { return try await bring() }
     switch roll(5) {
     case 0...1: try await ask()
     case 2: try await beginWaits()
@@ -47,7 +48,7 @@ extension ModelWalk {
     let retired = model.retiredJournals.keys.map(Hex.text).sorted()
     let ids =
       retired.isEmpty || roll(3) == 0 ? Self.journalIDs : Self.journalIDs.filter { retired.contains(Hex.text($0)) }
-    let (entries, id) = (journal(of: someSigner()), ids[roll(ids.count)])
+    let (entries, id) = (someJournal(of: someSigner()), ids[roll(ids.count)])
     try await compare("bring \(entries.count)") {
       "\(try await $0.bring(entries, of: id))"
     } _: {

@@ -32,10 +32,11 @@ extension ModelWalk {
   }
 
   /// A Signer's journal or, seldom, one that was taken back to an earlier length, or that tells of an attempt which the
-  /// database lost beside one that is under way.
+  /// database lost beside one that is under way, or together with its payout.
   mutating func someJournal(of signer: String) -> [JournalEntry] {
     let entries = journal(of: signer)
     if roll(10) == 0, let rival = rival(among: entries) { return entries + [rival] }
+    if roll(10) == 0, let unheard = unheard(like: entries.last) { return entries + [unheard] }
     return roll(8) == 0 ? Array(entries.prefix(roll(entries.count + 1))) : entries
   }
 
@@ -49,6 +50,21 @@ extension ModelWalk {
         signedBytes: entry.signedBytes, referenceBlockNumber: entry.referenceBlockNumber, headTime: entry.headTime,
         expiration: entry.expiration, feeLimit: entry.feeLimit, signedAt: entry.signedAt, payouts: entry.payouts)
     }
+  }
+
+  /// What a Signer signed for a payout that this ledger does not know.
+  private mutating func unheard(like entry: JournalEntry?) -> JournalEntry? {
+    let number = first + roll(6)
+    guard let entry, let part = entry.payouts.first, model.claims[Sample.reference(number)] == nil else { return nil }
+    return JournalEntry(
+      txid: Sample.txid(Sample.reference(number), attempt: 98), wallet: entry.wallet, signer: entry.signer,
+      signedBytes: entry.signedBytes, referenceBlockNumber: entry.referenceBlockNumber, headTime: entry.headTime,
+      expiration: entry.expiration, feeLimit: entry.feeLimit, signedAt: entry.signedAt,
+      payouts: [
+        JournalPayout(
+          payout: Sample.payoutID(number), reference: Sample.reference(number), attemptNumber: 1, token: part.token,
+          recipient: part.recipient, amount: part.amount)
+      ])
   }
 
   /// What a Signer vouches with. Seldom it misses the log of intents, or names others that must vouch.
@@ -100,11 +116,8 @@ extension ModelWalk {
     let (id, waits) = (Self.journalIDs[roll(Self.journalIDs.count)], roll(2) == 0)
     try await compare("declare \(signer) waits \(waits)") {
       "\(try await $0.declare(wallet: wallet, signer: signer, journalID: id, begin: head, waits: waits))"
-    } _: { tables in
-      let isTaken = tables.journals.values.contains { $0.journalID == id }
-      let answer = tables.declare(wallet: wallet, signer: signer, journalID: id, begin: head, waits: waits)
-      guard answer != .declared || !isTaken else { throw LedgerError(.refused, "it stands under another name") }
-      return "\(answer)"
+    } _: {
+      "\(try $0.declare(wallet: wallet, signer: signer, journalID: id, begin: head, waits: waits))"
     }
   }
 }

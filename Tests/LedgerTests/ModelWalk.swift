@@ -37,7 +37,7 @@ struct ModelWalk {
     let state = try await test.ledger.vouchingState(signer: TestLedger.signer)
     model = LedgerTables(now: start, life: state.life)
     let begin = try #require(try await test.ledger.cursor(.head))
-    _ = model.declare(
+    _ = try model.declare(
       wallet: Sample.wallet, signer: TestLedger.signer, journalID: TestLedger.journalID, begin: begin)
     _ = try model.apply(
       head: HeadBlock(place: begin, transactions: [], suspects: [], keepAbove: begin.number - 1), after: nil)
@@ -107,7 +107,7 @@ struct ModelWalk {
       let lost = lostNumbers
       let number = !lost.isEmpty && roll(4) == 0 ? lost[roll(lost.count)] : drawn
       return try Sample.payout(
-        number, id: roll(4) == 0 ? number + 50 : number, amount: Int64(1_000_000 * (1 + roll(2))),
+        number, id: roll(lost.contains(number) ? 2 : 4) == 0 ? number + 50 : number, amount: Int64(1_000_000 * (1 + roll(2))),
         recipient: first + roll(3),
         expiresAt: roll(4) == 0 ? model.now.advanced(byMilliseconds: 30_000) : nil,
         priority: Priority.allCases[roll(Priority.allCases.count)], router: roll(3) == 0 ? .kyc : .v0,
@@ -127,10 +127,11 @@ struct ModelWalk {
     }
   }
 
-  /// Of payouts whose row is gone although their reference is claimed: a journal put back what a restore took.
+  /// Of payouts whose row is gone although their reference is claimed, of this sequence and the last ones: a journal put back
+  /// what a restore took.
   private var lostNumbers: [Int] {
     let lost = Set(model.claims.filter { model.payouts[$0.value.payout] == nil }.keys)
-    return lost.isEmpty ? [] : (1..<(first + 30)).filter { lost.contains(Sample.reference($0)) }
+    return lost.isEmpty ? [] : (max(1, first - 300)..<(first + 30)).filter { lost.contains(Sample.reference($0)) }
   }
 
   private static func text(_ outcome: AcceptanceOutcome) -> String {

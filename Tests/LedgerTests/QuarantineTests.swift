@@ -143,6 +143,21 @@ import Testing
   }
 
   // A Signer that was believed away or lost may come back: then its own word counts, at once.
+  // The quarantine could not end otherwise, and with it nobody's: the journal would stand under two names.
+  @Test func `a journal that waits to take the place of a lost one is no other Signer's`() async throws {
+    try await withLedger { test async throws in
+      try await declareSecond(test)
+      #expect(try await ask(test, .journalLost, journalID: Self.newID) == .requested)
+      #expect(try await ask(test, .journalLost, signer: TestLedger.signer, journalID: Self.newID) == .retiredJournal)
+      let error = try await ledgerError {
+        _ = try await test.ledger.declare(
+          wallet: Sample.wallet, signer: "signer-3", journalID: Self.newID, begin: test.place(100))
+      }
+      #expect(error.code == .refused)
+      #expect(try await ask(test, .journalLost, journalID: Self.newID) == .standing)
+    }
+  }
+
   @Test(arguments: [QuarantineCause.signerAway, .journalLost])
   func `the declared journal's word ends the quarantine of its name`(cause: QuarantineCause) async throws {
     try await withLedger { test async throws in

@@ -50,7 +50,8 @@ import Testing
         suspects: [
           ChainFinding(
             kind: .ownedTransaction, txid: txid(order), logIndex: -1, wallet: Sample.wallet, recipient: nil,
-            amountText: nil, referenceBits: nil, timestamp: nil)
+            amountText: nil, referenceBits: nil, timestamp: nil,
+            expiration: test.now.advanced(byMilliseconds: 60_000))
         ])
       #expect(try await test.ledger.conditions().openFindings == 0)
       #expect(try await test.ledger.known([txid(order)]).map(\.transfers.first?.to) == [Self.cold])

@@ -15,6 +15,8 @@ extension Ledger: OperatorLedger {
     wallet: Address, signer: String, journalID: [UInt8], begin: BlockPlace, waits: Bool
   ) async throws -> WalletDeclaration {
     try await transaction { connection in
+      // No quarantine begins or ends meanwhile.
+      try await Ledger.lockVouching(on: connection)
       _ = try await connection.execute("LOCK TABLE wallets, journals IN SHARE ROW EXCLUSIVE MODE", [])
       let known = try await connection.execute(
         "SELECT wallet, journal_id FROM journals WHERE signer = $1", [.text(signer)])
@@ -22,6 +24,7 @@ extension Ledger: OperatorLedger {
         let isSame = try row.bytes("journal_id") == journalID && row.bytes("wallet") == wallet.bytes
         return isSame ? .alreadyDeclared : .anotherJournal
       }
+      try await Ledger.refuseUsed(journalID, of: signer, on: connection)
       if !waits, try await Ledger.hasPast(wallet, on: connection) { return .walletHasPast }
       _ = try await connection.pipeline([
         (
@@ -41,6 +44,23 @@ extension Ledger: OperatorLedger {
           QuarantineRequest(signer: signer, cause: .walletPast, reason: "the wallet had signed before"), on: connection)
       }
       return .declared
+    }
+  }
+
+  /// A journal that was retired, or that waits to take the place of another Signer's, is no new Signer's: the two would have
+  /// one memory, and the quarantine could not end.
+  private static func refuseUsed(
+    _ journalID: [UInt8], of signer: String, on connection: PostgresConnection
+  ) async throws {
+    let used = try await connection.execute(
+      """
+      SELECT EXISTS (SELECT FROM retired_journals WHERE journal_id = $1)
+        OR EXISTS (SELECT FROM quarantines WHERE journal_id = $1 AND signer <> $2 AND ended_at IS NULL) AS is_used
+      """, [.bytes(journalID), .text(signer)]
+    ).single().bool("is_used")
+    guard !used else {
+      throw LedgerError(
+        .refused, "the journal was retired, or waits to take the place of another Signer's: begin with a new one")
     }
   }
 

@@ -84,7 +84,7 @@ extension Ledger: MonitorLedger {
           """, [txids, .int8(block.place.number)]
         ),
       ])
-      try await Ledger.store(block.suspects, in: block.place, on: connection)
+      try await Ledger.store(block.suspects, in: block.place, of: .head, on: connection)
       return true
     }
   }
@@ -137,10 +137,12 @@ extension Ledger: MonitorLedger {
     }
   }
 
-  /// What was in blocks of the head above a number is sent again, and waits for a block. Verdicts are no such blocks.
+  /// What was in blocks of the head above a number is sent again, and waits for a block; what the fence found there is in
+  /// none. Verdicts are no such blocks.
   static func forgetInclusions(
     above number: Int64, note: String, on connection: PostgresConnection
   ) async throws -> [PayoutID] {
+    try await forgetFindings(above: number, on: connection)
     _ = try await connection.execute(
       "SELECT FROM transactions WHERE status = 'included' AND block_number > $1 ORDER BY txid FOR UPDATE",
       [.int8(number)])

@@ -207,11 +207,13 @@ public struct ChainFinding: Sendable, Hashable {
   public let referenceBits: Int64?
   /// The transaction's timestamp.
   public let timestamp: Timestamp?
+  /// No block whose parent's time is at or after this can hold the transaction.
+  public let expiration: Timestamp
 
   /// A sighting.
   public init(
     kind: Kind, txid: TxID, logIndex: Int, wallet: Address, recipient: Address?, amountText: String?,
-    referenceBits: Int64?, timestamp: Timestamp?
+    referenceBits: Int64?, timestamp: Timestamp?, expiration: Timestamp
   ) {
     self.kind = kind
     self.txid = txid
@@ -221,5 +223,6 @@ public struct ChainFinding: Sendable, Hashable {
     self.amountText = amountText
     self.referenceBits = referenceBits
     self.timestamp = timestamp
+    self.expiration = expiration
   }
 }

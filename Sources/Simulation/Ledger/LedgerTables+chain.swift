@@ -56,20 +56,34 @@ extension LedgerTables {
         try move(row.terms.id, to: .confirming, note: "in block \(block.place.number)")
       }
     }
-    store(findings: block.suspects, in: block.place)
+    store(findings: block.suspects, in: block.place, standing: .head)
     return true
   }
 
-  /// `Ledger.store(findings:in:)`.
-  mutating func store(findings suspects: [ChainFinding], in place: BlockPlace) {
+  /// `Ledger.store(findings:in:)`, and what `Ledger.apply(head:after:)` stores.
+  mutating func store(findings suspects: [ChainFinding], in place: BlockPlace, standing: Finding.Standing) {
     for suspect in suspects where transactions[suspect.txid] == nil {
       let stored = findings.firstIndex {
         ($0.what.txid, $0.what.kind, $0.what.logIndex) == (suspect.txid, suspect.kind, suspect.logIndex)
       }
+      guard let stored else {
+        findings.append(Finding(what: suspect, place: place, standing: standing))
+        continue
+      }
       // One that a fork moved to another block is the same finding, there.
-      if let stored { findings[stored].place = place } else { findings.append(Finding(what: suspect, place: place)) }
+      guard findings[stored].standing != .solid || standing == .solid else { continue }
+      findings[stored].place = place
+      findings[stored].standing = standing
     }
   }
+
+  /// Whether a finding has paid nobody and never will: the function `is_void`.
+  func isVoid(_ finding: Finding) -> Bool {
+    finding.standing == .undone && cursors[.solid].map { $0.time >= finding.what.expiration } ?? false
+  }
+
+  /// Whether nothing says of a finding that it has paid nobody.
+  func mayHavePaid(_ finding: Finding) -> Bool { !finding.isExplained && !isVoid(finding) }
 
   /// `Ledger.undoHead`.
   mutating func undoHead(above number: Int64) throws -> [PayoutID] {
@@ -85,6 +99,9 @@ extension LedgerTables {
 
   /// `Ledger.forgetInclusions`.
   mutating func forgetInclusions(above number: Int64, note: String) throws -> [PayoutID] {
+    for index in findings.indices where findings[index].standing == .head && findings[index].place.number > number {
+      findings[index].standing = .undone
+    }
     var undone: [PayoutID] = []
     let above = transactions.values.filter { $0.status == .included && ($0.block?.number ?? 0) > number }
     for transaction in above.map(\.entry.txid).sorted() {

@@ -30,7 +30,12 @@ extension LedgerTables {
   /// `Ledger.requestQuarantine`.
   mutating func requestQuarantine(_ request: QuarantineRequest) -> QuarantineAnswer {
     if let id = request.journalID {
-      if retiredJournals[id] != nil || journals.contains(where: { $0 != request.signer && $1.journalID == id }) {
+      let isAwaited = quarantines.contains {
+        $0.endedAt == nil && $0.request.journalID == id && $0.request.signer != request.signer
+      }
+      if retiredJournals[id] != nil || isAwaited
+        || journals.contains(where: { $0 != request.signer && $1.journalID == id })
+      {
         return .retiredJournal
       }
     }

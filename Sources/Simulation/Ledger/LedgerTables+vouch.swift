@@ -6,10 +6,19 @@ extension LedgerTables {
   /// `Ledger.declare`.
   mutating func declare(
     wallet: Address, signer: String, journalID: [UInt8], begin: BlockPlace, waits: Bool = false
-  ) -> WalletDeclaration {
+  ) throws -> WalletDeclaration {
     let declared = DeclaredJournal(wallet: wallet, journalID: journalID)
     if let known = journals[signer] { return known == declared ? .alreadyDeclared : .anotherJournal }
+    let isUsed = quarantines.contains { row in
+      row.endedAt == nil && row.request.journalID == journalID && row.request.signer != signer
+    }
+    guard retiredJournals[journalID] == nil, !isUsed else {
+      throw LedgerError(.refused, "the journal was retired, or waits to take the place of another Signer's")
+    }
     if !waits, transactions.values.contains(where: { $0.entry.wallet == wallet }) { return .walletHasPast }
+    guard !journals.values.contains(where: { $0.journalID == journalID }) else {
+      throw LedgerError(.refused, "the journal stands under another name")
+    }
     if wallets[wallet] == nil { wallets[wallet] = begin }
     journals[signer] = declared
     declaredAt[signer] = now

@@ -24,7 +24,7 @@ extension SimulatedLedger: MonitorLedger {
   }
 
   func store(findings: [ChainFinding], in place: BlockPlace) async throws {
-    try await write("store findings") { $0.store(findings: findings, in: place) }
+    try await write("store findings") { $0.store(findings: findings, in: place, standing: .solid) }
   }
 
   func undoHead(above number: Int64) async throws -> [PayoutID] {

@@ -99,7 +99,7 @@ final class SimulatedWorld: Sendable {
       guard let id = disks.present(index)?.id else { continue }
       let wallet = key.address
       database.transaction(actor: "operator") { tables in
-        _ = tables.declare(wallet: wallet, signer: Self.signerName(index), journalID: id, begin: begin)
+        _ = try? tables.declare(wallet: wallet, signer: Self.signerName(index), journalID: id, begin: begin)
       }
     }
   }

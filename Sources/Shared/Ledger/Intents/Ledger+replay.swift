@@ -19,8 +19,9 @@ extension Ledger {
       }
       var replay = IntentReplay()
       replay.putBack = try await Ledger.insert(missing, on: connection)
-      for accepted in conflicts { try await Ledger.holdConflicting(accepted, on: connection) }
-      replay.conflicts = conflicts.count
+      for accepted in conflicts where try await Ledger.holdConflicting(accepted, on: connection) {
+        replay.conflicts += 1
+      }
       try await Ledger.note(replay, on: connection)
       return replay
     }
@@ -132,7 +133,11 @@ extension Ledger {
 
   /// The owner used one key for two requests, which only a disaster between them lets happen, and was told 201 for both. A
   /// reference pays once: a person decides which.
-  private static func holdConflicting(_ intent: AcceptedPayout, on connection: PostgresConnection) async throws {
+  ///
+  /// - Returns: false where somebody else has held it meanwhile: it is found again once that person lets it go.
+  private static func holdConflicting(
+    _ intent: AcceptedPayout, on connection: PostgresConnection
+  ) async throws -> Bool {
     let terms = intent.payout.terms
     let note =
       "a restore took payout \(terms.id) of \(terms.amount) USDT to \(terms.recipient), accepted earlier under the same "
@@ -147,6 +152,7 @@ extension Ledger {
       try await raiseAlarm(
         HoldReason.conflictingAcceptance.rawValue, "payout \(PayoutID(bytes: row.uuid("id")))", note, on: connection)
     }
+    return !held.rows.isEmpty
   }
 
   /// Whatever waits unsigned is held; a held one keeps where it was held from. What is signed goes its way: its own end

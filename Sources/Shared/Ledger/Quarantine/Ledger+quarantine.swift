@@ -11,7 +11,8 @@ extension Ledger {
         """
         SELECT continuous() AS continuous, j.journal_id,
           EXISTS (SELECT FROM retired_journals WHERE journal_id = $2)
-            OR EXISTS (SELECT FROM journals WHERE journal_id = $2 AND signer <> $1) AS retired,
+            OR EXISTS (SELECT FROM journals WHERE journal_id = $2 AND signer <> $1)
+            OR EXISTS (SELECT FROM quarantines WHERE journal_id = $2 AND signer <> $1 AND ended_at IS NULL) AS retired,
           j.signer IS NOT NULL OR EXISTS (SELECT FROM vouchings WHERE $1 = ANY (signer_names)) AS known,
           EXISTS (SELECT FROM quarantines WHERE signer = $1 AND ended_at IS NULL) AS waits
         FROM (VALUES (1)) one LEFT JOIN journals j ON j.signer = $1
