@@ -36,7 +36,7 @@ struct Fence: Sendable {
         kind: .ownedTransaction, txid: entry.transaction.txid, logIndex: -1, wallet: owner, recipient: recipient,
         amountText: amount.map { "\($0.microUSDT)" },
         referenceBits: contents.map { $0.expiration.milliseconds & 0x3ff },
-        timestamp: contents?.timestamp, expiration: entry.transaction.expiration)
+        timestamp: contents?.timestamp)
     ]
   }
 
@@ -52,8 +52,7 @@ struct Fence: Sendable {
       return ChainFinding(
         kind: .tokenTransfer, txid: entry.transaction.txid, logIndex: index, wallet: transfer.sender,
         recipient: transfer.recipient, amountText: transfer.amount.map { "\($0.microUSDT)" },
-        referenceBits: own.map { $0.expiration.milliseconds & 0x3ff }, timestamp: own?.timestamp,
-        expiration: entry.transaction.expiration)
+        referenceBits: own.map { $0.expiration.milliseconds & 0x3ff }, timestamp: own?.timestamp)
     }
   }
 }

@@ -14,10 +14,11 @@ import Worker
 /// over to a longer branch only (reference §3.6). A longer branch undoes ours whoever tells of it, and any branch does where
 /// ours does not hold the solid block.
 ///
-/// **One node's word is enough here**, since nothing final comes of it: a branch that it invents is left at the latest when
-/// a block is solid that is not on it, since from then on whoever goes on with it serves no round; what it adds to a true
-/// block against its root is not taken, what it leaves out waits for the solid block, and what it keeps from the fence is
-/// found there too (`FollowSolid`, by a quorum).
+/// **One node's word is enough above the solid block**, since nothing final comes of it: a branch that it invents is left at
+/// the latest when a block is solid that is not on it, since from then on whoever goes on with it serves no round; what it adds
+/// to a true block against its root is not taken, what it leaves out waits for the solid block, and what it keeps from the
+/// fence is found there too (`FollowSolid`). Where the head is read behind the solid block, as after a long pause, a quorum
+/// decides: else one node could lead it back again and again.
 struct FollowHead: Sendable {
   /// The longest and shortest wait for the next block, in milliseconds: the longest is a slot of TRON's (reference §3.1).
   static let pauseMaximumMilliseconds: Int64 = 3_000
@@ -38,6 +39,7 @@ struct FollowHead: Sendable {
   let node: any TronNode
   let fence: Fence
   let producers: CountProducers
+  let disagreements: TellDisagreements
   let reset: ResetHead
   let clock: any WallClock
   let source = HeadSource()
@@ -54,19 +56,21 @@ struct FollowHead: Sendable {
       return .worked
     }
     if let order = watch.headReset, try await reset.carryOut(order, from: cursor) { return .worked }
-    return try await node.round(of: .head) { round in try await follow(round, from: cursor, watch: watch) }
+    return try await disagreements.after {
+      try await node.round(of: .head) { round in try await follow(round, from: cursor, watch: watch) }
+    }
   }
 
   private func follow(_ round: NodeRound, from cursor: BlockPlace, watch: ChainWatch) async throws -> StepOutcome {
     let latest = round.latest
     let solid = try await solidBlock()
-    try await check(round, solid, from: cursor)
     if latest.header.number <= cursor.number {
       return try await compare(round, with: cursor, solid)
     }
     guard let block = try await round.node.readBlock(cursor.number + 1, .head, known: latest) else {
       throw ChainReadError.absent(cursor.number + 1)
     }
+    if let solid, block.place.number <= solid.place.number { try await check(block, solid, round) }
     guard block.parentID == cursor.id else {
       try await undo(from: cursor, round)
       return .worked
@@ -91,13 +95,14 @@ struct FollowHead: Sendable {
     let theirs = round.latest.header
     let ours = theirs.number == cursor.number ? cursor : try await ledger.headBlock(theirs.number)
     let isAstray = solid?.isMissed(at: cursor) == true
-    if let ours, ours.id != theirs.id, isAstray || source.isNode(round.number, of: cursor.id) {
+    let isAbove = cursor.number > solid?.place.number ?? -1
+    if let ours, ours.id != theirs.id, isAstray || isAbove && source.isNode(round.number, of: cursor.id) {
       try await undo(from: cursor, round)
       return .worked
     }
     if isAstray {
-      // Who is behind the place where the branches part is on both.
-      if ours?.id == theirs.id, theirs.number < cursor.number { throw ChainReadError.absent(cursor.number) }
+      // Who is behind the place where the branches part is on both; who is far behind, perhaps on another one.
+      if theirs.number < cursor.number { throw ChainReadError.absent(cursor.number) }
       throw leave(round, at: theirs.number)
     }
     let age = clock.now().milliseconds(since: cursor.time)
@@ -134,16 +139,12 @@ struct FollowHead: Sendable {
 
   // MARK: Nodes that lead astray
 
-  /// Where the head is read behind the block that a quorum knows to be solid, only who has that block leads it there: else a
-  /// false branch that is long enough could undo again and again what others tell.
-  private func check(_ round: NodeRound, _ solid: SolidBlock?, from cursor: BlockPlace) async throws {
-    guard let place = solid?.place, cursor.number < place.number, place.number <= round.latest.header.number else {
-      return
+  /// A block that is not above the solid one is a quorum's, and nothing else moves the head there.
+  private func check(_ block: ReadBlock, _ solid: SolidBlock, _ round: NodeRound) async throws {
+    if block.place.number == solid.place.number, block.place.id != solid.place.id {
+      throw leave(round, at: block.place.number)
     }
-    guard let theirs = try await round.node.header(place.number, .head) else {
-      throw ChainReadError.absent(place.number)
-    }
-    if theirs.id != place.id { throw leave(round, at: place.number) }
+    try await round.agree(on: block.header, .head, noting: disagreements.log)
   }
 
   /// The next node is asked, and the log names this one.
@@ -170,7 +171,7 @@ struct FollowHead: Sendable {
       throw ChainReadError.otherChain(cursor.number)
     }
     try await tellOfDeepFork(from: cursor, to: common, wasAstray: solid?.isMissed(at: cursor) == true)
-    let payouts = try await ledger.undoHead(above: common.number)
+    let payouts = try await ledger.undoHead(above: common.number, from: cursor)
     source.note(round.number, of: common.id, left: left)
     metrics?.countFork()
     logger.warning(
@@ -220,8 +221,8 @@ struct FollowHead: Sendable {
     guard undone >= Self.deepForkBlocks else { return }
     let cause =
       if wasAstray {
-        "\(source.node(of: cursor.id).map { "node \($0)" } ?? "a node") made them up, for a quorum has another solid block in "
-          + "their place: take it out"
+        "\(source.node(of: cursor.id).map { "node \($0)" } ?? "a node") led there, and a quorum has another solid block in "
+          + "their place: see whether it lies"
       } else { "find out why the network split before you trust it with more" }
     let message =
       "\(undone) blocks above block \(place.number) were left for another branch, and no quorum had found one of them solid; "

@@ -116,7 +116,7 @@ public struct MonitorSteps: Sendable {
     let disagreements = TellDisagreements(
       ledger: parts.ledger, clock: parts.clock, metrics: metrics, logger: logger)
     let head = FollowHead(
-      ledger: parts.ledger, node: parts.node, fence: fence, producers: producers,
+      ledger: parts.ledger, node: parts.node, fence: fence, producers: producers, disagreements: disagreements,
       reset: ResetHead(
         ledger: parts.ledger, node: parts.node, disagreements: disagreements, clock: parts.clock, logger: logger),
       clock: parts.clock, metrics: metrics, logger: logger)

@@ -12,7 +12,7 @@ import Tron
 /// | fits none, or one that has ended | `no_payout` |
 /// | is no transfer of the token by the wallet's key | `not_a_payout` |
 /// | lies in a block that is not solid yet | `not_solid` |
-/// | is not in the solid block at the place where it was found | `dropped`, and `void` once it can be in no block any more |
+/// | is not in the solid block at the place where it was found | `dropped` |
 package struct ReconcileFindings {
   /// How many findings are looked at.
   static let findingsMax = 1_000
@@ -91,16 +91,11 @@ package struct ReconcileFindings {
     }
     switch reading {
     case .notSolid: entry.tell(.notSolid, "its block is not solid yet: call again in a minute")
-    case .notThere where entry.isVoid:
-      entry.tell(
-        .void,
-        "a fork dropped it, and the solid chain without it is past its expiration: it has paid nobody and never will; "
-          + "payouts that equal it are held no more: release those that are")
     case .notThere:
       entry.tell(
         .dropped,
-        "the solid block in that place does not hold it: a fork dropped it; it may still come into another block until "
-          + "the solid chain is past its expiration: call again later")
+        "the solid block in that place does not hold it: a fork dropped it, and no later solid block that was read has it; "
+          + "it moved nothing so far, and nothing at all once its own expiration has passed")
     case .foreign(let why): entry.tell(.notAPayout, "no Signer of ours signs such: \(why)")
     case .transfer(let transfer):
       entry.chain = transfer.verdict.words

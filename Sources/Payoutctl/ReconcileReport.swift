@@ -17,10 +17,8 @@ package struct ReconcileReport: Encodable {
     case notAPayout = "not_a_payout"
     /// It cannot be judged yet.
     case notSolid = "not_solid"
-    /// A fork dropped it; it may still come into another block.
+    /// A fork dropped it, and nothing that was read since holds it.
     case dropped
-    /// A fork dropped it, and it can be in no block any more: it has paid nobody.
-    case void
     /// The ledger refused the order.
     case refused
   }
@@ -29,8 +27,6 @@ package struct ReconcileReport: Encodable {
   package struct Entry: Encodable {
     package let txid: String
     let findings: [FindingView]
-    /// Whether the ledger knows that it can be in no block any more.
-    var isVoid: Bool { findings.allSatisfy(\.isVoid) }
     /// What the solid chain says of it; nil where it is no transfer of ours, or not solid.
     package var chain: String?
     package private(set) var outcome = Outcome.notSolid

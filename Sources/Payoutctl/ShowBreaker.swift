@@ -30,7 +30,6 @@ struct FindingView: Encodable {
   let blockNumber: Int64
   let foundAt: String
   let judged: Bool
-  let isVoid: Bool
 
   init(_ finding: FindingRecord) {
     kind = finding.kind
@@ -41,15 +40,13 @@ struct FindingView: Encodable {
     blockNumber = finding.blockNumber
     foundAt = finding.foundAt.description
     judged = finding.isJudged
-    isVoid = finding.isVoid
   }
 
   var line: String {
     let moved = amount.map { " of \($0) units" } ?? ""
     let receiver = recipientAddress.map { " to \($0)" } ?? ""
     let state = judged ? "" : ", not judged yet: the Signers have not vouched"
-    let end = isVoid ? ", dropped by a fork for good: it moved nothing" : ""
-    return "\(kind) \(txid)\(moved) from \(wallet)\(receiver) in block \(blockNumber), found \(foundAt)\(state)\(end)"
+    return "\(kind) \(txid)\(moved) from \(wallet)\(receiver) in block \(blockNumber), found \(foundAt)\(state)"
   }
 }
 

@@ -23,19 +23,18 @@ import Testing
   }
 
   /// What the fence says of it.
-  private func suspects(_ test: TestLedger, _ txid: TxID = lost) -> [ChainFinding] {
+  private func suspects(_ txid: TxID = lost) -> [ChainFinding] {
     [
       ChainFinding(
         kind: .ownedTransaction, txid: txid, logIndex: -1, wallet: Sample.wallet, recipient: Sample.recipient(1),
-        amountText: "1000000", referenceBits: Sample.reference(1).topTenBits, timestamp: nil,
-        expiration: test.now.advanced(byMilliseconds: 60_000))
+        amountText: "1000000", referenceBits: Sample.reference(1).topTenBits, timestamp: nil)
     ]
   }
 
   /// Payout 1 waits, and block 101 holds what paid it, solid if so wanted.
   private func found(_ test: TestLedger, solid: Bool = true) async throws {
     try await test.schedule(1)
-    try await test.head(101, [Self.lost], suspects: suspects(test))
+    try await test.head(101, [Self.lost], suspects: suspects())
     if solid { try await test.solid(101) }
     #expect(try await test.ledger.judgeFindings() == 1)
   }
@@ -135,7 +134,7 @@ import Testing
       #expect(try await test.ledger.order(order(test)) == nil)
       #expect(try await test.ledger.order(order(test)) == .alreadyOrdered)
       let second = Sample.txid(Sample.reference(1), attempt: 8)
-      try await test.head(102, [second], suspects: suspects(test, second))
+      try await test.head(102, [second], suspects: suspects(second))
       #expect(try await test.ledger.order(order(test, txid: second)) == .alreadyOrdered)
       try await carryOut(test)
       #expect(try await test.ledger.order(order(test, txid: second)) == .doesNotWait(.signed))
@@ -188,10 +187,10 @@ import Testing
   // A fork moves what the fence found into another block: reconciling looks where it is now.
   @Test func `a finding follows its transaction into another block`() async throws {
     try await withLedger { test async throws in
-      try await test.head(101, [Self.lost], suspects: suspects(test))
+      try await test.head(101, [Self.lost], suspects: suspects())
       _ = try await test.ledger.undoHead(above: 100)
       try await test.head(101, [], branch: 1)
-      try await test.head(102, [Self.lost], suspects: suspects(test), branch: 1)
+      try await test.head(102, [Self.lost], suspects: suspects(), branch: 1)
       let findings = try await test.ledger.unexplainedFindings(atMost: 9)
       #expect(findings.map(\.finding.blockNumber) == [102])
     }

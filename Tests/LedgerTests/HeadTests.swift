@@ -107,8 +107,8 @@ import Testing
     }
   }
 
-  // Proves that what another replica applies while a fork is undone is undone as well: the next block can be applied.
-  @Test func `a fork is undone although another replica goes on meanwhile`() async throws {
+  // Proves that a replica which looked before another one went on undoes nothing of what that one has read since.
+  @Test func `a fork is not undone by who has not seen how far another replica went on`() async throws {
     try await withLedger { test async throws in
       try await test.signed(1)
       try await test.broadcast()
@@ -136,8 +136,10 @@ import Testing
         }
         return task
       }
-      #expect(try await undone.value == [Sample.payoutID(1)])
-      #expect(try await test.ledger.recentBlocks(atMost: 10).map(\.number) == [100])
+      #expect(try await undone.value == [])
+      #expect(try await test.ledger.recentBlocks(atMost: 10).map(\.number) == [102, 101, 100])
+      // With its eyes open it may, and the next block can be applied.
+      #expect(try await test.ledger.undoHead(above: 100) == [Sample.payoutID(1)])
       #expect(try await test.head(101, [test.txid(1)], branch: 1))
       #expect(try await test.head(102, branch: 1))
       #expect(try await test.status(Sample.payoutID(1)) == .confirming)
@@ -153,7 +155,7 @@ import Testing
         ChainFinding(
           kind: kind, txid: txid, logIndex: log, wallet: Sample.wallet,
           recipient: amount == nil ? nil : Sample.recipient(5), amountText: amount, referenceBits: 1_023,
-          timestamp: test.now, expiration: test.now.advanced(byMilliseconds: 60_000))
+          timestamp: test.now)
       }
       let huge = "115792089237316195423570985008687907853269984665640564039457584007913129639935"
       let suspects = [
@@ -191,13 +193,43 @@ import Testing
     }
   }
 
+  // Proves that an invented log in a head block, which one node told, does not stand for the true one of a solid block.
+  @Test func `what a quorum says of a finding takes the place of what one node said`() async throws {
+    try await withLedger { test async throws in
+      let txid = Sample.txid(Sample.reference(77), attempt: 9)
+      func finding(_ recipient: Int, _ amount: String) -> ChainFinding {
+        ChainFinding(
+          kind: .tokenTransfer, txid: txid, logIndex: 0, wallet: Sample.wallet, recipient: Sample.recipient(recipient),
+          amountText: amount, referenceBits: nil, timestamp: nil)
+      }
+      func told() async throws -> [UnexplainedFinding] { try await test.ledger.unexplainedFindings(atMost: 10) }
+      try await test.head(101, suspects: [finding(1, "5")])
+      try await test.ledger.store(findings: [finding(2, "7")], in: test.place(101))
+      try await test.head(102, suspects: [finding(3, "9")])
+      let found = try #require(try await told().first?.finding)
+      #expect(try await told().count == 1)
+      #expect(found.recipient == Sample.recipient(2) && found.amountText == "7")
+    }
+  }
+
+  // Proves that nothing is undone that a solid block of our own branch stands on, whoever asks.
+  @Test func `what a solid block stands on is not undone`() async throws {
+    try await withLedger { test async throws in
+      for number in 101...103 as ClosedRange<Int64> { try await test.head(number) }
+      for number in 101...102 as ClosedRange<Int64> { try await test.solid(number) }
+      #expect(try await test.ledger.undoHead(above: 101) == [])
+      #expect(try await test.ledger.cursor(.head) == test.place(103))
+      #expect(try await test.ledger.undoHead(above: 102) == [])
+      #expect(try await test.ledger.cursor(.head) == test.place(102))
+    }
+  }
+
   // Proves that a body which holds a transaction twice, as a node's mistake may, does not keep Monitor from going on.
   @Test func `what a block's reading tells twice is one finding`() async throws {
     try await withLedger { test async throws in
       let finding = ChainFinding(
         kind: .ownedTransaction, txid: Sample.txid(Sample.reference(77), attempt: 9), logIndex: -1,
-        wallet: Sample.wallet, recipient: nil, amountText: nil, referenceBits: nil, timestamp: nil,
-        expiration: test.now.advanced(byMilliseconds: 60_000))
+        wallet: Sample.wallet, recipient: nil, amountText: nil, referenceBits: nil, timestamp: nil)
       try await test.ledger.store(findings: [finding, finding], in: test.place(101))
       #expect(try await test.head(101, suspects: [finding, finding]))
       #expect(try await test.rows("SELECT block_number FROM unclaimed_transfers") == ["101"])

@@ -76,8 +76,7 @@ import Testing
           ChainFinding(
             kind: .tokenTransfer, txid: Sample.txid(Sample.reference(1), attempt: 7), logIndex: 0,
             wallet: Sample.wallet, recipient: Sample.recipient(1), amountText: "1000000",
-            referenceBits: Sample.reference(1).topTenBits, timestamp: nil,
-            expiration: test.now.advanced(byMilliseconds: 60_000))
+            referenceBits: Sample.reference(1).topTenBits, timestamp: nil)
         ])
       #expect(try await test.ledger.judgeFindings() == 1)
       _ = try await test.ledger.closeBreaker(reason: "acknowledged")

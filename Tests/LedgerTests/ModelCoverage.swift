@@ -45,7 +45,7 @@ enum ModelCoverage {
     "store(findings: in:)": "store-findings", "takeAlarms(atMost:)": "alarms",
     "takeForBroadcast(wallet: headTime: leaseMilliseconds: atMost:)": "take",
     "treasuryOrders(atMost:)": "treasury-list", "unblamedFailures(after: atMost:)": "unblamed",
-    "undoHead(above:)": "undo", "unexplainedFindings(atMost:)": "match", "unjudged(atMost:)": "unjudged",
+    "undoHead(above: from:)": "undo", "unexplainedFindings(atMost:)": "match", "unjudged(atMost:)": "unjudged",
     "vouch(Vouching journal:)": "vouch", "vouchingState(signer:)": "vouching-state",
     "waitingOrders()": "waiting-orders", "wallets()": "wallets", "watch()": "watch",
     "webhookDepth()": "webhook-depth", "webhookSecrets(of:)": "secrets",

@@ -18,10 +18,11 @@ extension ModelWalk {
     if roll(5) == 0 {
       branch &+= 1
       let number = cursor.number - Int64(roll(4))
+      let from = roll(6) == 0 ? Sample.place(cursor.number, at: model.now, branch: 250) : cursor
       return try await compare("undo above \(number)") {
-        "\(try await $0.undoHead(above: number).sorted())"
+        "\(try await $0.undoHead(above: number, from: from).sorted())"
       } _: {
-        "\(try $0.undoHead(above: number).sorted())"
+        "\(try $0.undoHead(above: number, from: from).sorted())"
       }
     }
     let place = Sample.place(cursor.number + 1, at: model.now, branch: branch)
@@ -79,7 +80,7 @@ extension ModelWalk {
       txid: Sample.txid(Sample.reference(9_000 + roll(5)), attempt: 9),
       logIndex: isTransfer ? 0 : -1, wallet: Sample.wallet, recipient: isTransfer ? Sample.recipient(first) : nil,
       amountText: isTransfer ? "1000000" : nil, referenceBits: isTransfer ? [5, 0x55 << 2][roll(2)] : nil,
-      timestamp: nil, expiration: model.now.advanced(byMilliseconds: Int64(roll(240_000) - 60_000)))
+      timestamp: nil)
   }
 
   private mutating func verdicts() -> [TxID: TransactionVerdict] {

@@ -109,7 +109,7 @@ extension ModelWalk {
         }
       let finding = row.finding
       return "\(finding.txid) \(finding.kind) \(finding.blockNumber) \(finding.isJudged) "
-        + "\(finding.isAcknowledged) \(finding.isVoid) \(state)"
+        + "\(finding.isAcknowledged) \(state)"
     }.sorted().joined(separator: "; ")
   }
 }

@@ -48,7 +48,7 @@ extension ModelWalk {
       try await $0.store(findings: findings, in: place)
       return "done"
     } _: {
-      $0.store(findings: findings, in: place, standing: .solid)
+      $0.store(findings: findings, in: place, isSolid: true)
       return "done"
     }
   }

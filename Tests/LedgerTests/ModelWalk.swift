@@ -107,8 +107,8 @@ struct ModelWalk {
       let lost = lostNumbers
       let number = !lost.isEmpty && roll(4) == 0 ? lost[roll(lost.count)] : drawn
       return try Sample.payout(
-        number, id: roll(lost.contains(number) ? 2 : 4) == 0 ? number + 50 : number, amount: Int64(1_000_000 * (1 + roll(2))),
-        recipient: first + roll(3),
+        number, id: roll(lost.contains(number) ? 2 : 4) == 0 ? number + 50 : number,
+        amount: Int64(1_000_000 * (1 + roll(2))), recipient: first + roll(3),
         expiresAt: roll(4) == 0 ? model.now.advanced(byMilliseconds: 30_000) : nil,
         priority: Priority.allCases[roll(Priority.allCases.count)], router: roll(3) == 0 ? .kyc : .v0,
         fingerprint: UInt8(1 + roll(5) / 4), batchType: roll(3) == 0 ? .hourly : .immediate,

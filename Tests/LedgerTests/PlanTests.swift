@@ -112,7 +112,7 @@ import Testing
             try await ledger.settle([txid: .dead], retryDelayMilliseconds: 0); return 1
           }
         ),
-        ("head", "transactions_pkey", { try await test.head(101, [txid]) ? 1 : 0 }),
+        ("head", "transactions_pkey", { try await test.head(101, [txid], branch: 1) ? 1 : 0 }),
         ("undo", "transactions_included", { try await ledger.undoHead(above: 100).count }),
         ("known", "transactions_pkey", { try await ledger.known([txid]).count + 1 }),
         (

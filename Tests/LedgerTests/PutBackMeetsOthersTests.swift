@@ -14,8 +14,7 @@ import Testing
       try await test.loseContinuity()
       let finding = ChainFinding(
         kind: .ownedTransaction, txid: test.txid(1), logIndex: -1, wallet: Sample.wallet, recipient: nil,
-        amountText: nil, referenceBits: 5, timestamp: test.now,
-        expiration: test.now.advanced(byMilliseconds: 60_000))
+        amountText: nil, referenceBits: 5, timestamp: test.now)
       try await test.head(101, [test.txid(1)], suspects: [finding])
       #expect(try await test.ledger.conditions().openFindings == 1)
       // Before the Signers have vouched it is not judged: it may be what the restore took.

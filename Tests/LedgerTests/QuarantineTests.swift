@@ -142,7 +142,6 @@ import Testing
     }
   }
 
-  // A Signer that was believed away or lost may come back: then its own word counts, at once.
   // The quarantine could not end otherwise, and with it nobody's: the journal would stand under two names.
   @Test func `a journal that waits to take the place of a lost one is no other Signer's`() async throws {
     try await withLedger { test async throws in
@@ -158,6 +157,7 @@ import Testing
     }
   }
 
+  // A Signer that was believed away or lost may come back: then its own word counts, at once.
   @Test(arguments: [QuarantineCause.signerAway, .journalLost])
   func `the declared journal's word ends the quarantine of its name`(cause: QuarantineCause) async throws {
     try await withLedger { test async throws in

@@ -153,3 +153,11 @@ struct UnexpectedOutcome: Error {
 
   init(_ text: String) { self.text = text }
 }
+
+extension Ledger {
+  /// Undoes the head from where it stands.
+  func undoHead(above number: Int64) async throws -> [PayoutID] {
+    guard let head = try await cursor(.head) else { return [] }
+    return try await undoHead(above: number, from: head)
+  }
+}

@@ -50,8 +50,7 @@ import Testing
         suspects: [
           ChainFinding(
             kind: .ownedTransaction, txid: txid(order), logIndex: -1, wallet: Sample.wallet, recipient: nil,
-            amountText: nil, referenceBits: nil, timestamp: nil,
-            expiration: test.now.advanced(byMilliseconds: 60_000))
+            amountText: nil, referenceBits: nil, timestamp: nil)
         ])
       #expect(try await test.ledger.conditions().openFindings == 0)
       #expect(try await test.ledger.known([txid(order)]).map(\.transfers.first?.to) == [Self.cold])

@@ -74,10 +74,9 @@ import Tron
     LedgerTables.Finding(
       what: ChainFinding(
         kind: .ownedTransaction, txid: txid, logIndex: -1, wallet: key.address, recipient: nil, amountText: nil,
-        referenceBits: nil, timestamp: nil, expiration: Timestamp(milliseconds: Self.now + 60_000)),
+        referenceBits: nil, timestamp: nil),
       place: BlockPlace(
-        number: 41, id: chain.genesis, time: Timestamp(milliseconds: Self.now)),
-      standing: .head, isJudged: isJudged)
+        number: 41, id: chain.genesis, time: Timestamp(milliseconds: Self.now)), isJudged: isJudged)
   }
 
   /// Somebody else's transaction in the next block.

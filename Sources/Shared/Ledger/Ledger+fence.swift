@@ -4,9 +4,9 @@ import Postgres
 extension Ledger {
   /// Stores what nobody of ours signed. Known is what stands in `transactions` now, after the block arrived: a Signer
   /// stores before it broadcasts, so that nothing of ours can be in a block and not in the table. One that a fork moved to
-  /// another block is the same finding, there; one in a solid block stays there, whatever the head's branch holds.
+  /// another block is the same finding, there; what a quorum says of it in a solid block takes the place of what one node said.
   static func store(
-    _ told: [ChainFinding], in place: BlockPlace, of view: CursorView, on connection: PostgresConnection
+    _ told: [ChainFinding], in place: BlockPlace, isSolid: Bool, on connection: PostgresConnection
   ) async throws {
     guard !told.isEmpty else { return }
     // One statement cannot store the same row twice.
@@ -16,32 +16,29 @@ extension Ledger {
     }
     _ = try await connection.execute(
       """
-      INSERT INTO unclaimed_transfers (txid, kind, log_index, wallet, recipient, amount, reference_bits, timestamp_ms,
-        expiration_ms, block_number, block_id, place)
-      SELECT n.txid, n.kind, n.log_index, n.wallet, n.recipient, n.amount::numeric, n.bits, n.timestamp_ms, n.expiration_ms,
-        $10, $11, $12
+      INSERT INTO unclaimed_transfers AS f (txid, kind, log_index, wallet, recipient, amount, reference_bits, timestamp_ms,
+        block_number, block_id)
+      SELECT n.txid, n.kind, n.log_index, n.wallet, n.recipient, n.amount::numeric, n.bits, n.timestamp_ms, $9, $10
       FROM unnest($1::bytea[], $2::text[], $3::integer[], $4::bytea[], $5::bytea[], $6::text[], $7::integer[],
-          $8::bigint[], $9::bigint[])
-        AS n (txid, kind, log_index, wallet, recipient, amount, bits, timestamp_ms, expiration_ms)
+          $8::bigint[])
+        AS n (txid, kind, log_index, wallet, recipient, amount, bits, timestamp_ms)
       WHERE NOT EXISTS (SELECT FROM transactions t WHERE t.txid = n.txid)
       ON CONFLICT (txid, kind, log_index)
-        DO UPDATE SET block_number = excluded.block_number, block_id = excluded.block_id, place = excluded.place
-        WHERE unclaimed_transfers.place <> 'solid' OR excluded.place = 'solid'
+        DO UPDATE SET block_number = excluded.block_number, block_id = excluded.block_id,
+          wallet = CASE WHEN $11 THEN excluded.wallet ELSE f.wallet END,
+          recipient = CASE WHEN $11 THEN excluded.recipient ELSE f.recipient END,
+          amount = CASE WHEN $11 THEN excluded.amount ELSE f.amount END,
+          reference_bits = CASE WHEN $11 THEN excluded.reference_bits ELSE f.reference_bits END,
+          timestamp_ms = CASE WHEN $11 THEN excluded.timestamp_ms ELSE f.timestamp_ms END
       """,
       [
         .bytesArray(suspects.map(\.txid.bytes)), .textArray(suspects.map(\.kind.rawValue)),
         .int4Array(suspects.map { Int32(clamping: $0.logIndex) }), .bytesArray(suspects.map(\.wallet.bytes)),
         .bytesArray(suspects.map(\.recipient?.bytes)), .textArray(suspects.map(\.amountText)),
         .int4Array(suspects.map { $0.referenceBits.map { Int32(clamping: $0) } }),
-        .int8Array(suspects.map(\.timestamp?.milliseconds)), .int8Array(suspects.map(\.expiration.milliseconds)),
-        .int8(place.number), .bytes(place.id.bytes), .text(view.rawValue),
+        .int8Array(suspects.map(\.timestamp?.milliseconds)), .int8(place.number), .bytes(place.id.bytes),
+        .bool(isSolid),
       ])
-  }
-
-  /// The head's blocks above a number are undone: what was found in them may be in another block, or in none.
-  static func forgetFindings(above number: Int64, on connection: PostgresConnection) async throws {
-    _ = try await connection.execute(
-      "UPDATE unclaimed_transfers SET place = 'undone' WHERE place = 'head' AND block_number > $1", [.int8(number)])
   }
 
   /// What a Signer has put back is no finding.

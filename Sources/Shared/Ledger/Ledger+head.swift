@@ -84,7 +84,7 @@ extension Ledger: MonitorLedger {
           """, [txids, .int8(block.place.number)]
         ),
       ])
-      try await Ledger.store(block.suspects, in: block.place, of: .head, on: connection)
+      try await Ledger.store(block.suspects, in: block.place, isSolid: false, on: connection)
       return true
     }
   }
@@ -113,13 +113,18 @@ extension Ledger: MonitorLedger {
   }
 
   /// See `MonitorLedger.undoHead`.
-  public func undoHead(above number: Int64) async throws -> [PayoutID] {
+  public func undoHead(above number: Int64, from head: BlockPlace) async throws -> [PayoutID] {
     try await transaction { connection in
-      // The cursor is locked first, by a statement of its own: what another replica applied meanwhile is seen and undone.
-      let cursor = try await connection.execute(
-        "SELECT number FROM chain_cursors WHERE view = 'head' FOR UPDATE", [])
-      // Another replica has gone back further: nothing is left above.
-      if let standing = try cursor.rows.first?.int8("number"), standing < number { return [] }
+      // Both are locked first, by a statement of its own: what another replica has done meanwhile is seen.
+      let cursors = try await connection.execute(
+        "SELECT number AS block_number, block_id, block_time_ms FROM chain_cursors ORDER BY view FOR UPDATE", [])
+      guard try cursors.rows.first.flatMap(BlockPlace.init) == head, number <= head.number else { return [] }
+      let solid = try await connection.execute(
+        """
+        SELECT FROM chain_cursors c JOIN chain_blocks b ON b.number = c.number AND b.block_id = c.block_id
+        WHERE c.view = 'solid' AND c.number > $1
+        """, [.int8(number)])
+      guard solid.rows.isEmpty else { return [] }
       let results = try await connection.pipeline([
         ("DELETE FROM chain_blocks WHERE number > $1", [.int8(number)]),
         (
@@ -137,12 +142,10 @@ extension Ledger: MonitorLedger {
     }
   }
 
-  /// What was in blocks of the head above a number is sent again, and waits for a block; what the fence found there is in
-  /// none. Verdicts are no such blocks.
+  /// What was in blocks of the head above a number is sent again, and waits for a block. Verdicts are no such blocks.
   static func forgetInclusions(
     above number: Int64, note: String, on connection: PostgresConnection
   ) async throws -> [PayoutID] {
-    try await forgetFindings(above: number, on: connection)
     _ = try await connection.execute(
       "SELECT FROM transactions WHERE status = 'included' AND block_number > $1 ORDER BY txid FOR UPDATE",
       [.int8(number)])

@@ -153,7 +153,7 @@ extension Ledger: SchedulerLedger {
           WITH due AS (
             SELECT id, EXISTS (
               SELECT FROM unclaimed_transfers u
-              WHERE u.recipient = p.recipient AND u.amount = p.amount AND u.explained_at IS NULL AND NOT is_void(u.place, u.expiration_ms)
+              WHERE u.recipient = p.recipient AND u.amount = p.amount AND u.explained_at IS NULL
                 AND coalesce(u.reference_bits
                   = ((get_byte(p.reference, 0) << 2) | (get_byte(p.reference, 1) >> 6)), true)) AS is_unclaimed
             FROM payouts p

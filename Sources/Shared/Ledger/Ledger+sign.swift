@@ -72,7 +72,7 @@ extension Ledger {
       coalesce(bool_or(a.txid IS NOT NULL AND (a.outcome IS NULL OR a.outcome = 'paid')), false) AS in_use,
       coalesce(array_agg(a.txid) FILTER (WHERE a.txid IS NOT NULL), '{}') AS earlier,
       (SELECT coalesce(array_agg(u.reference_bits::bigint), '{}') FROM unclaimed_transfers u
-       WHERE u.recipient = c.recipient AND u.amount = c.amount AND u.explained_at IS NULL AND NOT is_void(u.place, u.expiration_ms)) AS unclaimed,
+       WHERE u.recipient = c.recipient AND u.amount = c.amount AND u.explained_at IS NULL) AS unclaimed,
       (SELECT e.status FROM lost_ends e WHERE e.reference = c.reference AND e.answered_at IS NULL
        ORDER BY e.ended_at DESC LIMIT 1) AS lost_end
     FROM payouts c LEFT JOIN attempts a ON a.reference = c.reference

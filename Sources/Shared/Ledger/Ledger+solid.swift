@@ -19,7 +19,7 @@ extension Ledger {
 
   /// See `MonitorLedger.store(findings:in:)`.
   public func store(findings: [ChainFinding], in place: BlockPlace) async throws {
-    try await transaction { connection in try await Ledger.store(findings, in: place, of: .solid, on: connection) }
+    try await transaction { connection in try await Ledger.store(findings, in: place, isSolid: true, on: connection) }
   }
 
   /// See `MonitorLedger.settle`.

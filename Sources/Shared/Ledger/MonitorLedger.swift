@@ -23,7 +23,11 @@ public protocol MonitorLedger: WebhookLedger {
   /// Stores what the fence found in a solid block; what is known by now, or stored already, is nothing new.
   func store(findings: [ChainFinding], in place: BlockPlace) async throws
   /// Forgets the head's blocks above a number, because the chain did: what they included is `sent` again.
-  func undoHead(above number: Int64) async throws -> [PayoutID]
+  ///
+  /// - Parameter head: where the head stood when that was found out.
+  /// - Returns: whose payouts wait for a block again; none, and nothing is changed, where the head has moved meanwhile, or the
+  ///   branch holds a solid block above that number.
+  func undoHead(above number: Int64, from head: BlockPlace) async throws -> [PayoutID]
   /// Sets the head to the solid block that was followed, by a person's order, in one transaction: the head's branch is
   /// forgotten, and what it included is `sent` again. No verdict is touched.
   ///
@@ -207,13 +211,11 @@ public struct ChainFinding: Sendable, Hashable {
   public let referenceBits: Int64?
   /// The transaction's timestamp.
   public let timestamp: Timestamp?
-  /// No block whose parent's time is at or after this can hold the transaction.
-  public let expiration: Timestamp
 
   /// A sighting.
   public init(
     kind: Kind, txid: TxID, logIndex: Int, wallet: Address, recipient: Address?, amountText: String?,
-    referenceBits: Int64?, timestamp: Timestamp?, expiration: Timestamp
+    referenceBits: Int64?, timestamp: Timestamp?
   ) {
     self.kind = kind
     self.txid = txid
@@ -223,6 +225,5 @@ public struct ChainFinding: Sendable, Hashable {
     self.amountText = amountText
     self.referenceBits = referenceBits
     self.timestamp = timestamp
-    self.expiration = expiration
   }
 }

@@ -87,14 +87,11 @@ public struct FindingRecord: Sendable, Hashable {
   public let isJudged: Bool
   /// Whether an operator has acknowledged it. It stays unexplained, and no payout that equals it is signed.
   public let isAcknowledged: Bool
-  /// Whether a fork undid its block, and the solid chain without it is past its expiration: it has paid nobody and never
-  /// will, and payouts that equal it are signed.
-  public let isVoid: Bool
 
   /// Of its parts; for this package's own ledgers.
   package init(
     kind: String, txid: TxID, wallet: Address, recipient: Address?, amountText: String?, blockNumber: Int64,
-    foundAt: Timestamp, isJudged: Bool, isAcknowledged: Bool, isVoid: Bool
+    foundAt: Timestamp, isJudged: Bool, isAcknowledged: Bool
   ) {
     self.kind = kind
     self.txid = txid
@@ -105,7 +102,6 @@ public struct FindingRecord: Sendable, Hashable {
     self.foundAt = foundAt
     self.isJudged = isJudged
     self.isAcknowledged = isAcknowledged
-    self.isVoid = isVoid
   }
 }
 

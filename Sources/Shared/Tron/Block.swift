@@ -68,10 +68,8 @@ public struct BlockTransaction: Sendable, Hashable {
   public let owner: Address?
   /// The contract type's number on the wire: 1 TransferContract, 31 TriggerSmartContract … (reference §1.2).
   public let contractType: Int32
-  /// From when on no block can be built that holds it (reference §2.2).
-  public let expiration: Timestamp
 
-  /// Reads owner, type and expiration out of `rawData` and computes the txid.
+  /// Reads owner and type out of `rawData` and computes the txid.
   /// - Throws: `TransactionError.malformed` where the bytes are no `raw_data`.
   public init(
     rawData: [UInt8], contractResult: ContractResult?, signatures: [[UInt8]] = []
@@ -83,7 +81,6 @@ public struct BlockTransaction: Sendable, Hashable {
     self.signatures = signatures
     self.owner = envelope.owner
     self.contractType = envelope.contractType
-    self.expiration = envelope.expiration
   }
 }
 

@@ -5,8 +5,6 @@ struct ContractEnvelope {
   let contractType: Int32
   /// Nil where the contract carries no address of 21 bytes beginning with 0x41 (the genesis block's have a text).
   let owner: Address?
-  /// From when on no block can be built that holds it.
-  let expiration: Timestamp
 
   /// - Throws: `TransactionError.malformed` where the bytes are no `raw_data` with a contract.
   init(rawData: [UInt8]) throws(TransactionError) {
@@ -25,6 +23,5 @@ struct ContractEnvelope {
       bytes = [UInt8](first.ownerAddress)
     }
     owner = try? Address(bytes: bytes)
-    expiration = Timestamp(milliseconds: raw.expiration)
   }
 }

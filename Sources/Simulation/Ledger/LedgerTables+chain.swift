@@ -56,38 +56,33 @@ extension LedgerTables {
         try move(row.terms.id, to: .confirming, note: "in block \(block.place.number)")
       }
     }
-    store(findings: block.suspects, in: block.place, standing: .head)
+    store(findings: block.suspects, in: block.place, isSolid: false)
     return true
   }
 
   /// `Ledger.store(findings:in:)`, and what `Ledger.apply(head:after:)` stores.
-  mutating func store(findings suspects: [ChainFinding], in place: BlockPlace, standing: Finding.Standing) {
+  mutating func store(findings suspects: [ChainFinding], in place: BlockPlace, isSolid: Bool) {
     for suspect in suspects where transactions[suspect.txid] == nil {
       let stored = findings.firstIndex {
         ($0.what.txid, $0.what.kind, $0.what.logIndex) == (suspect.txid, suspect.kind, suspect.logIndex)
       }
       guard let stored else {
-        findings.append(Finding(what: suspect, place: place, standing: standing))
+        findings.append(Finding(what: suspect, place: place))
         continue
       }
       // One that a fork moved to another block is the same finding, there.
-      guard findings[stored].standing != .solid || standing == .solid else { continue }
       findings[stored].place = place
-      findings[stored].standing = standing
+      if isSolid { findings[stored].what = suspect }
     }
   }
 
-  /// Whether a finding has paid nobody and never will: the function `is_void`.
-  func isVoid(_ finding: Finding) -> Bool {
-    finding.standing == .undone && cursors[.solid].map { $0.time >= finding.what.expiration } ?? false
-  }
-
-  /// Whether nothing says of a finding that it has paid nobody.
-  func mayHavePaid(_ finding: Finding) -> Bool { !finding.isExplained && !isVoid(finding) }
-
   /// `Ledger.undoHead`.
-  mutating func undoHead(above number: Int64) throws -> [PayoutID] {
-    if let standing = cursors[.head]?.number, standing < number { return [] }
+  mutating func undoHead(above number: Int64, from head: BlockPlace) throws -> [PayoutID] {
+    guard cursors[.head] == head, number <= head.number else { return [] }
+    let holdsSolid = cursors[.solid].map { solid in
+      solid.number > number && blocks.contains { ($0.number, $0.id) == (solid.number, solid.id) }
+    }
+    if holdsSolid == true { return [] }
     blocks.removeAll { $0.number > number }
     guard let place = blocks.first(where: { $0.number == number }) else {
       throw LedgerError(.illegalChange, "block \(number) is not kept: a fork below it cannot be undone")
@@ -99,9 +94,6 @@ extension LedgerTables {
 
   /// `Ledger.forgetInclusions`.
   mutating func forgetInclusions(above number: Int64, note: String) throws -> [PayoutID] {
-    for index in findings.indices where findings[index].standing == .head && findings[index].place.number > number {
-      findings[index].standing = .undone
-    }
     var undone: [PayoutID] = []
     let above = transactions.values.filter { $0.status == .included && ($0.block?.number ?? 0) > number }
     for transaction in above.map(\.entry.txid).sorted() {

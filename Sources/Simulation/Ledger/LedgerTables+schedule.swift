@@ -109,7 +109,7 @@ extension LedgerTables {
   private func isUnclaimed(_ id: PayoutID) -> Bool {
     guard let terms = payouts[id]?.terms else { return false }
     return findings.contains { finding in
-      mayHavePaid(finding) && finding.what.recipient == terms.recipient
+      !finding.isExplained && finding.what.recipient == terms.recipient
         && finding.what.amountText == "\(terms.amount.microUSDT)"
         && finding.what.referenceBits.map { $0 == terms.reference.topTenBits } ?? true
     }

@@ -87,7 +87,7 @@ extension LedgerTables {
     let candidates = rows.map { row in
       let all = attempts[row.terms.reference] ?? []
       let unclaimed = findings.filter {
-        mayHavePaid($0) && $0.what.recipient == row.terms.recipient
+        !$0.isExplained && $0.what.recipient == row.terms.recipient
           && $0.what.amountText == String(row.terms.amount.microUSDT)
       }
       return SigningCandidate(

@@ -112,12 +112,8 @@ struct LedgerTables: Sendable {
 
   /// Something of a watched account that no Signer of ours signed.
   struct Finding: Equatable, Sendable {
-    /// Where it stands: in a block of the head, in none since a fork undid that one, or in a solid block.
-    enum Standing: String, Sendable { case head, undone, solid }
-
-    let what: ChainFinding
+    var what: ChainFinding
     var place: BlockPlace
-    var standing: Standing
     var isJudged = false
     var isExplained = false
     var isAcknowledged = false

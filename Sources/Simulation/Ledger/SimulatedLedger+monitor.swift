@@ -24,11 +24,11 @@ extension SimulatedLedger: MonitorLedger {
   }
 
   func store(findings: [ChainFinding], in place: BlockPlace) async throws {
-    try await write("store findings") { $0.store(findings: findings, in: place, standing: .solid) }
+    try await write("store findings") { $0.store(findings: findings, in: place, isSolid: true) }
   }
 
-  func undoHead(above number: Int64) async throws -> [PayoutID] {
-    try await write("undo head") { try $0.undoHead(above: number) }
+  func undoHead(above number: Int64, from head: BlockPlace) async throws -> [PayoutID] {
+    try await write("undo head") { try $0.undoHead(above: number, from: head) }
   }
 
   func resetHead(by order: HeadResetOrder, to solid: BlockPlace, from head: BlockPlace) async throws -> [PayoutID]? {

@@ -98,10 +98,17 @@ extension SimulatedWorld {
       switch entry.outcome {
       case .noPayout, .notAPayout: true
       case .choose: entry.chain != "paid"
-      case .void: true
-      case .matches, .ordered, .notSolid, .dropped, .refused: false
+      case .dropped: database.contents.findings.filter { "\($0.what.txid)" == entry.txid }.allSatisfy(isGone)
+      case .matches, .ordered, .notSolid, .refused: false
       }
     }
+  }
+
+  /// Whether a fork dropped what was found, so long ago that it is in another block by now or cannot be valid any more.
+  private func isGone(_ finding: LedgerTables.Finding) -> Bool {
+    guard let block = chain.produced(finding.place.number, .solid)?.block else { return false }
+    return !block.transactions.contains { $0.txid == finding.what.txid }
+      && finding.place.time.milliseconds <= host.now - LedgerTables.maximumExpirationMilliseconds
   }
 
   private func acknowledge(_ ledger: SimulatedLedger) async throws {
@@ -139,10 +146,11 @@ extension SimulatedWorld {
     case .unclaimedTransfer:
       // Until reconciling has adopted it, or found that it is no payment of this one.
       let equal = tables.findings.filter {
-        tables.mayHavePaid($0) && $0.what.recipient == row.terms.recipient
+        !$0.isExplained && $0.what.recipient == row.terms.recipient
           && $0.what.amountText == "\(row.terms.amount.microUSDT)"
       }
-      return equal.isEmpty ? .release : nil
+      // No payout that equals an unexplained one is ever signed: its client asks again under another key.
+      return equal.isEmpty ? .release : equal.allSatisfy(isGone) ? .reject : nil
     default: return nil
     }
   }

@@ -87,19 +87,19 @@ final class SimulatedWorld: Sendable {
     let random = SimulatedRandom(host)
     strangerKey = HotWalletKey(try PrivateKey(hex: Self.strangerKeyText))
     disks = SignerDisks((0..<settings.replicas).map { _ in random.bytes(16) })
-    declare()
+    try declare()
     database.backUp(disks.marks)
   }
 
   /// `payoutctl signer init`, once a Signer.
-  private func declare() {
+  private func declare() throws {
     let solid = chain.latest(.solid).block.header
     let begin = BlockPlace(number: solid.number, id: solid.id, time: solid.timestamp)
     for index in 0..<settings.replicas {
       guard let id = disks.present(index)?.id else { continue }
       let wallet = key.address
-      database.transaction(actor: "operator") { tables in
-        _ = try? tables.declare(wallet: wallet, signer: Self.signerName(index), journalID: id, begin: begin)
+      try database.transaction(actor: "operator") { tables in
+        _ = try tables.declare(wallet: wallet, signer: Self.signerName(index), journalID: id, begin: begin)
       }
     }
   }
