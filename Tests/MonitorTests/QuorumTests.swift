@@ -272,7 +272,8 @@ import Tron
         }
         let (header, root) = (block.header, [UInt8](repeating: 0, count: 32))
         let made = BlockHeader(
-          number: header.number, id: BlockHashing.blockID(number: header.number, headerRawData: header.id.bytes + [lie]),
+          number: header.number,
+          id: BlockHashing.blockID(number: header.number, headerRawData: header.id.bytes + [lie]),
           parentID: header.parentID, timestamp: header.timestamp, transactionRoot: root, witness: header.witness,
           isIDProven: true, signature: .byWitness)
         return Block(header: made, transactions: [], isBodyProven: true)
