@@ -88,11 +88,12 @@ extension ModelWalk {
     return operations
   }
 
-  /// Which of the payouts that are accepted just then are held, where the log is gone, is chance: some of one request, and not
+  /// Which of the payouts that are accepted just then a vouching without a log holds is chance: some of one request, and not
   /// others. They are of the present life, as those that are accepted right after it, so that nothing of theirs was lost.
+  /// So is which ones are held some at a time before: those that it does not come to it comes to in the next call.
   private static func isChance(_ operations: [Operation]) -> Bool {
-    operations.contains { $0.kind == "accept" }
-      && operations.contains { $0.kind == "hold-unproven" || $0.name.hasSuffix(logGone) }
+    operations.contains { $0.kind == "hold-unproven" }
+      || operations.contains { $0.kind == "accept" } && operations.contains { $0.name.hasSuffix(logGone) }
   }
 
   // MARK: What one sees of the other

@@ -37,6 +37,7 @@ extension ModelWalk {
     } _: {
       Self.text($0.beginQuarantines(head: head, under: life))
     }
+    if roll(2) == 0 { try await comeTo() }
   }
 
   private static func text(_ beginning: QuarantineBeginning) -> String {

@@ -62,10 +62,10 @@ extension LedgerTables {
 
   /// `Ledger.store(findings:in:)`, and what `Ledger.apply(head:after:)` stores.
   mutating func store(findings suspects: [ChainFinding], in place: BlockPlace, isSolid: Bool) {
-    for suspect in suspects where transactions[suspect.txid] == nil {
-      let stored = findings.firstIndex {
-        ($0.what.txid, $0.what.kind, $0.what.logIndex) == (suspect.txid, suspect.kind, suspect.logIndex)
-      }
+    for (index, suspect) in suspects.enumerated() where transactions[suspect.txid] == nil {
+      // Told twice by one reading, the first word counts.
+      if suspects[..<index].contains(where: { Self.isSame($0, suspect) }) { continue }
+      let stored = findings.firstIndex { Self.isSame($0.what, suspect) }
       guard let stored else {
         findings.append(Finding(what: suspect, place: place))
         continue
@@ -74,6 +74,10 @@ extension LedgerTables {
       findings[stored].place = place
       if isSolid { findings[stored].what = suspect }
     }
+  }
+
+  private static func isSame(_ one: ChainFinding, _ other: ChainFinding) -> Bool {
+    (one.txid, one.kind, one.logIndex) == (other.txid, other.kind, other.logIndex)
   }
 
   /// `Ledger.undoHead`.
