@@ -31,8 +31,8 @@ struct FollowHead: Sendable {
   static let deepForkBlocks: Int64 = 19
   /// How many blocks of the branch are kept at most: forks end above the solid block (reference §3.6).
   static let keptBlocksMaximum = 10_000
-  /// So many are kept below the solid block, too: where the head is read behind it, as after a long pause, one node's false
-  /// block is undone like any other.
+  /// So many are kept below the solid block, too: where the head is read behind it, as after a long pause, a false block that
+  /// was read before is undone like any other.
   static let keptBelowSolidBlocks: Int64 = 100
 
   let ledger: any MonitorLedger
@@ -70,7 +70,9 @@ struct FollowHead: Sendable {
     guard let block = try await round.node.readBlock(cursor.number + 1, .head, known: latest) else {
       throw ChainReadError.absent(cursor.number + 1)
     }
-    if let solid, block.place.number <= solid.place.number { try await check(block, solid, round) }
+    if let solid, block.place.number <= solid.place.number, try await !isAgreed(block, solid, round) {
+      return .idle(milliseconds: Self.overdueMaximumMilliseconds)
+    }
     guard block.parentID == cursor.id else {
       try await undo(from: cursor, round)
       return .worked
@@ -93,6 +95,7 @@ struct FollowHead: Sendable {
     _ round: NodeRound, with cursor: BlockPlace, _ solid: SolidBlock?
   ) async throws -> StepOutcome {
     let theirs = round.latest.header
+    if let flaw = theirs.flaw { throw TronNodeError(.inconsistent, call: "block \(theirs.number)", reason: flaw) }
     let ours = theirs.number == cursor.number ? cursor : try await ledger.headBlock(theirs.number)
     let isAstray = solid?.isMissed(at: cursor) == true
     let isAbove = cursor.number > solid?.place.number ?? -1
@@ -139,12 +142,18 @@ struct FollowHead: Sendable {
 
   // MARK: Nodes that lead astray
 
-  /// A block that is not above the solid one is a quorum's, and nothing else moves the head there.
-  private func check(_ block: ReadBlock, _ solid: SolidBlock, _ round: NodeRound) async throws {
-    if block.place.number == solid.place.number, block.place.id != solid.place.id {
-      throw leave(round, at: block.place.number)
+  /// A block that is not above the solid one is taken up only where a quorum has it.
+  ///
+  /// - Returns: false where too few have it yet, or answer.
+  private func isAgreed(_ block: ReadBlock, _ solid: SolidBlock, _ round: NodeRound) async throws -> Bool {
+    if block.place.number == solid.place.number {
+      if block.place.id != solid.place.id { throw leave(round, at: block.place.number) }
+      return true
     }
-    try await round.agree(on: block.header, .head, noting: disagreements.log)
+    do { try await round.agree(on: block.header, .head, noting: disagreements.log) } catch let error as ChainReadError
+      where error.isWaiting
+    { return false }
+    return true
   }
 
   /// The next node is asked, and the log names this one.
@@ -170,8 +179,9 @@ struct FollowHead: Sendable {
       // One node among several may lie; the next one is asked.
       throw ChainReadError.otherChain(cursor.number)
     }
+    if let solid, common.number < solid.place.number { try await agreeOnDepth(common, left, round) }
     try await tellOfDeepFork(from: cursor, to: common, wasAstray: solid?.isMissed(at: cursor) == true)
-    let payouts = try await ledger.undoHead(above: common.number, from: cursor)
+    guard let payouts = try await ledger.undoHead(above: common.number, from: cursor) else { return }
     source.note(round.number, of: common.id, left: left)
     metrics?.countFork()
     logger.warning(
@@ -180,6 +190,16 @@ struct FollowHead: Sendable {
         LogKey.blockNumber: "\(common.number)", "undone": "\(cursor.number - common.number)",
         "node": "\(round.number)", LogKey.payoutCount: "\(payouts.count)",
       ])
+  }
+
+  /// How deep a fork goes below the solid block is a quorum's to say: else one node could have all of ours undone that are
+  /// kept. The block above the common one must be another than ours for a quorum, too.
+  private func agreeOnDepth(_ common: BlockPlace, _ left: BlockID?, _ round: NodeRound) async throws {
+    let number = common.number + 1
+    guard let theirs = try await round.node.header(number, .head) else { throw ChainReadError.absent(number) }
+    if let flaw = theirs.flaw { throw TronNodeError(.inconsistent, call: "block \(number)", reason: flaw) }
+    try await round.agree(on: theirs, .head, noting: disagreements.log)
+    if theirs.id == left { throw ChainReadError.gap(above: common.number) }
   }
 
   /// The newest of our blocks that the node's branch has too; nil where it has none of those that are kept.

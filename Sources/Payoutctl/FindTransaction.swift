@@ -39,15 +39,28 @@ package struct FindTransaction: Sendable {
     self.token = token
   }
 
-  /// Reads a transaction of a wallet where it was last seen.
+  /// Reads a transaction of a wallet where it was last seen, by a quorum's word.
   func read(_ txid: TxID, of wallet: Address, inBlock number: Int64) async throws -> SolidReading {
     try await node.round(of: .solid) { round in
       guard round.latest.header.number >= number else { return .notSolid }
-      guard let block = try await round.node.readBlock(number, .solid, known: round.latest),
-        let entry = block.entries.first(where: { $0.transaction.txid == txid })
-      else { return .notThere }
+      let block = try await agreedBlock(number, round)
+      guard let entry = block.entries.first(where: { $0.transaction.txid == txid }) else {
+        // What is not in a body that nobody could prove may be in the block.
+        guard block.isBodyProven else { throw ChainReadError.unproven(number) }
+        return .notThere
+      }
       return try await reading(of: entry, in: block, by: wallet, round.node)
     }
+  }
+
+  /// A solid block whose header and body a quorum gives.
+  private func agreedBlock(_ number: Int64, _ round: NodeRound) async throws -> ReadBlock {
+    guard let block = try await round.node.readBlock(number, .solid, known: round.latest) else {
+      throw ChainReadError.absent(number)
+    }
+    let log = DisagreementLog()
+    try await round.agree(on: block.header, .solid, noting: log)
+    return try await round.agreeOnBody(of: block, noting: log)
   }
 
   /// How much of the token a transaction in a solid block moved from one account to another, by its receipt; nil where it
@@ -56,15 +69,12 @@ package struct FindTransaction: Sendable {
     by txid: TxID, from wallet: Address, to recipient: Address, inBlock number: Int64
   ) async throws -> String? {
     try await node.round(of: .solid) { round in
-      guard round.latest.header.number >= number,
-        let block = try await round.node.readBlock(number, .solid, known: round.latest),
-        let entry = block.entries.first(where: { $0.transaction.txid == txid }), entry.receipt.result == .success,
+      guard round.latest.header.number >= number else { return nil }
+      let block = try await agreedBlock(number, round)
+      guard let entry = block.entries.first(where: { $0.transaction.txid == txid }), entry.receipt.result == .success,
         !entry.receipt.isFailed
       else { return nil }
-      let log = DisagreementLog()
-      try await round.agree(on: block.header, .solid, noting: log)
-      _ = try await round.agreeOnBody(of: block, noting: log)
-      try await round.agreeOnReceipts(of: [txid], in: block, noting: log)
+      try await round.agreeOnReceipts(of: [txid], in: block, noting: DisagreementLog())
       let transfers = entry.receipt.logs.filter { $0.address == token }.compactMap(\.transfer)
       return transfers.first { $0.sender == wallet && $0.recipient == recipient && !$0.isZero }
         .map { $0.amount?.description ?? "more than any amount" }

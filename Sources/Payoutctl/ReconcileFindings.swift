@@ -94,8 +94,8 @@ package struct ReconcileFindings {
     case .notThere:
       entry.tell(
         .dropped,
-        "the solid block in that place does not hold it: a fork dropped it, and no later solid block that was read has it; "
-          + "it moved nothing so far, and nothing at all once its own expiration has passed")
+        "the solid block in that place does not hold it: a fork dropped it or moved it to a later block; call again once it "
+          + "can be valid no more, and look for it on the chain before you reject what equals it")
     case .foreign(let why): entry.tell(.notAPayout, "no Signer of ours signs such: \(why)")
     case .transfer(let transfer):
       entry.chain = transfer.verdict.words

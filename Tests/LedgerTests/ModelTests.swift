@@ -11,12 +11,15 @@ import Testing
 ///
 /// A world is a ledger of its own, on which one to twenty sequences follow one another, each with new payouts and on all that
 /// the earlier ones left. After every operation its answer and all rows are compared. `MODEL_SEQUENCES` says how many
-/// sequences each test runs: the full run has 100,000. What disagrees tells its world's seed: `TEST_SEED` begins with it,
-/// `MODEL_LANES=1` lets no other world run beside it.
+/// sequences each test runs: the full run has 100,000, and with `MODEL_LOOKS=5` all rows are compared after every fifth
+/// operation and at a sequence's end, which is faster. What disagrees tells its world's seed: `TEST_SEED` begins with
+/// it, `MODEL_LANES=1` lets no other world run beside it.
 @Suite struct ModelTests {
   static let sequences = ProcessInfo.processInfo.environment["MODEL_SEQUENCES"].flatMap { Int($0) } ?? 200
   static let sequencesPerWorldMaximum = 20
   static let operationsPerSequence = 25
+  /// How many operations, each of whose answers is compared, come before all rows are.
+  static let operationsPerLook = ProcessInfo.processInfo.environment["MODEL_LOOKS"].flatMap { Int($0) } ?? 1
   /// Worlds at once in each test: more than processors, since a walk waits for PostgreSQL half of its time.
   static let lanes = ProcessInfo.processInfo.environment["MODEL_LANES"].flatMap { Int($0) } ?? 3
   static let disagreementsMaximum = 10
@@ -103,6 +106,7 @@ private final class ModelRun: Sendable {
     for sequence in 0..<take(1 + walk.roll(ModelTests.sequencesPerWorldMaximum)) {
       walk.begin(sequence)
       for _ in 0..<ModelTests.operationsPerSequence { try await step(&walk) }
+      try await walk.compareRows()
     }
   }
 

@@ -20,9 +20,9 @@ extension ModelWalk {
       let number = cursor.number - Int64(roll(4))
       let from = roll(6) == 0 ? Sample.place(cursor.number, at: model.now, branch: 250) : cursor
       return try await compare("undo above \(number)") {
-        "\(try await $0.undoHead(above: number, from: from).sorted())"
+        "\(String(describing: try await $0.undoHead(above: number, from: from)?.sorted()))"
       } _: {
-        "\(try $0.undoHead(above: number, from: from).sorted())"
+        "\(String(describing: try $0.undoHead(above: number, from: from)?.sorted()))"
       }
     }
     let place = Sample.place(cursor.number + 1, at: model.now, branch: branch)

@@ -40,7 +40,7 @@ extension ModelWalk {
           failures_in_row, \(ms("since")))
         FROM breaker
       UNION ALL SELECT 'finding ' || concat_ws(' ', encode(txid, 'hex'), kind, log_index, judged_at IS NOT NULL,
-          explained_at IS NOT NULL, acknowledged_at IS NOT NULL)
+          explained_at IS NOT NULL, acknowledged_at IS NOT NULL, block_number, is_solid)
         FROM unclaimed_transfers
       UNION ALL SELECT 'lost end ' || concat_ws(' ', encode(reference, 'hex'), status, \(ms("ended_at")),
           answered_at IS NOT NULL)

@@ -18,6 +18,8 @@ struct ModelWalk {
   /// What Signers have journaled.
   private var journals: [String: [JournalEntry]] = [:]
   var trail: [String] = []
+  /// Operations since all rows were compared.
+  var unseen = 0
   /// Operations that were drawn and not carried out; nil where each is carried out at once.
   var collected: [Operation]?
   /// How many sequences were begun.

@@ -113,7 +113,7 @@ import Testing
           }
         ),
         ("head", "transactions_pkey", { try await test.head(101, [txid], branch: 1) ? 1 : 0 }),
-        ("undo", "transactions_included", { try await ledger.undoHead(above: 100).count }),
+        ("undo", "transactions_included", { try await ledger.undoHead(above: 100)?.count ?? 0 }),
         ("known", "transactions_pkey", { try await ledger.known([txid]).count + 1 }),
         (
           "accept", "payout_references_pkey",

@@ -164,7 +164,7 @@ final class Storm: Sendable {
     guard let cursor = try await ledger.cursor(.head) else { return 0 }
     let solid = try await ledger.cursor(.solid)?.number ?? 0
     if Int.random(in: 0..<6, using: &generator) == 0, cursor.number - 2 > solid {
-      return try await ledger.undoHead(above: cursor.number - 2).count
+      return try await ledger.undoHead(above: cursor.number - 2)?.count ?? 0
     }
     let block = Sample.place(
       cursor.number + 1, at: try await TestLedger.clock(test.pool), branch: UInt8.random(in: 0...9, using: &generator))

@@ -156,8 +156,8 @@ struct UnexpectedOutcome: Error {
 
 extension Ledger {
   /// Undoes the head from where it stands.
-  func undoHead(above number: Int64) async throws -> [PayoutID] {
-    guard let head = try await cursor(.head) else { return [] }
+  func undoHead(above number: Int64) async throws -> [PayoutID]? {
+    guard let head = try await cursor(.head) else { return nil }
     return try await undoHead(above: number, from: head)
   }
 }

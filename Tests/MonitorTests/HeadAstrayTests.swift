@@ -135,6 +135,30 @@ import Tron
     }
   }
 
+  @Test func `how deep a false branch is left below the solid block is a quorum's word`() async throws {
+    // The head is on one node's branch above block 50, and the solid block passes that: now the node shows another branch,
+    // from block 44 on.
+    try await PayingScene.run { scene in
+      let (first, deeper) = (await branch(above: 50, of: 30), await branch(above: 44, of: 90))
+      let three = try ThreeNodes(scene)
+      try await produceEmpty(10, scene)
+      while try await scene.ledger.cursor(.head)?.number != 50 { try await scene.run(three.monitor.followHead) }
+      try #require(try await scene.ledger.cursor(.head) == (await first.place(50)))
+      await three.liar.setHeadBranch(first)
+      let alone = try scene.monitor("monitor-2", node: three.liar)
+      while try await scene.ledger.cursor(.head)?.number != 80 { try await scene.run(alone.followHead) }
+      try await produceEmpty(45, scene)
+      for _ in 0..<40 { try? await scene.run(three.monitor.followSolid) }
+      try #require(try await scene.ledger.cursor(.solid)?.number ?? 0 > 60)
+      await three.liar.setHeadBranch(deeper)
+      for _ in 0..<80 {
+        _ = try? await three.monitor.followHead.run()
+        #expect(try await scene.ledger.cursor(.head)?.number ?? 0 >= 50)
+      }
+      #expect(try await scene.ledger.cursor(.head) == (await scene.node.headPlace))
+    }
+  }
+
   @Test func `a false branch of six hundred blocks is left with a few dozen requests`() async throws {
     try await PayingScene.run { scene in
       let branch = await ownBranch(600)
@@ -160,6 +184,15 @@ import Tron
       #expect(try await scene.ledger.cursor(.head) == (await scene.node.headPlace))
       #expect(try await scene.count("SELECT count(*) FROM unclaimed_transfers") == 0)
     }
+  }
+
+  /// A branch of so many blocks that begins above a block of the true one.
+  private func branch(above number: Int64, of count: Int) async -> ScriptedNode {
+    let branch = ScriptedNode(headTime: PayingScene.noon)
+    await branch.produce(count: Int(number) - 40)
+    await branch.fork(above: number)
+    await branch.produce(count: count)
+    return branch
   }
 
   /// A branch that begins above block 40, of so many blocks.

@@ -100,7 +100,7 @@ private let malformed: [Malformed] = [
     "one node in two spellings", ["TRON_RPC_URL": "http://Node,http://node:80/"],
     [("TRON_RPC_URL", "a server twice")]),
   Malformed(
-    "one node with TLS and without", ["TRON_RPC_URL": "http://node,https://node:443"],
+    "one node with TLS and without", ["TRON_RPC_URL": "http://node:443,https://node"],
     [("TRON_RPC_URL", "a server twice")]),
   Malformed("node's scheme", ["TRON_RPC_URL": "ftp://a/b"], [("TRON_RPC_URL", "got \"ftp://a/…\"")]),
   Malformed("node's query", ["TRON_RPC_URL": "http://a?key=s3cret"], [("TRON_RPC_URL", "parameters")]),

@@ -24,7 +24,7 @@ extension Ledger: OperatorLedger {
         let isSame = try row.bytes("journal_id") == journalID && row.bytes("wallet") == wallet.bytes
         return isSame ? .alreadyDeclared : .anotherJournal
       }
-      try await Ledger.refuseUsed(journalID, of: signer, on: connection)
+      try await Ledger.refuseUsed(journalID, on: connection)
       if !waits, try await Ledger.hasPast(wallet, on: connection) { return .walletHasPast }
       _ = try await connection.pipeline([
         (
@@ -47,20 +47,20 @@ extension Ledger: OperatorLedger {
     }
   }
 
-  /// A journal that was retired, or that waits to take the place of another Signer's, is no new Signer's: the two would have
-  /// one memory, and the quarantine could not end.
-  private static func refuseUsed(
-    _ journalID: [UInt8], of signer: String, on connection: PostgresConnection
-  ) async throws {
+  /// A journal that was retired, or that waits to take the place of a lost one, is no new Signer's: the quarantine could not
+  /// end, and with it no vouching.
+  private static func refuseUsed(_ journalID: [UInt8], on connection: PostgresConnection) async throws {
     let used = try await connection.execute(
       """
       SELECT EXISTS (SELECT FROM retired_journals WHERE journal_id = $1)
-        OR EXISTS (SELECT FROM quarantines WHERE journal_id = $1 AND signer <> $2 AND ended_at IS NULL) AS is_used
-      """, [.bytes(journalID), .text(signer)]
+        OR EXISTS (SELECT FROM quarantines WHERE journal_id = $1 AND ended_at IS NULL) AS is_used
+      """, [.bytes(journalID)]
     ).single().bool("is_used")
     guard !used else {
       throw LedgerError(
-        .refused, "the journal was retired, or waits to take the place of another Signer's: begin with a new one")
+        .refused,
+        "the journal was retired ('payoutctl signer bring-journal' brings what it holds), or waits to take the place of a lost "
+          + "one: declare a new one, and keep this one")
     }
   }
 

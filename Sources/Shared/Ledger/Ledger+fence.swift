@@ -4,7 +4,7 @@ import Postgres
 extension Ledger {
   /// Stores what nobody of ours signed. Known is what stands in `transactions` now, after the block arrived: a Signer
   /// stores before it broadcasts, so that nothing of ours can be in a block and not in the table. One that a fork moved to
-  /// another block is the same finding, there; what a quorum says of it in a solid block takes the place of what one node said.
+  /// another block is the same finding, there; what a quorum says of it in a solid block takes the place of what one node said, and stays.
   static func store(
     _ told: [ChainFinding], in place: BlockPlace, isSolid: Bool, on connection: PostgresConnection
   ) async throws {
@@ -17,19 +17,20 @@ extension Ledger {
     _ = try await connection.execute(
       """
       INSERT INTO unclaimed_transfers AS f (txid, kind, log_index, wallet, recipient, amount, reference_bits, timestamp_ms,
-        block_number, block_id)
-      SELECT n.txid, n.kind, n.log_index, n.wallet, n.recipient, n.amount::numeric, n.bits, n.timestamp_ms, $9, $10
+        block_number, block_id, is_solid)
+      SELECT n.txid, n.kind, n.log_index, n.wallet, n.recipient, n.amount::numeric, n.bits, n.timestamp_ms, $9, $10, $11
       FROM unnest($1::bytea[], $2::text[], $3::integer[], $4::bytea[], $5::bytea[], $6::text[], $7::integer[],
           $8::bigint[])
         AS n (txid, kind, log_index, wallet, recipient, amount, bits, timestamp_ms)
       WHERE NOT EXISTS (SELECT FROM transactions t WHERE t.txid = n.txid)
       ON CONFLICT (txid, kind, log_index)
-        DO UPDATE SET block_number = excluded.block_number, block_id = excluded.block_id,
-          wallet = CASE WHEN $11 THEN excluded.wallet ELSE f.wallet END,
-          recipient = CASE WHEN $11 THEN excluded.recipient ELSE f.recipient END,
-          amount = CASE WHEN $11 THEN excluded.amount ELSE f.amount END,
-          reference_bits = CASE WHEN $11 THEN excluded.reference_bits ELSE f.reference_bits END,
-          timestamp_ms = CASE WHEN $11 THEN excluded.timestamp_ms ELSE f.timestamp_ms END
+        DO UPDATE SET block_number = excluded.block_number, block_id = excluded.block_id, is_solid = excluded.is_solid,
+          wallet = CASE WHEN excluded.is_solid THEN excluded.wallet ELSE f.wallet END,
+          recipient = CASE WHEN excluded.is_solid THEN excluded.recipient ELSE f.recipient END,
+          amount = CASE WHEN excluded.is_solid THEN excluded.amount ELSE f.amount END,
+          reference_bits = CASE WHEN excluded.is_solid THEN excluded.reference_bits ELSE f.reference_bits END,
+          timestamp_ms = CASE WHEN excluded.is_solid THEN excluded.timestamp_ms ELSE f.timestamp_ms END
+        WHERE excluded.is_solid OR NOT f.is_solid
       """,
       [
         .bytesArray(suspects.map(\.txid.bytes)), .textArray(suspects.map(\.kind.rawValue)),

@@ -113,18 +113,18 @@ extension Ledger: MonitorLedger {
   }
 
   /// See `MonitorLedger.undoHead`.
-  public func undoHead(above number: Int64, from head: BlockPlace) async throws -> [PayoutID] {
+  public func undoHead(above number: Int64, from head: BlockPlace) async throws -> [PayoutID]? {
     try await transaction { connection in
       // Both are locked first, by a statement of its own: what another replica has done meanwhile is seen.
       let cursors = try await connection.execute(
         "SELECT number AS block_number, block_id, block_time_ms FROM chain_cursors ORDER BY view FOR UPDATE", [])
-      guard try cursors.rows.first.flatMap(BlockPlace.init) == head, number <= head.number else { return [] }
+      guard try cursors.rows.first.flatMap(BlockPlace.init) == head, number <= head.number else { return nil }
       let solid = try await connection.execute(
         """
         SELECT FROM chain_cursors c JOIN chain_blocks b ON b.number = c.number AND b.block_id = c.block_id
         WHERE c.view = 'solid' AND c.number > $1
         """, [.int8(number)])
-      guard solid.rows.isEmpty else { return [] }
+      guard solid.rows.isEmpty else { return nil }
       let results = try await connection.pipeline([
         ("DELETE FROM chain_blocks WHERE number > $1", [.int8(number)]),
         (

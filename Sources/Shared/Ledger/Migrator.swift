@@ -27,6 +27,7 @@ struct Migrator {
     Migration(number: 11, name: "orders", sql: M011Orders.sql),
     Migration(number: 12, name: "waits", sql: M012Waits.sql),
     Migration(number: 13, name: "head_resets", sql: M013HeadResets.sql),
+    Migration(number: 14, name: "solid_findings", sql: M014SolidFindings.sql),
   ]
 
   /// The number of the newest one.

@@ -25,9 +25,9 @@ public protocol MonitorLedger: WebhookLedger {
   /// Forgets the head's blocks above a number, because the chain did: what they included is `sent` again.
   ///
   /// - Parameter head: where the head stood when that was found out.
-  /// - Returns: whose payouts wait for a block again; none, and nothing is changed, where the head has moved meanwhile, or the
+  /// - Returns: whose payouts wait for a block again; nil, and nothing is changed, where the head has moved meanwhile, or the
   ///   branch holds a solid block above that number.
-  func undoHead(above number: Int64, from head: BlockPlace) async throws -> [PayoutID]
+  func undoHead(above number: Int64, from head: BlockPlace) async throws -> [PayoutID]?
   /// Sets the head to the solid block that was followed, by a person's order, in one transaction: the head's branch is
   /// forgotten, and what it included is `sent` again. No verdict is touched.
   ///

@@ -67,11 +67,13 @@ extension LedgerTables {
       if suspects[..<index].contains(where: { Self.isSame($0, suspect) }) { continue }
       let stored = findings.firstIndex { Self.isSame($0.what, suspect) }
       guard let stored else {
-        findings.append(Finding(what: suspect, place: place))
+        findings.append(Finding(what: suspect, place: place, isSolid: isSolid))
         continue
       }
-      // One that a fork moved to another block is the same finding, there.
+      // One that a fork moved to another block is the same finding, there; one in a solid block stays there.
+      guard isSolid || !findings[stored].isSolid else { continue }
       findings[stored].place = place
+      findings[stored].isSolid = isSolid
       if isSolid { findings[stored].what = suspect }
     }
   }
@@ -81,12 +83,12 @@ extension LedgerTables {
   }
 
   /// `Ledger.undoHead`.
-  mutating func undoHead(above number: Int64, from head: BlockPlace) throws -> [PayoutID] {
-    guard cursors[.head] == head, number <= head.number else { return [] }
+  mutating func undoHead(above number: Int64, from head: BlockPlace) throws -> [PayoutID]? {
+    guard cursors[.head] == head, number <= head.number else { return nil }
     let holdsSolid = cursors[.solid].map { solid in
       solid.number > number && blocks.contains { ($0.number, $0.id) == (solid.number, solid.id) }
     }
-    if holdsSolid == true { return [] }
+    if holdsSolid == true { return nil }
     blocks.removeAll { $0.number > number }
     guard let place = blocks.first(where: { $0.number == number }) else {
       throw LedgerError(.illegalChange, "block \(number) is not kept: a fork below it cannot be undone")

@@ -29,7 +29,7 @@ extension LedgerTables {
     lines.append(breakerLine)
     lines += findings.map { row in
       "finding \(row.what.txid) \(row.what.kind.rawValue) \(row.what.logIndex) \(Self.text(row.isJudged)) "
-        + "\(Self.text(row.isExplained)) \(Self.text(row.isAcknowledged))"
+        + "\(Self.text(row.isExplained)) \(Self.text(row.isAcknowledged)) \(row.place.number) \(Self.text(row.isSolid))"
     }
     lines += lostEnds.map { row in
       "lost end \(row.end.reference) \(row.end.status.rawValue) \(row.end.at.milliseconds) "

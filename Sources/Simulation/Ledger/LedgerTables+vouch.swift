@@ -10,7 +10,7 @@ extension LedgerTables {
     let declared = DeclaredJournal(wallet: wallet, journalID: journalID)
     if let known = journals[signer] { return known == declared ? .alreadyDeclared : .anotherJournal }
     let isUsed = quarantines.contains { row in
-      row.endedAt == nil && row.request.journalID == journalID && row.request.signer != signer
+      row.endedAt == nil && row.request.journalID == journalID
     }
     guard retiredJournals[journalID] == nil, !isUsed else {
       throw LedgerError(.refused, "the journal was retired, or waits to take the place of another Signer's")

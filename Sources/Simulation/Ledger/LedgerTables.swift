@@ -114,6 +114,8 @@ struct LedgerTables: Sendable {
   struct Finding: Equatable, Sendable {
     var what: ChainFinding
     var place: BlockPlace
+    /// Whether a quorum's solid block holds it.
+    var isSolid = false
     var isJudged = false
     var isExplained = false
     var isAcknowledged = false

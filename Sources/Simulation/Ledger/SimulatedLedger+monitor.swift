@@ -27,7 +27,7 @@ extension SimulatedLedger: MonitorLedger {
     try await write("store findings") { $0.store(findings: findings, in: place, isSolid: true) }
   }
 
-  func undoHead(above number: Int64, from head: BlockPlace) async throws -> [PayoutID] {
+  func undoHead(above number: Int64, from head: BlockPlace) async throws -> [PayoutID]? {
     try await write("undo head") { try $0.undoHead(above: number, from: head) }
   }
 

@@ -22,7 +22,8 @@ extension Ledger {
       for accepted in conflicts where try await Ledger.holdConflicting(accepted, on: connection) {
         replay.conflicts += 1
       }
-      try await Ledger.note(replay, on: connection)
+      // What was found proves that the database went back in time, whoever holds it.
+      try await Ledger.note(replay.putBack + conflicts.count, replay.ends, on: connection)
       return replay
     }
   }
@@ -45,7 +46,7 @@ extension Ledger {
         try await Ledger.holdEnded(end, on: connection)
         replay.ends += 1
       }
-      try await Ledger.note(replay, on: connection)
+      try await Ledger.note(0, replay.ends, on: connection)
       return replay
     }
   }
@@ -134,7 +135,7 @@ extension Ledger {
   /// The owner used one key for two requests, which only a disaster between them lets happen, and was told 201 for both. A
   /// reference pays once: a person decides which.
   ///
-  /// - Returns: false where somebody else has held it meanwhile: it is found again once that person lets it go.
+  /// - Returns: false where it waits no more: somebody else has held it meanwhile, signed it or ended it.
   private static func holdConflicting(
     _ intent: AcceptedPayout, on connection: PostgresConnection
   ) async throws -> Bool {
@@ -188,11 +189,11 @@ extension Ledger {
       "\(note); a restore took that end: reject it, settle it, or release it although it ended", on: connection)
   }
 
-  private static func note(_ replay: IntentReplay, on connection: PostgresConnection) async throws {
-    guard replay.putBack + replay.conflicts + replay.ends > 0 else { return }
+  private static func note(_ acceptances: Int, _ ends: Int, on connection: PostgresConnection) async throws {
+    guard acceptances + ends > 0 else { return }
     _ = try await connection.execute(
       "INSERT INTO intent_replays (acceptances, ends) VALUES ($1, $2)",
-      [.int4(Int32(clamping: replay.putBack + replay.conflicts)), .int4(Int32(clamping: replay.ends))])
+      [.int4(Int32(clamping: acceptances)), .int4(Int32(clamping: ends))])
   }
 
   static func raiseAlarm(

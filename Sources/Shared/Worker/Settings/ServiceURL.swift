@@ -117,13 +117,13 @@ public struct ServiceURL: Hashable, Sendable, CustomStringConvertible, CustomDeb
     fileprivate let path: String
   }
 
-  /// Which server it names, however it is spelled: over TLS at its usual port is the same as without at that one's. Names are
-  /// not looked up.
+  /// Which server it names, however it is spelled: over TLS at its usual port is the same as without at that one's, and as
+  /// none at all. Names are not looked up.
   var server: Server {
-    let usual = ["http": 80, "https": 443][scheme]
+    let usual = ["http", "https"].contains(scheme) ? [80, 443] : []
     let rest = text.firstRange(of: "://").map { text[$0.upperBound...] } ?? text[...]
     return Server(
-      hosts: hosts.map { Host(name: $0.name.lowercased(), port: $0.port == usual ? nil : $0.port) },
+      hosts: hosts.map { Host(name: $0.name.lowercased(), port: $0.port.flatMap { usual.contains($0) ? nil : $0 }) },
       path: String(rest.drop { !"/?#".contains($0) }))
   }
 
