@@ -179,7 +179,7 @@ struct FollowHead: Sendable {
       // One node among several may lie; the next one is asked.
       throw ChainReadError.otherChain(cursor.number)
     }
-    if let solid, common.number < solid.place.number { try await agreeOnDepth(common, left, round) }
+    if let solid, common.number < solid.place.number { try await agreeOnDepth(common, round) }
     try await tellOfDeepFork(from: cursor, to: common, wasAstray: solid?.isMissed(at: cursor) == true)
     guard let payouts = try await ledger.undoHead(above: common.number, from: cursor) else { return }
     source.note(round.number, of: common.id, left: left)
@@ -194,12 +194,13 @@ struct FollowHead: Sendable {
 
   /// How deep a fork goes below the solid block is a quorum's to say: else one node could have all of ours undone that are
   /// kept. The block above the common one must be another than ours for a quorum, too.
-  private func agreeOnDepth(_ common: BlockPlace, _ left: BlockID?, _ round: NodeRound) async throws {
+  private func agreeOnDepth(_ common: BlockPlace, _ round: NodeRound) async throws {
     let number = common.number + 1
     guard let theirs = try await round.node.header(number, .head) else { throw ChainReadError.absent(number) }
     if let flaw = theirs.flaw { throw TronNodeError(.inconsistent, call: "block \(number)", reason: flaw) }
     try await round.agree(on: theirs, .head, noting: disagreements.log)
-    if theirs.id == left { throw ChainReadError.gap(above: common.number) }
+    let ours = try await ledger.headBlock(number)
+    guard theirs.parentID == common.id, theirs.id != ours?.id else { throw ChainReadError.gap(above: common.number) }
   }
 
   /// The newest of our blocks that the node's branch has too; nil where it has none of those that are kept.

@@ -8,6 +8,8 @@ enum SolidReading: Sendable {
   case notSolid
   /// The solid block at that place does not hold it: a fork moved or dropped it.
   case notThere
+  /// The nodes do not show it, or not in a way that counts.
+  case unreadable(String)
   /// It is no transfer of the token by the wallet's own key alone, so that no Signer of ours signed it.
   case foreign(String)
   /// A transfer as Signers sign them.
@@ -49,7 +51,7 @@ package struct FindTransaction: Sendable {
         guard block.isBodyProven else { throw ChainReadError.unproven(number) }
         return .notThere
       }
-      return try await reading(of: entry, in: block, by: wallet, round.node)
+      return try await reading(of: entry, in: block, by: wallet, round)
     }
   }
 
@@ -82,7 +84,7 @@ package struct FindTransaction: Sendable {
   }
 
   private func reading(
-    of entry: ReadBlock.Entry, in block: ReadBlock, by wallet: Address, _ node: any TronNode
+    of entry: ReadBlock.Entry, in block: ReadBlock, by wallet: Address, _ round: NodeRound
   ) async throws -> SolidReading {
     let signed: SignedTransaction
     do { signed = try SignedTransaction(entry.transaction) } catch { return .foreign("\(error)") }
@@ -92,7 +94,7 @@ package struct FindTransaction: Sendable {
     guard case .token(token, let recipient, let amount) = signed.payment else {
       return .foreign("it is no transfer of the token that is paid")
     }
-    guard let reference = try await referenceBlock(of: signed, below: block.place.number, node) else {
+    guard let reference = try await referenceBlock(of: signed, below: block.place.number, round) else {
       return .foreign("it refers to no block of this chain")
     }
     let transfer = ExpectedTransfer(token: token, from: wallet, to: recipient, amount: amount)
@@ -102,16 +104,18 @@ package struct FindTransaction: Sendable {
         verdict: .judge(entry, at: block.place, expected: [transfer])))
   }
 
-  /// The bytes carry the last sixteen bits of its number, and eight bytes of its id (reference §2.1).
+  /// The bytes carry the last sixteen bits of its number, and eight bytes of its id (reference §2.1). That it refers to no
+  /// block is a quorum's word: nobody of ours signs such.
   private func referenceBlock(
-    of signed: SignedTransaction, below number: Int64, _ node: any TronNode
+    of signed: SignedTransaction, below number: Int64, _ round: NodeRound
   ) async throws -> Int64? {
     let low = signed.contents.referenceBlockBytes.reduce(Int64(0)) { $0 << 8 | Int64($1) }
     var candidate = number & ~0xffff | low
     if candidate >= number { candidate -= 0x10000 }
-    guard candidate >= 0, let block = try await node.block(candidate, .solid),
-      signed.contents.refers(to: block.header.id)
-    else { return nil }
-    return candidate
+    guard candidate >= 0 else { return nil }
+    guard let header = try await round.node.header(candidate, .solid) else { throw ChainReadError.absent(candidate) }
+    if signed.contents.refers(to: header.id) { return candidate }
+    try await round.agree(on: header, .solid, noting: DisagreementLog())
+    return nil
   }
 }

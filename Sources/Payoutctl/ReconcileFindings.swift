@@ -13,6 +13,7 @@ import Tron
 /// | is no transfer of the token by the wallet's key | `not_a_payout` |
 /// | lies in a block that is not solid yet | `not_solid` |
 /// | is not in the solid block at the place where it was found | `dropped` |
+/// | cannot be read, or not where a quorum had it | `unreadable`: and what equals it waits for a person's word |
 package struct ReconcileFindings {
   /// How many findings are looked at.
   static let findingsMax = 1_000
@@ -50,9 +51,14 @@ package struct ReconcileFindings {
       byTransaction[found.finding.txid, default: []].append(found)
     }
     var readings: [TxID: SolidReading] = [:]
+    var unread: [FindingRecord] = []
     for txid in order {
-      guard let found = byTransaction[txid]?.last?.finding else { continue }
-      readings[txid] = try await find.read(txid, of: found.wallet, inBlock: found.blockNumber)
+      let told = byTransaction[txid, default: []].map(\.finding)
+      // Where a quorum has placed it, whatever one node's block has said of it since.
+      guard let found = told.last(where: \.isSolid) ?? told.last else { continue }
+      let reading = try await read(found)
+      readings[txid] = reading
+      if case .unreadable = reading { unread += told }
     }
     let transfers = order.compactMap { txid -> SolidTransfer? in
       if case .transfer(let transfer)? = readings[txid] { transfer } else { nil }
@@ -62,10 +68,19 @@ package struct ReconcileFindings {
     for txid in order where wanted.isEmpty || wanted.contains(txid) {
       guard let found = byTransaction[txid], let first = found.first, let reading = readings[txid] else { continue }
       var entry = ReconcileReport.Entry(found.map(\.finding), adoption: first.adoption)
-      try await describe(&entry, reading, matches[txid], state: first.adoption)
+      try await describe(&entry, reading, matches[txid], unread, state: first.adoption)
       report.transactions.append(entry)
     }
     return report
+  }
+
+  /// One that cannot be read keeps nobody from reading the others.
+  private func read(_ found: FindingRecord) async throws -> SolidReading {
+    do {
+      let reading = try await find.read(found.txid, of: found.wallet, inBlock: found.blockNumber)
+      guard case .notThere = reading, found.isSolid else { return reading }
+      return .unreadable("a quorum had it in solid block \(found.blockNumber), and the nodes do not show it there")
+    } catch let error as ChainReadError { return error.isWaiting ? .notSolid : .unreadable("\(error)") }
   }
 
   /// Each pair of recipient and amount is asked for once.
@@ -84,7 +99,7 @@ package struct ReconcileFindings {
 
   private func describe(
     _ entry: inout ReconcileReport.Entry, _ reading: SolidReading, _ match: MatchFindings.Match?,
-    state: AdoptionState?
+    _ unread: [FindingRecord], state: AdoptionState?
   ) async throws {
     if case .ordered(let payout)? = state {
       return entry.tell(.ordered, payout: payout, "a Signer has not carried out the order yet: is one running?")
@@ -96,10 +111,20 @@ package struct ReconcileFindings {
         .dropped,
         "the solid block in that place does not hold it: a fork dropped it or moved it to a later block; call again once it "
           + "can be valid no more, and look for it on the chain before you reject what equals it")
+    case .unreadable(let why): entry.tell(.unreadable, "call again, or ask other nodes: \(why)")
     case .foreign(let why): entry.tell(.notAPayout, "no Signer of ours signs such: \(why)")
     case .transfer(let transfer):
       entry.chain = transfer.verdict.words
+      let rivals = unread.filter {
+        $0.recipient == transfer.transfer.to && $0.amountText == "\(transfer.transfer.amount.microUSDT)"
+      }
       switch match {
+      case .payout(let payout)? where chosen[transfer.signed.txid] == nil && !rivals.isEmpty:
+        entry.choices = [payout.id.description]
+        entry.tell(
+          .choose,
+          "fits \(payout.id); so may \(rivals.map(\.txid.description).joined(separator: ", ")), which cannot be read: "
+            + "name one with --payout TXID=PAYOUT")
       case .payout(let payout)?: try await adopt(transfer, for: payout, &entry)
       case .choice(let payouts, let rivals)?:
         entry.choices = payouts.map(\.id.description)

@@ -19,6 +19,8 @@ package struct ReconcileReport: Encodable {
     case notSolid = "not_solid"
     /// A fork dropped it, and nothing that was read since holds it.
     case dropped
+    /// The nodes do not show what is there.
+    case unreadable
     /// The ledger refused the order.
     case refused
   }

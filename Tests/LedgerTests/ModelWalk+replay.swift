@@ -109,7 +109,7 @@ extension ModelWalk {
         }
       let finding = row.finding
       return "\(finding.txid) \(finding.kind) \(finding.blockNumber) \(finding.isJudged) "
-        + "\(finding.isAcknowledged) \(state)"
+        + "\(finding.isAcknowledged) \(finding.isSolid) \(state)"
     }.sorted().joined(separator: "; ")
   }
 }

@@ -82,6 +82,31 @@ import Tron
     }
   }
 
+  @Test func `what a quorum had in a solid block is never called dropped, and what equals it waits for a person`()
+    async throws
+  {
+    try await PayingScene.run { scene in
+      let monitor = try scene.monitor()
+      let twins = Array(try twins(scene).prefix(2))
+      let txids = try await scene.losePayments(twins, monitor)
+      let signer = try scene.signer(run: 2, journal: scene.emptyJournal())
+      try await scene.live(1, monitor)
+      try await scene.run(signer.vouch)
+      try await scene.live(22, monitor)
+      await scene.node.setBlockTampering { block, _ in
+        Block(
+          header: block.header, transactions: block.transactions.filter { $0.txid != txids[0] },
+          isBodyProven: block.isBodyProven)
+      }
+      await scene.node.setReceiptTampering { _, _, receipts in receipts.filter { $0.txid != txids[0] } }
+      let report = try await scene.reconcile("now")
+      #expect(report.outcomes == ["\(txids[0])": .unreadable, "\(txids[1])": .choose], "\(report)")
+      await scene.node.setBlockTampering { block, _ in block }
+      await scene.node.setReceiptTampering { _, _, receipts in receipts }
+      #expect(Set(try await scene.reconcile().outcomes.values) == [.matches])
+    }
+  }
+
   @Test func `a found transaction that a fork dropped is told as such once its place is solid`() async throws {
     try await PayingScene.run { scene in
       let monitor = try scene.monitor()

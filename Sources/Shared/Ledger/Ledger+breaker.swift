@@ -145,7 +145,7 @@ extension Ledger {
 extension FindingRecord {
   static let columns =
     "id, kind, txid, wallet, recipient, amount::text AS amount, block_number, found_at, judged_at IS NOT NULL AS is_judged, "
-    + "acknowledged_at IS NOT NULL AS is_acknowledged"
+    + "acknowledged_at IS NOT NULL AS is_acknowledged, is_solid"
 
   init(_ row: PostgresRow) throws {
     kind = try row.text("kind")
@@ -157,6 +157,7 @@ extension FindingRecord {
     foundAt = try row.time("found_at")
     isJudged = try row.bool("is_judged")
     isAcknowledged = try row.bool("is_acknowledged")
+    isSolid = try row.bool("is_solid")
   }
 }
 

@@ -87,11 +87,13 @@ public struct FindingRecord: Sendable, Hashable {
   public let isJudged: Bool
   /// Whether an operator has acknowledged it. It stays unexplained, and no payout that equals it is signed.
   public let isAcknowledged: Bool
+  /// Whether a quorum had that block solid.
+  public let isSolid: Bool
 
   /// Of its parts; for this package's own ledgers.
   package init(
     kind: String, txid: TxID, wallet: Address, recipient: Address?, amountText: String?, blockNumber: Int64,
-    foundAt: Timestamp, isJudged: Bool, isAcknowledged: Bool
+    foundAt: Timestamp, isJudged: Bool, isAcknowledged: Bool, isSolid: Bool
   ) {
     self.kind = kind
     self.txid = txid
@@ -102,6 +104,7 @@ public struct FindingRecord: Sendable, Hashable {
     self.foundAt = foundAt
     self.isJudged = isJudged
     self.isAcknowledged = isAcknowledged
+    self.isSolid = isSolid
   }
 }
 

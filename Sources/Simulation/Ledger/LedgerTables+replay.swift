@@ -135,7 +135,7 @@ extension LedgerTables {
         finding: FindingRecord(
           kind: row.what.kind.rawValue, txid: row.what.txid, wallet: row.what.wallet, recipient: row.what.recipient,
           amountText: row.what.amountText, blockNumber: row.place.number, foundAt: now, isJudged: row.isJudged,
-          isAcknowledged: row.isAcknowledged), adoption: state)
+          isAcknowledged: row.isAcknowledged, isSolid: row.isSolid), adoption: state)
     }
   }
 

@@ -99,7 +99,7 @@ extension SimulatedWorld {
       case .noPayout, .notAPayout: true
       case .choose: entry.chain != "paid"
       case .dropped: database.contents.findings.filter { "\($0.what.txid)" == entry.txid }.allSatisfy(isGone)
-      case .matches, .ordered, .notSolid, .refused: false
+      case .matches, .ordered, .notSolid, .unreadable, .refused: false
       }
     }
   }
