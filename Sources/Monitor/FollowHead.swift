@@ -16,8 +16,8 @@ import Worker
 ///
 /// **One node's word is enough above the solid block**, since nothing final comes of it: a branch that it invents is left at
 /// the latest when a block is solid that is not on it, since from then on whoever goes on with it serves no round; what it adds
-/// to a true block against its root is not taken, what it leaves out waits for the solid block, and what it keeps from the
-/// fence is found there too (`FollowSolid`). Where the head is read behind the solid block, as after a long pause, a quorum
+/// to a true block against its root is not taken, and what it leaves out or keeps from the fence is found where another node
+/// proves the body, else in the solid block (`FollowSolid`). Where the head is read behind the solid block, as after a long pause, a quorum
 /// decides: else one node could lead it back again and again.
 struct FollowHead: Sendable {
   /// The longest and shortest wait for the next block, in milliseconds: the longest is a slot of TRON's (reference §3.1).
@@ -83,7 +83,9 @@ struct FollowHead: Sendable {
       throw TronNodeError(.inconsistent, call: "block \(block.place.number)", reason: "it is the one that it had not")
     }
     producers.headers.note(block.header)
-    try await apply(block, after: cursor, solid, watch: watch)
+    // A node that changes a body under a true header would keep from the fence what is in it until the block is solid.
+    let proven = block.isBodyProven ? block : try await round.provenBlock(like: block, .head) ?? block
+    try await apply(proven, after: cursor, solid, watch: watch)
     source.note(round.number, of: block.place.id)
     let isCaughtUp = latest.header.number == block.place.number
     return isCaughtUp ? .idle(milliseconds: pause(after: block.place, previous: cursor)) : .worked

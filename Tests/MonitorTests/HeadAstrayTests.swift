@@ -177,6 +177,27 @@ import Tron
     }
   }
 
+  @Test func `what a node does to the body of a true block keeps nothing from the head where another one proves it`()
+    async throws
+  {
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      let three = try ThreeNodes(scene)
+      await three.liar.setBlockLie { block, view in
+        guard view == .head else { return block }
+        let changed = block.transactions.compactMap {
+          try? BlockTransaction(rawData: $0.rawData, contractResult: .outOfTime)
+        }
+        return Block(header: block.header, transactions: changed, isBodyProven: changed.isEmpty)
+      }
+      try await scene.produce(3)
+      while try await scene.ledger.cursor(.head) != (await scene.node.headPlace) {
+        try await scene.run(three.monitor.followHead)
+      }
+      #expect(try await scene.status(1) == .confirming)
+    }
+  }
+
   @Test func `a finding that a node adds to a true block is none before a quorum has it in a solid one`() async throws {
     try await PayingScene.run { scene in
       let three = try ThreeNodes(scene)

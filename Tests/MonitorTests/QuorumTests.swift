@@ -316,9 +316,8 @@ import Tron
     }
   }
 
-  @Test func `what one node keeps from the fence is found in the solid blocks of the quorum`() async throws {
-    // "A transaction owned by a watched account that the journal does not know": the first node leaves it out, and all that
-    // is read of the head comes from it.
+  @Test func `what one node keeps from the fence is found in the body that another one proves`() async throws {
+    // "A transaction owned by a watched account that the journal does not know": the first node leaves it out.
     try await PayingScene.run { scene in
       let three = try ThreeNodes(scene)
       await scene.readThrough(three.monitor)
@@ -331,11 +330,17 @@ import Tron
       let other = try await scene.transfer(owner: PayingScene.recipient(61), to: PayingScene.recipient(62))
       try await scene.wait(milliseconds: 3_000)
       await scene.node.produce(foreign: [stolen, try ScriptedNode.Foreign(rawData: other)])
-      try await scene.run(three.monitor.followHead)
-      #expect(try await scene.count("SELECT count(*) FROM unclaimed_transfers") == 0)
-      try await scene.live(19, through: three.monitor)
       let found = "SELECT count(*) FROM unclaimed_transfers WHERE txid = \(PayingScene.sql(txid.bytes))"
+      // Where nobody else can be asked, it waits for the solid block.
+      let alone = try scene.monitor("monitor-2", node: three.liar)
+      try await scene.run(alone.followHead)
+      #expect(try await scene.count(found) == 0)
+      _ = try await scene.ledger.undoHead(
+        above: await scene.node.head.number - 1, from: await scene.node.headPlace)
+      try await scene.run(three.monitor.followHead)
       #expect(try await scene.count(found) > 0)
+      try await scene.live(19, through: three.monitor)
+      #expect(try await scene.count(found + " AND is_solid") > 0)
     }
   }
 

@@ -75,6 +75,21 @@ extension NodeRound {
     return block.withAgreedBody
   }
 
+  /// The same block with a body that is shown to be its header's, from whichever of the other nodes gives it; nil where none
+  /// does. Nobody's word: the header's root decides.
+  public nonisolated(nonsending) func provenBlock(like block: ReadBlock, _ view: ChainView) async throws -> ReadBlock? {
+    for voter in others {
+      do {
+        guard let theirs = try await voter.node.readBlock(block.place.number, view), theirs.isBodyProven,
+          theirs.place.id == block.place.id
+        else { continue }
+        return theirs
+      } catch { leaveOut(voter, error) }
+    }
+    try Task.checkCancellation()
+    return nil
+  }
+
   /// The newest solid block that a quorum has, for what must not rest on one node's word although no verdict hangs on it.
   ///
   /// - Throws: `ChainReadError`, by the table above.
