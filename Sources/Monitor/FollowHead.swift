@@ -17,8 +17,8 @@ import Worker
 /// **One node's word is enough above the solid block**, since nothing final comes of it: a branch that it invents is left at
 /// the latest when a block is solid that is not on it, since from then on whoever goes on with it serves no round; what it adds
 /// to a true block against its root is not taken, and what it leaves out or keeps from the fence is found where another node
-/// proves the body, else in the solid block (`FollowSolid`). Where the head is read behind the solid block, as after a long pause, a quorum
-/// decides: else one node could lead it back again and again.
+/// proves the body, else in the solid block (`FollowSolid`). Where the head is read behind the solid block, as after a long
+/// pause, a quorum decides: else one node could lead it back again and again.
 struct FollowHead: Sendable {
   /// The longest and shortest wait for the next block, in milliseconds: the longest is a slot of TRON's (reference §3.1).
   static let pauseMaximumMilliseconds: Int64 = 3_000

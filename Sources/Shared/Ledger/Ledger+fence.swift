@@ -4,7 +4,8 @@ import Postgres
 extension Ledger {
   /// Stores what nobody of ours signed. Known is what stands in `transactions` now, after the block arrived: a Signer
   /// stores before it broadcasts, so that nothing of ours can be in a block and not in the table. One that a fork moved to
-  /// another block is the same finding, there; what a quorum says of it in a solid block takes the place of what one node said, and stays.
+  /// another block is the same finding, there; what a quorum says of it in a solid block takes the place of what one node
+  /// said, and stays.
   static func store(
     _ told: [ChainFinding], in place: BlockPlace, isSolid: Bool, on connection: PostgresConnection
   ) async throws {

@@ -9,11 +9,9 @@ extension LedgerTables {
   ) throws -> WalletDeclaration {
     let declared = DeclaredJournal(wallet: wallet, journalID: journalID)
     if let known = journals[signer] { return known == declared ? .alreadyDeclared : .anotherJournal }
-    let isUsed = quarantines.contains { row in
-      row.endedAt == nil && row.request.journalID == journalID
-    }
+    let isUsed = quarantines.contains { $0.endedAt == nil && $0.request.journalID == journalID }
     guard retiredJournals[journalID] == nil, !isUsed else {
-      throw LedgerError(.refused, "the journal was retired, or waits to take the place of another Signer's")
+      throw LedgerError(.refused, "the journal was retired, or waits to take the place of a lost one")
     }
     if !waits, transactions.values.contains(where: { $0.entry.wallet == wallet }) { return .walletHasPast }
     guard !journals.values.contains(where: { $0.journalID == journalID }) else {
