@@ -85,6 +85,12 @@ struct FollowHead: Sendable {
     producers.headers.note(block.header)
     // A node that changes a body under a true header would keep from the fence what is in it until the block is solid.
     let proven = block.isBodyProven ? block : try await round.provenBlock(like: block, .head) ?? block
+    // No producer builds such a block (reference §2.2). Whoever makes one up would show what expired long ago as new, for ever.
+    if let expired = proven.entries.first(where: { $0.transaction.expiration <= cursor.time }) {
+      throw TronNodeError(
+        .inconsistent, call: "block \(block.place.number)",
+        reason: "it holds \(expired.transaction.txid), which had expired before its parent")
+    }
     try await apply(proven, after: cursor, solid, watch: watch)
     source.note(round.number, of: block.place.id)
     let isCaughtUp = latest.header.number == block.place.number

@@ -211,6 +211,31 @@ import Tron
     }
   }
 
+  @Test func `a transaction that had expired makes a block false, and what the fence found of it stays where it was`()
+    async throws
+  {
+    // Shown in one false block after another, it would never be old enough for a person to say that it can come no more.
+    try await PayingScene.run { scene in
+      let raw = try await scene.transfer(to: PayingScene.recipient(60))
+      let contents = try TransactionContents(rawData: raw)
+      let branch = await ownBranch(0)
+      let liar = try scene.monitor("monitor-2", node: CheckedNode(branch, genesis: scene.node.genesis))
+      let shown = try ScriptedNode.Foreign(rawData: raw, .success)
+      // The last block that can hold it is the first one at or after its expiration (reference §2.2).
+      while await branch.head.timestamp < contents.expiration {
+        await branch.produce(foreign: [shown])
+        try await scene.run(liar.followHead)
+      }
+      let last = await branch.headPlace
+      #expect(try await scene.ledger.cursor(.head) == last)
+      await branch.produce(foreign: [shown])
+      await #expect(throws: TronNodeError.self) { _ = try await liar.followHead.run() }
+      #expect(try await scene.ledger.cursor(.head) == last)
+      let found = try await scene.ledger.unexplainedFindings(atMost: 10).map(\.finding.blockNumber)
+      #expect(Set(found) == [last.number])
+    }
+  }
+
   /// A branch of so many blocks that begins above a block of the true one.
   private func branch(above number: Int64, of count: Int) async -> ScriptedNode {
     let branch = ScriptedNode(headTime: PayingScene.noon)

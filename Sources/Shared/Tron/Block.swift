@@ -68,8 +68,10 @@ public struct BlockTransaction: Sendable, Hashable {
   public let owner: Address?
   /// The contract type's number on the wire: 1 TransferContract, 31 TriggerSmartContract … (reference §1.2).
   public let contractType: Int32
+  /// A block whose parent is that old, or younger, cannot hold it (reference §2.2).
+  public let expiration: Timestamp
 
-  /// Reads owner and type out of `rawData` and computes the txid.
+  /// Reads owner, type and expiration out of `rawData` and computes the txid.
   /// - Throws: `TransactionError.malformed` where the bytes are no `raw_data`.
   public init(
     rawData: [UInt8], contractResult: ContractResult?, signatures: [[UInt8]] = []
@@ -81,6 +83,7 @@ public struct BlockTransaction: Sendable, Hashable {
     self.signatures = signatures
     self.owner = envelope.owner
     self.contractType = envelope.contractType
+    self.expiration = envelope.expiration
   }
 }
 
