@@ -82,7 +82,7 @@ struct CountProducers: Sendable {
       } else {
         guard let read = try await round.node.header(tip.number + 1, .head) else { break }
         guard read.parentID == tip.id else { throw ChainReadError.gap(above: tip.number) }
-        if let flaw = read.flaw { throw TronNodeError(.inconsistent, call: "block \(read.number)", reason: flaw) }
+        try read.refuseFlaw()
         headers.note(read)
         tip = read
       }

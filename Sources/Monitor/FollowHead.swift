@@ -103,7 +103,7 @@ struct FollowHead: Sendable {
     _ round: NodeRound, with cursor: BlockPlace, _ solid: SolidBlock?
   ) async throws -> StepOutcome {
     let theirs = round.latest.header
-    if let flaw = theirs.flaw { throw TronNodeError(.inconsistent, call: "block \(theirs.number)", reason: flaw) }
+    try theirs.refuseFlaw()
     let ours = theirs.number == cursor.number ? cursor : try await ledger.headBlock(theirs.number)
     let isAstray = solid?.isMissed(at: cursor) == true
     let isAbove = cursor.number > solid?.place.number ?? -1
@@ -205,7 +205,7 @@ struct FollowHead: Sendable {
   private func agreeOnDepth(_ common: BlockPlace, _ round: NodeRound) async throws {
     let number = common.number + 1
     guard let theirs = try await round.node.header(number, .head) else { throw ChainReadError.absent(number) }
-    if let flaw = theirs.flaw { throw TronNodeError(.inconsistent, call: "block \(number)", reason: flaw) }
+    try theirs.refuseFlaw()
     try await round.agree(on: theirs, .head, noting: disagreements.log)
     let ours = try await ledger.headBlock(number)
     guard theirs.parentID == common.id, theirs.id != ours?.id else { throw ChainReadError.gap(above: common.number) }

@@ -85,7 +85,7 @@ struct ResetHead: Sendable {
 
   private func agreedBlock(_ number: Int64, _ round: NodeRound) async throws -> BlockID {
     guard let header = try await round.node.header(number, .solid) else { throw ChainReadError.absent(number) }
-    if let flaw = header.flaw { throw TronNodeError(.inconsistent, call: "block \(number)", reason: flaw) }
+    try header.refuseFlaw()
     try await round.agree(on: header, .solid, noting: disagreements.log)
     return header.id
   }

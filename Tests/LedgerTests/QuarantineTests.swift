@@ -154,6 +154,13 @@ import Testing
       }
       #expect(error.code == .refused)
       #expect(try await ask(test, .journalLost, journalID: Self.newID) == .standing)
+      // Nor for its own name, where a restore has lost that: it would be asked to take its own place.
+      try await test.force("DELETE FROM journals WHERE signer = 'signer-2'")
+      let own = try await ledgerError {
+        _ = try await test.ledger.declare(
+          wallet: Sample.wallet, signer: Self.second, journalID: Self.newID, begin: test.place(100))
+      }
+      #expect(own.code == .refused)
     }
   }
 

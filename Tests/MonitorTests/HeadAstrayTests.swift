@@ -236,6 +236,40 @@ import Tron
     }
   }
 
+  @Test func `a newest block that nobody signed undoes nothing, whoever told of our head`() async throws {
+    try await PayingScene.run { scene in
+      let liar = ReplicaNode(of: scene.node)
+      let alone = try scene.monitor("monitor-2", node: liar)
+      try await produceEmpty(3, scene)
+      try await scene.run(alone.followHead)
+      let head = try await scene.ledger.cursor(.head)
+      await liar.setHeaderLie { header, _ in
+        BlockHeader(
+          number: header.number, id: BlockID(exactly: [UInt8](header.id.bytes.prefix(31)) + [0]), parentID: header.parentID,
+          timestamp: header.timestamp, transactionRoot: header.transactionRoot, witness: header.witness,
+          isIDProven: header.number < 43, signature: .byWitness)
+      }
+      await #expect(throws: TronNodeError.self) { _ = try await alone.followHead.run() }
+      #expect(try await scene.ledger.cursor(.head) == head)
+    }
+  }
+
+  @Test func `behind the solid block the head waits for a quorum that has the next block`() async throws {
+    try await PayingScene.run { scene in
+      let three = try ThreeNodes(scene)
+      try await produceEmpty(5, scene)
+      try await scene.run(three.monitor.followHead)
+      try await produceEmpty(25, scene)
+      try await scene.run(three.monitor.followSolid)
+      for node in three.others { await node.setLag(25) }
+      #expect(try await three.monitor.followHead.run() != .worked)
+      #expect(try await scene.ledger.cursor(.head)?.number == 45)
+      for node in three.others { await node.setLag(24) }
+      #expect(try await three.monitor.followHead.run() == .worked)
+      #expect(try await scene.ledger.cursor(.head)?.number == 46)
+    }
+  }
+
   /// A branch of so many blocks that begins above a block of the true one.
   private func branch(above number: Int64, of count: Int) async -> ScriptedNode {
     let branch = ScriptedNode(headTime: PayingScene.noon)

@@ -92,6 +92,26 @@ import Tron
     }
   }
 
+  @Test func `an order that found no quorum lets the head be followed for ten seconds before it asks again`() async throws {
+    try await PayingScene.run { scene in
+      _ = try await misled(scene)
+      let three = try ThreeNodes(scene)
+      #expect(try await scene.ledger.orderHeadReset(reason: "a node lied") == .ordered)
+      for node in three.others { await node.setAway(true) }
+      func asksForSolid() async -> Bool {
+        _ = await three.liar.takeCalls()
+        _ = try? await three.monitor.followHead.run()
+        return await three.liar.takeCalls().contains { if case .latest(.solid) = $0 { true } else { false } }
+      }
+      #expect(await asksForSolid())
+      #expect(await !asksForSolid())
+      try await scene.wait(milliseconds: 9_000)
+      #expect(await !asksForSolid())
+      try await scene.wait(milliseconds: 1_000)
+      #expect(await asksForSolid())
+    }
+  }
+
   @Test func `a head on the true branch is not set, although it is read behind the solid block`() async throws {
     try await PayingScene.run { scene in
       let three = try ThreeNodes(scene)

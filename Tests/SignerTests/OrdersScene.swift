@@ -71,11 +71,12 @@ extension PayingScene {
 
   /// What `payoutctl reconcile` says, and orders where a reason is given.
   func reconcile(
-    _ reason: String? = nil, choosing chosen: [TxID: PayoutID] = [:]
+    _ reason: String? = nil, choosing chosen: [TxID: PayoutID] = [:], through nodes: (any TronNode)? = nil
   ) async throws -> ReconcileReport {
-    try await ReconcileFindings(
-      ledger: ledger, find: FindTransaction(node: CheckedNode(node, genesis: node.genesis), token: PayingScene.token),
-      wanted: [], chosen: chosen, reason: reason
+    let nodes = nodes ?? CheckedNode(node, genesis: node.genesis)
+    return try await ReconcileFindings(
+      ledger: ledger, find: FindTransaction(node: nodes, token: PayingScene.token), wanted: [], chosen: chosen,
+      reason: reason
     ).run()
   }
 }

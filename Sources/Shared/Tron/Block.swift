@@ -52,6 +52,12 @@ public struct BlockHeader: Sendable, Hashable {
     if !isIDProven { return "its header does not hash to its id" }
     return signature == .invalid ? "its producer's signature recovers nobody" : nil
   }
+
+  /// Takes it from no node where it has a flaw.
+  /// - Throws: `TronNodeError.inconsistent`.
+  public func refuseFlaw() throws(TronNodeError) {
+    if let flaw { throw TronNodeError(.inconsistent, call: "block \(number)", reason: flaw) }
+  }
 }
 
 /// A transaction as a block holds it.

@@ -120,7 +120,7 @@ extension NodeRound {
       guard let lower = try await node.header(agreed, .solid) else { throw ChainReadError.absent(agreed) }
       header = lower
     }
-    if let flaw = header.flaw { throw TronNodeError(.inconsistent, call: "block \(agreed)", reason: flaw) }
+    try header.refuseFlaw()
     try await agree(on: header, .solid, noting: log)
     return header
   }
@@ -248,14 +248,16 @@ private struct FalseHeader: Error {
   init(_ reason: String) { self.reason = reason }
 }
 
-/// As much of a transaction in a block as decides.
+/// As much of a transaction in a block as decides; who signed it is outside of its txid.
 private struct ListedTransaction: Hashable {
   let txid: TxID
   let result: ContractResult?
+  let signatures: [[UInt8]]
 
   init(_ transaction: BlockTransaction) {
     txid = transaction.txid
     result = transaction.contractResult
+    signatures = transaction.signatures
   }
 }
 

@@ -126,9 +126,7 @@ extension TronNode {
       } else {
         return nil
       }
-      if let flaw = block.header.flaw {
-        throw TronNodeError(.inconsistent, call: "block \(number)", reason: flaw)
-      }
+      try block.header.refuseFlaw()
       // A body that was left out looks like an empty block, for which no receipts would be asked.
       guard block.transactions.isEmpty == block.hasEmptyRoot else {
         throw TronNodeError(
