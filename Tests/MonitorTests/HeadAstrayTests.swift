@@ -244,10 +244,11 @@ import Tron
       try await scene.run(alone.followHead)
       let head = try await scene.ledger.cursor(.head)
       await liar.setHeaderLie { header, _ in
-        BlockHeader(
-          number: header.number, id: BlockID(exactly: [UInt8](header.id.bytes.prefix(31)) + [0]), parentID: header.parentID,
-          timestamp: header.timestamp, transactionRoot: header.transactionRoot, witness: header.witness,
-          isIDProven: header.number < 43, signature: .byWitness)
+        let another = BlockID(exactly: [UInt8](header.id.bytes.prefix(31)) + [0])
+        return BlockHeader(
+          number: header.number, id: another, parentID: header.parentID, timestamp: header.timestamp,
+          transactionRoot: header.transactionRoot, witness: header.witness, isIDProven: header.number < 43,
+          signature: .byWitness)
       }
       await #expect(throws: TronNodeError.self) { _ = try await alone.followHead.run() }
       #expect(try await scene.ledger.cursor(.head) == head)

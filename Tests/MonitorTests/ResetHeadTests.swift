@@ -92,7 +92,9 @@ import Tron
     }
   }
 
-  @Test func `an order that found no quorum lets the head be followed for ten seconds before it asks again`() async throws {
+  @Test func `an order that found no quorum lets the head be followed for ten seconds before it asks again`()
+    async throws
+  {
     try await PayingScene.run { scene in
       _ = try await misled(scene)
       let three = try ThreeNodes(scene)

@@ -26,7 +26,9 @@ import Tron
     NodeGroup(nodes, genesis: scene.node.genesis, now: { [clock = scene.clock] in clock.now() })
   }
 
-  @Test func `a node that swaps a signature in a body that nobody can prove makes no payment a stranger's`() async throws {
+  @Test func `a node that swaps a signature in a body that nobody can prove makes no payment a stranger's`()
+    async throws
+  {
     // Signatures lie outside of the txid: only the header's root, or the other nodes, tell of them.
     try await PayingScene.run { scene in
       let txid = try await lost(scene)
