@@ -1,7 +1,6 @@
 import Ledger
 import Logging
 import Payouts
-import Synchronization
 import Tron
 import Worker
 
@@ -26,9 +25,15 @@ struct FollowHead: Sendable {
   /// How often a block that is overdue is asked for, in milliseconds: a tenth of our newest block's age, within these.
   static let overdueMaximumMilliseconds: Int64 = 1_000
   static let overdueMinimumMilliseconds: Int64 = 50
+  /// How young a block is whose body other nodes may not have yet, and how long the next look at them waits, in milliseconds.
+  static let bodyPatienceMilliseconds: Int64 = 3_000
+  static let bodyPauseMilliseconds: Int64 = 300
   /// Operators are called where a fork undoes so many blocks: the first of them had all its confirmations, 19, and only
   /// solidity was missing. TRON's own forks undo one or two.
   static let deepForkBlocks: Int64 = 19
+  /// TRON's own forks, and how many deeper ones by one node operators are not called for.
+  static let usualForkBlocks: Int64 = 2
+  static let undoingsMaximum = 3
   /// How many blocks of the branch are kept at most: forks end above the solid block (reference §3.6).
   static let keptBlocksMaximum = 10_000
   /// So many are kept below the solid block, too: where the head is read behind it, as after a long pause, a false block that
@@ -73,25 +78,20 @@ struct FollowHead: Sendable {
     if let solid, block.place.number <= solid.place.number, try await !isAgreed(block, solid, round) {
       return .idle(milliseconds: Self.overdueMaximumMilliseconds)
     }
-    guard block.parentID == cursor.id else {
-      try await undo(from: cursor, round)
-      return .worked
-    }
+    guard block.parentID == cursor.id else { return try await undo(from: cursor, round) }
     if solid?.isMissed(at: cursor) == true { throw leave(round, at: block.place.number) }
     // Its header of this place was another one when it had us undo this very block.
     guard !source.takesBack(round.number, block.place.id) else {
       throw TronNodeError(.inconsistent, call: "block \(block.place.number)", reason: "it is the one that it had not")
     }
     producers.headers.note(block.header)
-    // A node that changes a body under a true header would keep from the fence what is in it until the block is solid.
-    let proven = block.isBodyProven ? block : try await round.provenBlock(like: block, .head) ?? block
-    // No producer builds such a block (reference §2.2). Whoever makes one up would show what expired long ago as new, for ever.
-    if let expired = proven.entries.first(where: { $0.transaction.expiration <= cursor.time }) {
-      throw TronNodeError(
-        .inconsistent, call: "block \(block.place.number)",
-        reason: "it holds \(expired.transaction.txid), which had expired before its parent")
+    guard let body = try await bestBody(of: block, round) else {
+      return .idle(milliseconds: Self.bodyPauseMilliseconds)
     }
-    try await apply(proven, after: cursor, solid, watch: watch)
+    if let flaw = body.flaw(after: cursor) {
+      throw TronNodeError(.inconsistent, call: "block \(block.place.number)", reason: flaw)
+    }
+    try await apply(body, after: cursor, solid, watch: watch)
     source.note(round.number, of: block.place.id)
     let isCaughtUp = latest.header.number == block.place.number
     return isCaughtUp ? .idle(milliseconds: pause(after: block.place, previous: cursor)) : .worked
@@ -108,8 +108,7 @@ struct FollowHead: Sendable {
     let isAstray = solid?.isMissed(at: cursor) == true
     let isAbove = cursor.number > solid?.place.number ?? -1
     if let ours, ours.id != theirs.id, isAstray || isAbove && source.isNode(round.number, of: cursor.id) {
-      try await undo(from: cursor, round)
-      return .worked
+      return try await undo(from: cursor, round)
     }
     if isAstray {
       // Who is behind the place where the branches part is on both; who is far behind, perhaps on another one.
@@ -119,6 +118,20 @@ struct FollowHead: Sendable {
     let age = clock.now().milliseconds(since: cursor.time)
     return .idle(
       milliseconds: min(max(age / 10, Self.overdueMinimumMilliseconds), Self.overdueMaximumMilliseconds))
+  }
+
+  /// A node that changes a body under a true header would keep from the fence what is in it until the block is solid: then
+  /// another node's is taken, and waited for where that node does not have a new block yet.
+  ///
+  /// - Returns: nil where a node is waited for.
+  private func bestBody(of block: ReadBlock, _ round: NodeRound) async throws -> ReadBlock? {
+    guard !block.isBodyProven else { return block }
+    switch try await round.provenBody(of: block, .head) {
+    case .proven(let theirs): return theirs
+    case .awaited where (0..<Self.bodyPatienceMilliseconds).contains(clock.now().milliseconds(since: block.place.time)):
+      return nil
+    case .awaited, .none: return block
+    }
   }
 
   private func apply(
@@ -152,13 +165,18 @@ struct FollowHead: Sendable {
 
   /// A block that is not above the solid one is taken up only where a quorum has it.
   ///
-  /// - Returns: false where too few have it yet, or answer.
+  /// - Returns: false where too few have it yet.
   private func isAgreed(_ block: ReadBlock, _ solid: SolidBlock, _ round: NodeRound) async throws -> Bool {
     if block.place.number == solid.place.number {
       if block.place.id != solid.place.id { throw leave(round, at: block.place.number) }
       return true
     }
-    do { try await round.agree(on: block.header, .head, noting: disagreements.log) } catch let error as ChainReadError
+    return try await isAgreed(block.header, round)
+  }
+
+  /// - Returns: false where too few have it yet.
+  private func isAgreed(_ header: BlockHeader, _ round: NodeRound) async throws -> Bool {
+    do { try await round.agree(on: header, .head, noting: disagreements.log) } catch let error as ChainReadError
       where error.isWaiting
     { return false }
     return true
@@ -175,7 +193,7 @@ struct FollowHead: Sendable {
   // MARK: Forks
 
   /// Finds the newest block that our branch and the node's have in common, and forgets ours above it.
-  private func undo(from cursor: BlockPlace, _ round: NodeRound) async throws {
+  private func undo(from cursor: BlockPlace, _ round: NodeRound) async throws -> StepOutcome {
     let common = try await newestCommonBlock(with: round, from: cursor)
     // Nobody undoes what a quorum knows to be solid: a branch that begins below it is this node's own.
     let solid = try await solidBlock()
@@ -187,10 +205,13 @@ struct FollowHead: Sendable {
       // One node among several may lie; the next one is asked.
       throw ChainReadError.otherChain(cursor.number)
     }
-    if let solid, common.number < solid.place.number { try await agreeOnDepth(common, round) }
+    if let solid, common.number < solid.place.number, try await !isDepthAgreed(common, round) {
+      return .idle(milliseconds: Self.overdueMaximumMilliseconds)
+    }
     try await tellOfDeepFork(from: cursor, to: common, wasAstray: solid?.isMissed(at: cursor) == true)
-    guard let payouts = try await ledger.undoHead(above: common.number, from: cursor) else { return }
+    guard let payouts = try await ledger.undoHead(above: common.number, from: cursor) else { return .worked }
     source.note(round.number, of: common.id, left: left)
+    try await tellIfLedBack(by: round.number, blocks: cursor.number - common.number)
     metrics?.countFork()
     logger.warning(
       "A fork undid blocks",
@@ -198,17 +219,21 @@ struct FollowHead: Sendable {
         LogKey.blockNumber: "\(common.number)", "undone": "\(cursor.number - common.number)",
         "node": "\(round.number)", LogKey.payoutCount: "\(payouts.count)",
       ])
+    return .worked
   }
 
   /// How deep a fork goes below the solid block is a quorum's to say: else one node could have all of ours undone that are
   /// kept. The block above the common one must be another than ours for a quorum, too.
-  private func agreeOnDepth(_ common: BlockPlace, _ round: NodeRound) async throws {
+  ///
+  /// - Returns: false where too few have that block yet.
+  private func isDepthAgreed(_ common: BlockPlace, _ round: NodeRound) async throws -> Bool {
     let number = common.number + 1
     guard let theirs = try await round.node.header(number, .head) else { throw ChainReadError.absent(number) }
     try theirs.refuseFlaw()
-    try await round.agree(on: theirs, .head, noting: disagreements.log)
+    guard try await isAgreed(theirs, round) else { return false }
     let ours = try await ledger.headBlock(number)
     guard theirs.parentID == common.id, theirs.id != ours?.id else { throw ChainReadError.gap(above: common.number) }
+    return true
   }
 
   /// The newest of our blocks that the node's branch has too; nil where it has none of those that are kept.
@@ -227,6 +252,7 @@ struct FollowHead: Sendable {
       guard let theirs = try await round.node.header(ours[index].number, .head) else {
         throw ChainReadError.gap(above: cursor.number)
       }
+      try theirs.refuseFlaw()
       return theirs.id == ours[index].id
     }
     guard !ours.isEmpty else { throw ChainReadError.gap(above: cursor.number) }
@@ -259,6 +285,20 @@ struct FollowHead: Sendable {
     try await ledger.raiseAlarm(kind: "deep_reorganisation", subject: "block \(place.number)", message: message)
   }
 
+  /// Forks of that depth do not come one after the other: a node that has us undo again and again may make its blocks up, so
+  /// that the fence never comes near the head and nothing is signed.
+  private func tellIfLedBack(by node: Int, blocks: Int64) async throws {
+    guard blocks > Self.usualForkBlocks, source.countUndoing(by: node, at: clock.now()) >= Self.undoingsMaximum else {
+      return
+    }
+    try await ledger.raiseAlarm(
+      kind: "head_led_back", subject: "node \(node)",
+      message:
+        "node \(node) of TRON_RPC_URL had us undo more than \(Self.usualForkBlocks) blocks \(Self.undoingsMaximum) times "
+        + "within \(HeadSource.undoingsMilliseconds / 60_000) minutes: where the others have no such forks, take it out of the "
+        + "list; while the fence is behind nothing is signed")
+  }
+
   /// Until about when the next block is due: blocks come in slots of one length.
   private func pause(after place: BlockPlace, previous: BlockPlace) -> Int64 {
     let slot = place.time.milliseconds(since: previous.time)
@@ -279,39 +319,6 @@ private struct SolidBlock {
 
   /// Whether going back would undo it.
   func forbids(goingBackTo block: BlockPlace) -> Bool { isHeld && block.number < place.number }
-}
-
-/// Which node told this process of the newest block. In memory only: after a start, and where a replica stored the block, a
-/// fork is seen once it is longer.
-final class HeadSource: Sendable {
-  private struct Told {
-    let node: Int
-    let block: BlockID
-    /// The block above it that this node had us undo.
-    var left: BlockID?
-  }
-
-  private let last = Mutex<Told?>(nil)
-
-  /// It was this node, by its place in `TRON_RPC_URL`, and this block.
-  func note(_ node: Int, of block: BlockID, left: BlockID? = nil) {
-    last.withLock { $0 = Told(node: node, block: block, left: left) }
-  }
-
-  /// Whether this node now tells of the block that it just had us undo. Asked again it may: its chain may have gone over twice.
-  func takesBack(_ node: Int, _ block: BlockID) -> Bool {
-    last.withLock { last in
-      guard let told = last, told.node == node, told.left == block else { return false }
-      last?.left = nil
-      return true
-    }
-  }
-
-  /// Which node told of this block, where that is known.
-  func node(of block: BlockID) -> Int? { last.withLock { $0?.block == block ? $0?.node : nil } }
-
-  /// Whether this node told of this block.
-  func isNode(_ node: Int, of block: BlockID) -> Bool { self.node(of: block) == node }
 }
 
 /// The chain says what it cannot say. Nothing goes on until it stops or a person has looked.

@@ -5,7 +5,8 @@ import Synchronization
 import Worker
 
 /// Calls operators where the chain, or our reading of it, stands still: no new block, new blocks of which none becomes solid,
-/// or a head that goes on without the solid block, on a branch that one node leads. What stands still is not judged
+/// a head that goes on without the solid block, on a branch that one node leads, or solid blocks that are read more slowly than
+/// they come. What stands still is not judged
 /// meanwhile, nothing is signed again, and all goes on by itself; but payouts wait, and somebody should know why.
 ///
 /// What a process has not seen with its own eyes it does not tell: it begins to count at its start, so that a start after a
@@ -17,6 +18,9 @@ final class NoticeStandstill: Sendable {
   /// usual distance between the two is 18 slots.
   static let patienceMilliseconds: Int64 = 120_000
 
+  /// From how far behind the clock on the newest solid block that was read calls somebody, unless it catches up; milliseconds.
+  static let behindMilliseconds: Int64 = 600_000
+
   private struct Seen {
     /// The highest block: a head that goes back and forth gets no further.
     var head: (place: BlockPlace, at: Timestamp)?
@@ -24,6 +28,8 @@ final class NoticeStandstill: Sendable {
     var solid: (place: BlockPlace, headTime: Timestamp)?
     /// Since when the head has not held the solid block.
     var astray: Timestamp?
+    /// How far behind the solid block was when it was first seen to be too far behind, or to have caught up a little.
+    var behind: (milliseconds: Int64, at: Timestamp)?
   }
 
   private let ledger: any MonitorLedger
@@ -42,14 +48,21 @@ final class NoticeStandstill: Sendable {
     let now = try await ledger.conditions().now
     let holdsSolid = try await ledger.headBlock(solid.number)?.id == solid.id
     let isAstray = head.number >= solid.number && !holdsSolid
-    let (headStood, solidStood, astray) = seen.withLock { seen in
+    let lag = now.milliseconds(since: solid.time)
+    let (headStood, solidStood, astray, behind) = seen.withLock { seen in
       seen.astray = isAstray ? seen.astray ?? now : nil
       if head.number > seen.head?.place.number ?? .min { seen.head = (head, now) }
       if seen.solid?.place != solid { seen.solid = (solid, head.time) }
+      if lag < Self.behindMilliseconds {
+        seen.behind = nil
+      } else if lag < seen.behind?.milliseconds ?? .max {
+        seen.behind = (lag, now)
+      }
       return (
         seen.head.map { now.milliseconds(since: $0.at) } ?? 0,
         seen.solid.map { head.time.milliseconds(since: $0.headTime) } ?? 0,
-        seen.astray.map { now.milliseconds(since: $0) } ?? 0
+        seen.astray.map { now.milliseconds(since: $0) } ?? 0,
+        seen.behind.map { now.milliseconds(since: $0.at) } ?? 0
       )
     }
     if headStood >= Self.patienceMilliseconds {
@@ -75,6 +88,14 @@ final class NoticeStandstill: Sendable {
           + "once the fence is behind; take out the node that Monitor's log names as on such a branch, see that the others "
           + "answer, and where the head does not move then: 'payoutctl head reset'")
       seen.withLock { $0.astray = nil }
+    }
+    if behind >= Self.patienceMilliseconds {
+      try await tell(
+        "solid_behind",
+        "the newest solid block that was read, \(solid.number), is \(lag / 1_000) s old, and for \(behind / 1_000) s that has not "
+          + "become less: a node of TRON_RPC_URL answers slowly, or cannot be read; payouts are confirmed and freed that late"
+      )
+      seen.withLock { $0.behind = nil }
     }
     return idle
   }

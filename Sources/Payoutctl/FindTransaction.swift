@@ -6,10 +6,8 @@ package import Tron
 enum SolidReading: Sendable {
   /// The chain is solid only up to a block before it: read again later.
   case notSolid
-  /// The solid block at that place does not hold it: a fork moved or dropped it.
-  case notThere
-  /// The nodes do not show it, or not in a way that counts.
-  case unreadable(String)
+  /// The solid block at that place, of this time, does not hold it: a fork moved or dropped it.
+  case notThere(Timestamp)
   /// It is no transfer of the token by the wallet's own key alone, so that no Signer of ours signed it.
   case foreign(String)
   /// A transfer as Signers sign them.
@@ -43,16 +41,26 @@ package struct FindTransaction: Sendable {
 
   /// Reads a transaction of a wallet where it was last seen, by a quorum's word.
   func read(_ txid: TxID, of wallet: Address, inBlock number: Int64) async throws -> SolidReading {
-    try await node.round(of: .solid) { round in
-      guard round.latest.header.number >= number else { return .notSolid }
-      let block = try await agreedBlock(number, round)
-      guard let entry = block.entries.first(where: { $0.transaction.txid == txid }) else {
-        // What is not in a body that nobody could prove may be in the block.
-        guard block.isBodyProven else { throw ChainReadError.unproven(number) }
-        return .notThere
+    var isReached = false
+    do {
+      return try await node.round(of: .solid, reaching: number) { round in
+        isReached = true
+        let block = try await agreedBlock(number, round)
+        guard let entry = try await entry(of: txid, in: block, round) else { return .notThere(block.place.time) }
+        return try await reading(of: entry, in: block, by: wallet, round)
       }
-      return try await reading(of: entry, in: block, by: wallet, round)
+    } catch ChainReadError.absent(number) where !isReached { return .notSolid }
+  }
+
+  /// The transaction in a block, with a receipt that a quorum gives; nil where the block does not hold it.
+  private func entry(of txid: TxID, in block: ReadBlock, _ round: NodeRound) async throws -> ReadBlock.Entry? {
+    guard let entry = block.entries.first(where: { $0.transaction.txid == txid }) else {
+      // What is not in a body that nobody could prove may be in the block.
+      guard block.isBodyProven else { throw ChainReadError.unproven(block.place.number) }
+      return nil
     }
+    try await round.agreeOnReceipts(of: [txid], in: block, noting: DisagreementLog())
+    return entry
   }
 
   /// A solid block whose header and body a quorum gives.
@@ -66,17 +74,18 @@ package struct FindTransaction: Sendable {
   }
 
   /// How much of the token a transaction in a solid block moved from one account to another, by its receipt; nil where it
-  /// did not succeed, or is not there. Block and receipt are those that a quorum gives: nobody judges it again.
+  /// did not succeed, or is not there. Block and receipt are those that a quorum gives, for a yes and for a no: nobody judges
+  /// it again, and whoever is told no pays another way.
+  ///
+  /// - Throws: `ChainReadError.absent` where no node that answers has the block solid.
   func moved(
     by txid: TxID, from wallet: Address, to recipient: Address, inBlock number: Int64
   ) async throws -> String? {
-    try await node.round(of: .solid) { round in
-      guard round.latest.header.number >= number else { return nil }
+    try await node.round(of: .solid, reaching: number) { round in
       let block = try await agreedBlock(number, round)
-      guard let entry = block.entries.first(where: { $0.transaction.txid == txid }), entry.receipt.result == .success,
+      guard let entry = try await entry(of: txid, in: block, round), entry.receipt.result == .success,
         !entry.receipt.isFailed
       else { return nil }
-      try await round.agreeOnReceipts(of: [txid], in: block, noting: DisagreementLog())
       let transfers = entry.receipt.logs.filter { $0.address == token }.compactMap(\.transfer)
       return transfers.first { $0.sender == wallet && $0.recipient == recipient && !$0.isZero }
         .map { $0.amount?.description ?? "more than any amount" }

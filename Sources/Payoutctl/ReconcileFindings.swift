@@ -11,8 +11,8 @@ import Tron
 /// | fits several payouts, or others fit its payout too | `choose`: a person names the payout |
 /// | fits none, or one that has ended | `no_payout` |
 /// | is no transfer of the token by the wallet's key | `not_a_payout` |
-/// | lies in a block that is not solid yet | `not_solid` |
-/// | is not in the solid block at the place where it was found | `dropped` |
+/// | lies in a block that is not solid yet, or a fork moved it and it may be in one that Monitor must read yet | `not_solid` |
+/// | is in no solid block that could hold what a Signer of ours signed | `dropped` |
 /// | cannot be read, or not where a quorum had it | `unreadable`: and what equals it waits for a person's word |
 package struct ReconcileFindings {
   /// How many findings are looked at.
@@ -43,14 +43,14 @@ package struct ReconcileFindings {
 
   /// - Throws: `LedgerError`, and what reading from the nodes throws.
   package func run() async throws -> ReconcileReport {
-    let findings = try await ledger.unexplainedFindings(atMost: Self.findingsMax)
+    let findings = try await ledger.unexplainedFindings(naming: wanted, atMost: Self.findingsMax)
     var order: [TxID] = []
     var byTransaction: [TxID: [UnexplainedFinding]] = [:]
     for found in findings {
       if byTransaction[found.finding.txid] == nil { order.append(found.finding.txid) }
       byTransaction[found.finding.txid, default: []].append(found)
     }
-    var readings: [TxID: SolidReading] = [:]
+    var readings: [TxID: Reading] = [:]
     var unread: [FindingRecord] = []
     for txid in order {
       let told = byTransaction[txid, default: []].map(\.finding)
@@ -64,7 +64,7 @@ package struct ReconcileFindings {
       if case .transfer(let transfer)? = readings[txid] { transfer } else { nil }
     }
     let matches = MatchFindings(chosen: chosen).match(transfers, with: try await payouts(for: transfers))
-    var report = ReconcileReport(isApplied: reason != nil)
+    var report = ReconcileReport(isApplied: reason != nil, isCutOff: findings.count == Self.findingsMax)
     for txid in order where wanted.isEmpty || wanted.contains(txid) {
       guard let found = byTransaction[txid], let first = found.first, let reading = readings[txid] else { continue }
       var entry = ReconcileReport.Entry(found.map(\.finding), adoption: first.adoption)
@@ -74,13 +74,44 @@ package struct ReconcileFindings {
     return report
   }
 
+  private enum Reading {
+    /// Read again later; the words say when.
+    case waits(String)
+    case dropped
+    /// The nodes do not show it, or not in a way that counts.
+    case unreadable(String)
+    case foreign(String)
+    case transfer(SolidTransfer)
+  }
+
   /// One that cannot be read keeps nobody from reading the others.
-  private func read(_ found: FindingRecord) async throws -> SolidReading {
-    do {
-      let reading = try await find.read(found.txid, of: found.wallet, inBlock: found.blockNumber)
-      guard case .notThere = reading, found.isSolid else { return reading }
+  private func read(_ found: FindingRecord) async throws -> Reading {
+    let reading: SolidReading
+    do { reading = try await find.read(found.txid, of: found.wallet, inBlock: found.blockNumber) } catch {
+      try Task.checkCancellation()
+      guard error is ChainReadError || error is TronNodeError else { throw error }
+      let isWaiting = (error as? ChainReadError)?.isWaiting == true
+      return isWaiting && !found.isSolid ? .waits("\(error): call again in a minute") : .unreadable("\(error)")
+    }
+    switch reading {
+    case .notSolid where found.isSolid, .notThere where found.isSolid:
       return .unreadable("a quorum had it in solid block \(found.blockNumber), and the nodes do not show it there")
-    } catch let error as ChainReadError { return error.isWaiting ? .notSolid : .unreadable("\(error)") }
+    case .notSolid: return .waits("its block is not solid yet: call again in a minute")
+    case .notThere(let time): return try await missing(sinceBlockAt: time)
+    case .foreign(let why): return .foreign(why)
+    case .transfer(let transfer): return .transfer(transfer)
+    }
+  }
+
+  /// A fork that dropped it may have put it into any block until it expired, and Monitor finds it there.
+  private func missing(sinceBlockAt time: Timestamp) async throws -> Reading {
+    let last = time.advanced(byMilliseconds: try await ledger.longestLifeMilliseconds())
+    guard let solid = try await ledger.solidTime(), solid >= last else {
+      return .waits(
+        "the solid block in that place does not hold it; call again once Monitor has read the solid blocks up to \(last)"
+      )
+    }
+    return .dropped
   }
 
   /// Each pair of recipient and amount is asked for once.
@@ -98,19 +129,19 @@ package struct ReconcileFindings {
   }
 
   private func describe(
-    _ entry: inout ReconcileReport.Entry, _ reading: SolidReading, _ match: MatchFindings.Match?,
+    _ entry: inout ReconcileReport.Entry, _ reading: Reading, _ match: MatchFindings.Match?,
     _ unread: [FindingRecord], state: AdoptionState?
   ) async throws {
     if case .ordered(let payout)? = state {
       return entry.tell(.ordered, payout: payout, "a Signer has not carried out the order yet: is one running?")
     }
     switch reading {
-    case .notSolid: entry.tell(.notSolid, "its block is not solid yet: call again in a minute")
-    case .notThere:
+    case .waits(let why): entry.tell(.notSolid, why)
+    case .dropped:
       entry.tell(
         .dropped,
-        "the solid block in that place does not hold it: a fork dropped it or moved it to a later block; call again once it "
-          + "can be valid no more, and look for it on the chain before you reject what equals it")
+        "a fork dropped it, and what our Signers sign can be valid no more; what others sign may be for a day: look for it on "
+          + "the chain before you reject what equals it")
     case .unreadable(let why): entry.tell(.unreadable, "call again, or ask other nodes: \(why)")
     case .foreign(let why): entry.tell(.notAPayout, "no Signer of ours signs such: \(why)")
     case .transfer(let transfer):

@@ -17,7 +17,7 @@ package struct ReconcileReport: Encodable {
     case notAPayout = "not_a_payout"
     /// It cannot be judged yet.
     case notSolid = "not_solid"
-    /// A fork dropped it, and nothing that was read since holds it.
+    /// A fork dropped it, and no solid block that could hold what a Signer of ours signed does.
     case dropped
     /// The nodes do not show what is there.
     case unreadable
@@ -59,14 +59,21 @@ package struct ReconcileReport: Encodable {
   }
 
   let isApplied: Bool
+  /// Whether there are more findings than were looked at.
+  let isCutOff: Bool
   package var transactions: [Entry] = []
 
-  init(isApplied: Bool) { self.isApplied = isApplied }
+  init(isApplied: Bool, isCutOff: Bool) {
+    self.isApplied = isApplied
+    self.isCutOff = isCutOff
+  }
 
   /// For people.
   var lines: [String] {
     guard !transactions.isEmpty else { return ["nothing that the fence found is unexplained"] }
-    let closing = isApplied ? [] : ["nothing was changed: this was only a look"]
+    let closing =
+      (isCutOff ? ["there are more: name transactions, so that they are looked at before others"] : [])
+      + (isApplied ? [] : ["nothing was changed: this was only a look"])
     return transactions.flatMap(\.lines) + closing
   }
 

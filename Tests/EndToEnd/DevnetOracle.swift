@@ -104,10 +104,15 @@ struct DevnetOracle: Sendable {
     (try await json("/devnet/state", nil)["solid"] as? NSNumber)?.int64Value ?? 0
   }
 
-  /// How many requests the faults that stand at present have met.
-  func faultsMet() async throws -> Int {
+  /// How many requests the faults that stand at present have met, by what was asked for: `omit`, `claim` …
+  func faultsMet() async throws -> [String: Int] {
     let faults = try await json("/devnet/state", nil)["faults"] as? [[String: Any]] ?? []
-    return faults.reduce(0) { $0 + (($1["hits"] as? NSNumber)?.intValue ?? 0) }
+    var met: [String: Int] = [:]
+    for fault in faults {
+      guard let asked = fault["asked"] as? [String: Any], let name = asked["fault"] as? String else { continue }
+      met[name, default: 0] += (fault["hits"] as? NSNumber)?.intValue ?? 0
+    }
+    return met
   }
 
   /// The status of a GET; 0 where there is no answer.

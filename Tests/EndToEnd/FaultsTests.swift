@@ -116,7 +116,7 @@ extension EndToEndTests {
             #expect(try await stack.end([replica]) == [replica: 0])
             try await stack.start([replica])
             number += 1
-            met[name(fault.body), default: 0] += try await stack.chain.faultsMet()
+            met[name(fault.body), default: 0] += try await stack.chain.faultsMet().values.reduce(0, +)
             try await stack.chain.tell("reset-faults", [:])
           }
           print("\(number) faults and restarts while payouts were handed in")

@@ -83,14 +83,16 @@ import Testing
       #expect(try await test.ledger.order(order(test)) == nil)
       #expect(try await test.ledger.waitingOrders() == WaitingOrders(hasAdoptions: true, hasTreasury: false))
       #expect(
-        try await test.ledger.unexplainedFindings(atMost: 9).map(\.adoption) == [.ordered(Sample.payoutID(1))])
+        try await test.ledger.unexplainedFindings(naming: [], atMost: 9).map(\.adoption) == [
+          .ordered(Sample.payoutID(1))
+        ])
       // An order alone changes nothing.
       #expect(try await test.status(Sample.payoutID(1)) == .scheduled)
       try await carryOut(test)
       #expect(try await test.status(Sample.payoutID(1)) == .signed)
       let event = try #require(try await test.ledger.history(of: Sample.payoutID(1)).last)
       #expect(event.actor == TestLedger.actor && event.note == "adopted txid \(Self.lost): the restore took it")
-      #expect(try await test.ledger.unexplainedFindings(atMost: 9).isEmpty)
+      #expect(try await test.ledger.unexplainedFindings(naming: [], atMost: 9).isEmpty)
       #expect(try await test.ledger.conditions().openFindings == 0)
       // The breaker is the person's to close, and nothing else is signed for it.
       #expect(try await test.ledger.conditions().breakerCause == "unknown_transaction")
@@ -155,7 +157,7 @@ import Testing
       )
       try await test.sign()
       #expect(try await carryOut(test).isEmpty)
-      let state = try await test.ledger.unexplainedFindings(atMost: 9).map(\.adoption)
+      let state = try await test.ledger.unexplainedFindings(naming: [], atMost: 9).map(\.adoption)
       #expect(state == [.refused(Ledger.cannotBeTaken)])
       #expect(try await test.rows("SELECT kind FROM alarms WHERE kind = 'adoption_refused'").count == 1)
       try await test.ledger.settle([test.txid(1): .dead], retryDelayMilliseconds: 0)
@@ -191,7 +193,7 @@ import Testing
       _ = try await test.ledger.undoHead(above: 100)
       try await test.head(101, [], branch: 1)
       try await test.head(102, [Self.lost], suspects: suspects(), branch: 1)
-      let findings = try await test.ledger.unexplainedFindings(atMost: 9)
+      let findings = try await test.ledger.unexplainedFindings(naming: [], atMost: 9)
       #expect(findings.map(\.finding.blockNumber) == [102])
     }
   }

@@ -201,7 +201,9 @@ import Testing
           kind: .tokenTransfer, txid: txid, logIndex: 0, wallet: Sample.wallet, recipient: Sample.recipient(recipient),
           amountText: amount, referenceBits: nil, timestamp: nil)
       }
-      func told() async throws -> [UnexplainedFinding] { try await test.ledger.unexplainedFindings(atMost: 10) }
+      func told() async throws -> [UnexplainedFinding] {
+        try await test.ledger.unexplainedFindings(naming: [], atMost: 10)
+      }
       try await test.head(101, suspects: [finding(1, "5")])
       try await test.ledger.store(findings: [finding(2, "7")], in: test.place(101))
       try await test.head(102, suspects: [finding(3, "9")])

@@ -89,12 +89,14 @@ extension ModelWalk {
 
   private mutating func matchFindings() async throws {
     let (recipient, amount) = (Sample.recipient(first + roll(3)), try Amount(microUSDT: 1_000_000))
+    let (named, count) = (Set(model.findings.map(\.what.txid).filter { _ in roll(4) == 0 }), [1, 3, 100][roll(3)])
     try await compare("match") { ledger in
-      let found = try await ledger.unexplainedFindings(atMost: 100)
+      let found = try await ledger.unexplainedFindings(naming: named, atMost: count)
       return Self.text(found) + "\(try await ledger.payouts(paying: recipient, amount).map(\.id))"
+        + "\(try await ledger.longestLifeMilliseconds())"
     } _: { tables in
-      Self.text(tables.unexplainedFindings(atMost: 100))
-        + "\(tables.payouts(paying: recipient, amount).map(\.id))"
+      Self.text(tables.unexplainedFindings(naming: named, atMost: count))
+        + "\(tables.payouts(paying: recipient, amount).map(\.id))\(LedgerTables.maximumExpirationMilliseconds)"
     }
   }
 

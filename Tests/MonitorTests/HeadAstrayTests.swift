@@ -231,8 +231,79 @@ import Tron
       await branch.produce(foreign: [shown])
       await #expect(throws: TronNodeError.self) { _ = try await liar.followHead.run() }
       #expect(try await scene.ledger.cursor(.head) == last)
-      let found = try await scene.ledger.unexplainedFindings(atMost: 10).map(\.finding.blockNumber)
+      let found = try await scene.ledger.unexplainedFindings(naming: [], atMost: 10).map(\.finding.blockNumber)
       #expect(Set(found) == [last.number])
+    }
+  }
+
+  @Test
+  func `a block that is not later than its parent is false, and so is one with a transaction for more than a day`()
+    async throws
+  {
+    // By an early block, what had expired would be new again; by a late expiration, for ever.
+    try await PayingScene.run { scene in
+      for isEarly in [true, false] {
+        let branch = await ownBranch(1)
+        let liar = try scene.monitor("monitor-2", node: CheckedNode(branch, genesis: scene.node.genesis))
+        try await scene.run(liar.followHead)
+        let head = try await scene.ledger.cursor(.head)
+        let raw = try UnsignedTransaction.tokenTransfer(
+          owner: scene.wallet, token: PayingScene.token, to: PayingScene.recipient(60), amount: Amount(microUSDT: 1),
+          referenceBlock: scene.node.genesis,
+          expiration: await branch.head.timestamp.advanced(byMilliseconds: isEarly ? 60_000 : 86_400_001),
+          timestamp: scene.clock.now(), feeLimit: Sun(1)
+        ).rawData
+        await branch.produce(
+          foreign: isEarly ? [] : [try ScriptedNode.Foreign(rawData: raw, .success)],
+          at: isEarly ? await branch.head.timestamp : nil)
+        await #expect(throws: TronNodeError.self) { _ = try await liar.followHead.run() }
+        #expect(try await scene.ledger.cursor(.head) == head)
+      }
+    }
+  }
+
+  @Test func `a node that has us undo more than a usual fork three times within ten minutes is named by an alarm`()
+    async throws
+  {
+    try await PayingScene.run { scene in
+      let liar = ReplicaNode(of: scene.node)
+      let alone = try scene.monitor("monitor-2", node: liar)
+      try await scene.run(alone.followHead)
+      // Three undoings: back from its own branch, to a longer one, and back.
+      for shown in [await ownBranch(6), nil, await ownBranch(12), nil] {
+        #expect(try await scene.alarms().isEmpty)
+        await liar.setHeadBranch(shown)
+        try await produceEmpty(4, scene)
+        try await scene.run(alone.followHead)
+      }
+      #expect(try await scene.alarms() == ["head_led_back"])
+    }
+  }
+
+  @Test func `a body that cannot be shown to be a new block's is waited for where the other nodes are a moment behind`()
+    async throws
+  {
+    try await PayingScene.run { scene in
+      _ = try await scene.sent()
+      let three = try ThreeNodes(scene)
+      await three.liar.setBlockLie { block, _ in
+        Block(header: block.header, transactions: block.transactions, isBodyProven: block.transactions.isEmpty)
+      }
+      for node in three.others { await node.setLag(1) }
+      try await scene.produce(1)
+      let before = try await scene.ledger.cursor(.head)
+      #expect(try await three.monitor.followHead.run() == .idle(milliseconds: 300))
+      #expect(try await scene.ledger.cursor(.head) == before)
+      for node in three.others { await node.setLag(0) }
+      try await scene.run(three.monitor.followHead)
+      #expect(try await scene.status(1) == .confirming)
+      // Whoever stays behind, or is silent, holds up nothing for more than a slot.
+      await three.others[0].setLag(5)
+      await three.others[1].setAway(true)
+      try await scene.produce(1)
+      try await scene.wait(milliseconds: ScriptedNode.slotMilliseconds)
+      try await scene.run(three.monitor.followHead)
+      #expect(try await scene.ledger.cursor(.head) == (await scene.node.headPlace))
     }
   }
 

@@ -59,6 +59,32 @@ import Testing
     }
   }
 
+  @Test func `solid blocks that are read more slowly than they come are an alarm once they are ten minutes behind`()
+    async throws
+  {
+    // As where one node of several answers each time just before its call is given up.
+    try await PayingScene.run { scene in
+      let monitor = try scene.monitor()
+      func pass(_ blocks: Int, reading read: Int) async throws {
+        try await scene.produce(blocks)
+        try await scene.run(monitor.followHead)
+        let last = try #require(try await scene.ledger.cursor(.solid)).number + Int64(read)
+        await scene.node.setSolid(last)
+        try await scene.run(monitor.followSolid)
+        try await look(scene, monitor)
+      }
+      try await scene.read(monitor)
+      for _ in 0..<29 { try await pass(10, reading: 3) }
+      #expect(try await scene.alarms().isEmpty, "it is not ten minutes behind, or not for two")
+      for _ in 0..<2 { try await pass(10, reading: 3) }
+      #expect(try await scene.alarms() == ["solid_behind"])
+      // Whoever catches up calls nobody.
+      try await scene.force("UPDATE alarms SET acknowledged_at = ledger_now()")
+      for _ in 0..<20 { try await pass(4, reading: 12) }
+      #expect(try await scene.alarms() == ["solid_behind"])
+    }
+  }
+
   @Test func `a Monitor that starts after 20 minutes without one reads on and alarms nobody`() async throws {
     try await PayingScene.run { scene in
       let first = try scene.monitor()

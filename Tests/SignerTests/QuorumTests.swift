@@ -50,6 +50,23 @@ import Tron
     }
   }
 
+  @Test func `a node that is true but for the blocks that could hold the payment proves nothing`() async throws {
+    // Its head and solid block are everyone's, so that nothing else outvotes it: the window's last block must be agreed.
+    try await PayingScene.run { scene in
+      let twin = ScriptedNode(headTime: PayingScene.noon)
+      await twin.fork(above: 40)
+      let (signer, _, batch) = try await sent(scene, first: Patchwork(below: 92, twin, above: scene.node))
+      try await scene.produce(70)
+      for _ in 0..<70 { await twin.produce([]) }
+      #expect(await scene.node.payments(to: PayingScene.recipient(1)).count == 1)
+      try await scene.freeByForce(1)
+      try await comeUpAgain(scene, signer, batch)
+      #expect(try await scene.attempts(1).count == 1)
+      #expect(try await scene.breaker() == "contradicted_ledger")
+      #expect(try await scene.alarms().contains("nodes_disagree"))
+    }
+  }
+
   @Test func `a body that leaves the payment out, and receipts that call it failed, prove nothing`() async throws {
     for leavesOut in [true, false] {
       try await PayingScene.run { scene in

@@ -70,6 +70,48 @@ import Tron
     }
   }
 
+  @Test func `a node whose solid block is low is not asked, and what a quorum had solid is never called not solid`()
+    async throws
+  {
+    try await PayingScene.run { scene in
+      let txid = try await lost(scene)
+      let nodes = (0..<3).map { _ in ReplicaNode(of: scene.node) }
+      await nodes[0].setLag(20)
+      #expect(try await scene.reconcile(through: group(nodes, scene)).outcomes == ["\(txid)": .matches])
+      for node in nodes { await node.setLag(20) }
+      #expect(try await scene.reconcile(through: group(nodes, scene)).outcomes == ["\(txid)": .unreadable])
+    }
+  }
+
+  @Test func `that a transaction moved nothing is a quorum's word too`() async throws {
+    // Whoever is told so by 'payoutctl adopt' pays another way, and says 'settle'.
+    try await PayingScene.run { scene in
+      let txid = try await lost(scene)
+      let number = try #require(await scene.node.blockNumber(of: txid))
+      let nodes = (0..<3).map { _ in ReplicaNode(of: scene.node) }
+      let find = FindTransaction(node: group(nodes, scene), token: PayingScene.token)
+      func moved() async throws -> String? {
+        try await find.moved(by: txid, from: scene.wallet, to: PayingScene.recipient(1), inBlock: number)
+      }
+      #expect(try await moved() == "1")
+      await nodes[0].setReceiptLie { _, receipts in
+        receipts.map { receipt in
+          TransactionReceipt(
+            txid: receipt.txid, blockNumber: receipt.blockNumber, blockTimestamp: receipt.blockTimestamp,
+            fee: receipt.fee,
+            energyUsed: receipt.energyUsed, netUsage: receipt.netUsage, netFee: receipt.netFee, result: .outOfTime,
+            isFailed: true, logs: [])
+        }
+      }
+      #expect(try await moved() == "1")
+      await nodes[0].setReceiptLie(nil)
+      await nodes[0].setLag(20)
+      #expect(try await moved() == "1")
+      for node in nodes { await node.setLag(20) }
+      await #expect(throws: ChainReadError.self) { _ = try await moved() }
+    }
+  }
+
   @Test func `without a quorum nothing is said of a payment, and nothing ordered`() async throws {
     try await PayingScene.run { scene in
       let txid = try await lost(scene)

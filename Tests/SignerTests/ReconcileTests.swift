@@ -117,7 +117,10 @@ import Tron
       try await scene.read(monitor)
       await scene.node.fork(above: await scene.node.head.number - 2)
       await scene.node.dropPending()
+      // A later block may hold it as long as it can be valid.
       try await scene.live(22, monitor)
+      #expect(try await scene.reconcile("now").outcomes == ["\(txid)": .notSolid])
+      try await scene.live(200, monitor)
       #expect(try await scene.reconcile("now").outcomes == ["\(txid)": .dropped])
     }
   }

@@ -3,15 +3,17 @@ import Postgres
 
 /// Adoptions: a person orders, a Signer journals and puts back, Monitor judges (DESIGN.md §3 "The fence").
 extension Ledger {
-  /// See `OperatorLedger.unexplainedFindings`.
-  public func unexplainedFindings(atMost count: Int) async throws -> [UnexplainedFinding] {
+  /// See `ReconcileLedger.unexplainedFindings`.
+  public func unexplainedFindings(naming named: Set<TxID>, atMost count: Int) async throws -> [UnexplainedFinding] {
     try await read(
       """
       SELECT u.*, d.payout_id, d.done_at IS NOT NULL AS is_done, d.refusal
-      FROM (SELECT \(FindingRecord.columns) FROM unclaimed_transfers WHERE explained_at IS NULL ORDER BY id LIMIT $1) u
-        LEFT JOIN LATERAL (SELECT * FROM adoptions a WHERE a.txid = u.txid ORDER BY a.id DESC LIMIT 1) d ON true
+      FROM (
+        SELECT \(FindingRecord.columns) FROM unclaimed_transfers WHERE explained_at IS NULL
+        ORDER BY txid = ANY($2) DESC, acknowledged_at IS NOT NULL, is_solid DESC, id LIMIT $1
+      ) u LEFT JOIN LATERAL (SELECT * FROM adoptions a WHERE a.txid = u.txid ORDER BY a.id DESC LIMIT 1) d ON true
       ORDER BY u.id
-      """, [.int8(Int64(count))]
+      """, [.int8(Int64(count)), .bytesArray(named.map(\.bytes))]
     ).rows.map { row in
       let payout = try row.uuidOrNil("payout_id").map { try PayoutID(bytes: $0) }
       let refusal = try row.textOrNil("refusal")
@@ -24,7 +26,12 @@ extension Ledger {
     }
   }
 
-  /// See `OperatorLedger.payouts`. Reads all payouts: a person asks, about a few findings.
+  /// See `ReconcileLedger.longestLifeMilliseconds`.
+  public func longestLifeMilliseconds() async throws -> Int64 {
+    try await read("SELECT max_expiration_ms FROM ledger_settings", []).single().int8("max_expiration_ms")
+  }
+
+  /// See `ReconcileLedger.payouts`. Reads all payouts: a person asks, about a few findings.
   public func payouts(paying recipient: Address, _ amount: Amount) async throws -> [PayoutRecord] {
     try await read(
       """
@@ -38,7 +45,7 @@ extension Ledger {
     ).rows.map(PayoutRecord.init)
   }
 
-  /// See `OperatorLedger.order`.
+  /// See `ReconcileLedger.order`.
   public func order(_ adoption: AdoptionOrder) async throws -> AdoptionRefusal? {
     do {
       return try await transaction { connection in

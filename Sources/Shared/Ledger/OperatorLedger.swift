@@ -14,8 +14,13 @@ public protocol ReplayLedger: IntentLedger {
 
 /// What matching the fence's findings to payouts asks of the ledger.
 public protocol ReconcileLedger: Sendable {
-  /// What the fence found and nothing has explained, acknowledged or not, the oldest first, with the order about it.
-  func unexplainedFindings(atMost count: Int) async throws -> [UnexplainedFinding]
+  /// What the fence found and nothing has explained, the oldest first, with the order about it. Where there are more: those of
+  /// `named` before others, then what nobody has acknowledged, then what a quorum had solid.
+  func unexplainedFindings(naming named: Set<TxID>, atMost count: Int) async throws -> [UnexplainedFinding]
+  /// The time of the newest solid block that was read; nil before the first.
+  func solidTime() async throws -> Timestamp?
+  /// How long a transaction of this installation's Signers may be valid, in milliseconds.
+  func longestLifeMilliseconds() async throws -> Int64
   /// Payouts that pay this, wait, and have no attempt that is live or has paid their reference; and those that ended unpaid.
   func payouts(paying recipient: Address, _ amount: Amount) async throws -> [PayoutRecord]
   /// Orders a Signer to adopt a transaction that the fence found for a payout (DESIGN.md §3 "The fence").
@@ -42,8 +47,6 @@ public protocol OperatorLedger: ReplayLedger, ReconcileLedger {
   func requestQuarantine(_ request: QuarantineRequest) async throws -> QuarantineAnswer
   /// Quarantines, the open ones first, then the newest.
   func quarantines(atMost count: Int) async throws -> [QuarantineRecord]
-  /// The time of the newest solid block that was read; nil before the first.
-  func solidTime() async throws -> Timestamp?
   /// Puts back what a journal holds whose place another one has taken, for the verdict of the chain: nothing of it is ever
   /// signed again because of that, and the findings that it explains are closed.
   func bring(_ journal: [JournalEntry], of journalID: [UInt8]) async throws -> LateJournalOutcome

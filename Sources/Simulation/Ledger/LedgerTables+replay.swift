@@ -121,8 +121,14 @@ extension LedgerTables {
   // MARK: Reconciling
 
   /// `Ledger.unexplainedFindings`.
-  func unexplainedFindings(atMost count: Int) -> [UnexplainedFinding] {
-    findings.filter { !$0.isExplained }.prefix(count).map { row in
+  func unexplainedFindings(naming named: Set<TxID>, atMost count: Int) -> [UnexplainedFinding] {
+    func rank(_ row: Finding) -> Int {
+      (named.contains(row.what.txid) ? 0 : 4) + (row.isAcknowledged ? 2 : 0) + (row.isSolid ? 0 : 1)
+    }
+    let first = findings.indices.filter { !findings[$0].isExplained }
+      .sorted { (rank(findings[$0]), $0) < (rank(findings[$1]), $1) }.prefix(count)
+    return first.sorted().map { index in
+      let row = findings[index]
       let adoption = adoptions.last { $0.order.txid == row.what.txid }
       let state = adoption.map { adoption -> AdoptionState in
         switch adoption.state {

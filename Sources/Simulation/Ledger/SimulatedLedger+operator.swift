@@ -11,8 +11,14 @@ extension SimulatedLedger: ReplayLedger, ReconcileLedger {
     try await write("put back ends") { try $0.putBack(ends: ends) }
   }
 
-  func unexplainedFindings(atMost count: Int) async throws -> [UnexplainedFinding] {
-    try await read("unexplained findings") { $0.unexplainedFindings(atMost: count) }
+  func unexplainedFindings(naming named: Set<TxID>, atMost count: Int) async throws -> [UnexplainedFinding] {
+    try await read("unexplained findings") { $0.unexplainedFindings(naming: named, atMost: count) }
+  }
+
+  func solidTime() async throws -> Timestamp? { try await read("solid time") { $0.cursors[.solid]?.time } }
+
+  func longestLifeMilliseconds() async throws -> Int64 {
+    try await read("longest life") { _ in LedgerTables.maximumExpirationMilliseconds }
   }
 
   func payouts(paying recipient: Address, _ amount: Amount) async throws -> [PayoutRecord] {

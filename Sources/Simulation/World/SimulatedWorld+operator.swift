@@ -22,9 +22,9 @@ extension SimulatedWorld {
       // What fails is tried again in the next round.
       for index in 0..<settings.replicas { try? await tend(index, ledger) }
       try? await replay(process)
-      let isExplained = (try? await reconcile(process)) ?? false
-      if isExplained { try? await acknowledge(ledger) }
-      try? await decideHeld(process)
+      let look = try? await reconcile(process)
+      if look?.isFinal == true { try? await acknowledge(ledger) }
+      try? await decideHeld(process, dropped: look?.dropped ?? [])
     }
   }
 
@@ -78,9 +78,16 @@ extension SimulatedWorld {
     ).run()
   }
 
-  /// - Returns: whether nothing of what the fence found can be explained any further.
-  private func reconcile(_ process: SimulatedProcess) async throws -> Bool {
-    guard database.contents.findings.contains(where: { !$0.isExplained }) else { return true }
+  /// What `payoutctl reconcile` comes to.
+  private struct Look {
+    /// Whether nothing of what the fence found can be explained any further.
+    var isFinal = true
+    /// What a fork dropped for good.
+    var dropped: Set<TxID> = []
+  }
+
+  private func reconcile(_ process: SimulatedProcess) async throws -> Look {
+    guard database.contents.findings.contains(where: { !$0.isExplained }) else { return Look() }
     func run(_ chosen: [TxID: PayoutID]) async throws -> ReconcileReport {
       try await ReconcileFindings(
         ledger: ledger(process), find: FindTransaction(node: node(process), token: Self.token), wanted: [],
@@ -94,21 +101,15 @@ extension SimulatedWorld {
       chosen[try TxID(hex: entry.txid)] = try PayoutID(choice)
     }
     if !chosen.isEmpty { report = try await run(chosen) }
-    return report.transactions.allSatisfy { entry in
-      switch entry.outcome {
-      case .noPayout, .notAPayout: true
-      case .choose: entry.chain != "paid"
-      case .dropped: database.contents.findings.filter { "\($0.what.txid)" == entry.txid }.allSatisfy(isGone)
-      case .matches, .ordered, .notSolid, .unreadable, .refused: false
-      }
-    }
-  }
-
-  /// Whether a fork dropped what was found, so long ago that it is in another block by now or cannot be valid any more.
-  private func isGone(_ finding: LedgerTables.Finding) -> Bool {
-    guard let block = chain.produced(finding.place.number, .solid)?.block else { return false }
-    return !block.transactions.contains { $0.txid == finding.what.txid }
-      && finding.place.time.milliseconds <= host.now - LedgerTables.maximumExpirationMilliseconds
+    return Look(
+      isFinal: report.transactions.allSatisfy { entry in
+        switch entry.outcome {
+        case .noPayout, .notAPayout, .dropped: true
+        case .choose: entry.chain != "paid"
+        case .matches, .ordered, .notSolid, .unreadable, .refused: false
+        }
+      },
+      dropped: Set(try report.transactions.filter { $0.outcome == .dropped }.map { try TxID(hex: $0.txid) }))
   }
 
   private func acknowledge(_ ledger: SimulatedLedger) async throws {
@@ -120,11 +121,11 @@ extension SimulatedWorld {
 
   // MARK: Held payouts
 
-  private func decideHeld(_ process: SimulatedProcess) async throws {
+  private func decideHeld(_ process: SimulatedProcess, dropped: Set<TxID>) async throws {
     let tables = database.contents
     let (ledger, log) = (ledger(process), transport(process))
     for row in tables.payouts(in: [.held]) {
-      guard let decision = decision(on: row, tables) else { continue }
+      guard let decision = decision(on: row, tables, dropped) else { continue }
       let outcome = try await ledger.decide(
         row.terms.id, decision, reason: "decided", requiredConfirmations: settings.solidLag + 1)
       guard case .done(let status) = outcome, status.isUnpaidFinal,
@@ -135,7 +136,9 @@ extension SimulatedWorld {
     }
   }
 
-  private func decision(on row: LedgerTables.Payout, _ tables: LedgerTables) -> HeldDecision? {
+  private func decision(
+    on row: LedgerTables.Payout, _ tables: LedgerTables, _ dropped: Set<TxID>
+  ) -> HeldDecision? {
     switch row.holdReason.flatMap(HoldReason.init(rawValue:)) {
     case .signerLimit:
       let times = (tables.events[row.terms.id] ?? []).filter { $0.to == .held }.count
@@ -150,7 +153,7 @@ extension SimulatedWorld {
           && $0.what.amountText == "\(row.terms.amount.microUSDT)"
       }
       // No payout that equals an unexplained one is ever signed: its client asks again under another key.
-      return equal.isEmpty ? .release : equal.allSatisfy(isGone) ? .reject : nil
+      return equal.isEmpty ? .release : equal.allSatisfy { dropped.contains($0.what.txid) } ? .reject : nil
     default: return nil
     }
   }

@@ -9,7 +9,8 @@ struct ChaosReport {
   let minutes: Double
   let world: PaidWorld
   let faults: [ChaosFault: Int]
-  let falsified: Int
+  /// Answers of nodes that were falsified, broken or late, by what the network was told to do.
+  let falsified: [String: Int]
   let refusalsOfFullDisk: Int
   let deathsOfPostgres: Int
   let restarts: [Int32: Int]
@@ -35,7 +36,7 @@ struct ChaosReport {
       ("refused", "\(world.orders.count { $0.isRefused })"), ("unpaid", Self.list(unpaid)),
       ("refused for the hour's limit meanwhile", refusals.map { "\($0)" } ?? "in several hours"),
       ("attempts", Self.list(world.attempts)),
-      ("faults", "\(faults.values.reduce(0, +))"), ("answers of nodes falsified", "\(falsified)"),
+      ("faults", "\(faults.values.reduce(0, +))"), ("answers of nodes met", Self.list(falsified)),
       ("workers started again, by exit code", Self.list(restarts)),
       ("PostgreSQL refused, died: full disk", "\(refusalsOfFullDisk), \(deathsOfPostgres)"),
       ("longest way from acceptance to end", "\(longestWay) s"), ("decisions of operators", Self.list(decisions)),
@@ -54,7 +55,8 @@ struct ChaosReport {
   /// What a run must have met, so that a run in which nothing failed proves nothing by passing.
   var unmet: [String] {
     var unmet = ChaosFault.allCases.filter { faults[$0, default: 0] == 0 }.map { "no \($0.rawValue)" }
-    if falsified == 0 { unmet.append("no answer of a node was falsified") }
+    // Told is not enough: a worker must have been given the lie.
+    for lie in ["omit", "claim"] where falsified[lie, default: 0] == 0 { unmet.append("no lie was told: \(lie)") }
     if refusalsOfFullDisk + deathsOfPostgres == 0 { unmet.append("PostgreSQL met no full disk") }
     if jumpsSeen == 0 { unmet.append("no worker's clock was seen to jump") }
     if restarts.isEmpty { unmet.append("no worker was started again") }

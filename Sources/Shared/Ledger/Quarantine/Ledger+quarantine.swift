@@ -122,7 +122,7 @@ extension Ledger {
     ).rows.map(QuarantineRecord.init)
   }
 
-  /// See `OperatorLedger.solidTime`.
+  /// See `ReconcileLedger.solidTime`.
   public func solidTime() async throws -> Timestamp? {
     try await read("SELECT block_time_ms FROM chain_cursors WHERE view = 'solid'").rows.first.map {
       Timestamp(milliseconds: try $0.int8("block_time_ms"))

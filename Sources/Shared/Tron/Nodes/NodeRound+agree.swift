@@ -75,19 +75,23 @@ extension NodeRound {
     return block.withAgreedBody
   }
 
-  /// The same block with a body that is shown to be its header's, from whichever of the other nodes gives it; nil where none
-  /// does. Nobody's word: the header's root decides.
-  public nonisolated(nonsending) func provenBlock(like block: ReadBlock, _ view: ChainView) async throws -> ReadBlock? {
+  /// Looks for the body of a block among the other nodes. Nobody's word: the header's root decides.
+  public nonisolated(nonsending) func provenBody(of block: ReadBlock, _ view: ChainView) async throws -> BodyElsewhere {
+    var isAwaited = false
     for voter in others {
       do {
-        guard let theirs = try await voter.node.readBlock(block.place.number, view), theirs.isBodyProven,
-          theirs.place.id == block.place.id
-        else { continue }
-        return theirs
-      } catch { leaveOut(voter, error) }
+        guard let theirs = try await voter.node.readBlock(block.place.number, view) else {
+          isAwaited = true
+          continue
+        }
+        if theirs.isBodyProven, theirs.place.id == block.place.id { return .proven(theirs) }
+      } catch {
+        // Receipts that are late are no reason to ask it nothing any more.
+        if TronNodeError.isSilence(error) { leaveOut(voter, error) }
+      }
     }
     try Task.checkCancellation()
-    return nil
+    return isAwaited ? .awaited : .none
   }
 
   /// The newest solid block that a quorum has, for what must not rest on one node's word although no verdict hangs on it.
@@ -233,6 +237,16 @@ extension NodeRound {
     if agreeing + absent >= quorum { throw .awaitsQuorum(block) }
     throw .noQuorum(block, agreeing: agreeing, needed: quorum)
   }
+}
+
+/// What other nodes have of a block whose body one node could not show to be its header's.
+public enum BodyElsewhere: Sendable {
+  /// The same block with a body that hashes to the header's root.
+  case proven(ReadBlock)
+  /// None yet, and a node that answers does not have the block.
+  case awaited
+  /// None of those that answer.
+  case none
 }
 
 /// What one node said.

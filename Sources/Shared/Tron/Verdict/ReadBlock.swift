@@ -29,6 +29,23 @@ public struct ReadBlock: Sendable {
     entries = zip(block.transactions, receipts).map { Entry(transaction: $0, receipt: $1) }
   }
 
+  /// What no producer builds above a block of this time (reference §2.2): whoever makes it up could show what expired long ago
+  /// as new, for ever. Nil where nothing is wrong. The block above the genesis block may have any time.
+  public func flaw(after parent: BlockPlace) -> String? {
+    if place.time <= parent.time, parent.number > 0 { return "its time is not after its parent's" }
+    let latest = parent.time.advanced(byMilliseconds: Self.lifeMaximumMilliseconds)
+    for transaction in entries.map(\.transaction) {
+      if transaction.expiration <= parent.time {
+        return "it holds \(transaction.txid), which had expired by its parent"
+      }
+      if transaction.expiration > latest { return "it holds \(transaction.txid), which expires in more than a day" }
+    }
+    return nil
+  }
+
+  /// How far after the head's time a transaction may expire, in milliseconds (reference §2.2).
+  private static let lifeMaximumMilliseconds: Int64 = 86_400_000
+
   /// The same with a body that a quorum gave alike.
   var withAgreedBody: ReadBlock {
     var block = self
