@@ -249,6 +249,9 @@ def main(names: list[str]) -> int:
     if names == ["--list"]:
         print("\n".join(RULES))
         return 0
+    if subprocess.run(["git", "status", "--porcelain", "--", "Sources"], capture_output=True, check=True).stdout:
+        print("there are changes in Sources, which would be lost: commit or put them away first", file=sys.stderr)
+        return 64
     log = pathlib.Path(".run/broken-rules.log")
     log.parent.mkdir(exist_ok=True)
     log.write_bytes(b"")
@@ -265,4 +268,5 @@ def main(names: list[str]) -> int:
     return 1 if wrong else 0
 
 
-sys.exit(main(sys.argv[1:]))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
