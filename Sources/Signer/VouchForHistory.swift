@@ -49,7 +49,7 @@ struct VouchForHistory: Sendable {
     if !isDevelopment, found.lastRunID != runID, found.hasServerChanged, own?.isOver != true, !found.hasWaited {
       // Database and journal may have been taken back together: only waiting can tell then.
       guard own == nil else { return idle }
-      try await quarantine.askSinceBothStarted(left: journal.entries())
+      try await quarantine.askSinceBothStarted(left: journaled())
       return .worked
     }
     let intentLog = try await wordOfIntents(found)
@@ -60,7 +60,15 @@ struct VouchForHistory: Sendable {
     await journal.adopt(found.life)
     let vouching = Vouching(
       signer: signer, runID: runID, names: names, journalID: journal.id, life: found.life, intentLog: intentLog)
-    return try await conclude(ledger.vouch(vouching, journal: journal.entries()), found)
+    return try await conclude(ledger.vouch(vouching, journal: journaled()), found)
+  }
+
+  /// Whose last write failed does not know what is on disk, and can never vouch: the next process opens the journal anew.
+  private func journaled() async throws -> [JournalEntry] {
+    do { return try await journal.entries() } catch let error as JournalError {
+      guard case .unusable = error else { throw error }
+      throw FatalStepError("the journal cannot be read", underlying: error)
+    }
   }
 
   /// Although this process has vouched: another word of its own ends a quarantine whose blocks are read, and the quarantine

@@ -51,6 +51,30 @@ import Tron
     try await server.stop()
   }
 
+  @Test func `a Signer whose journal may hold what nobody knows ends where it would have to vouch with it`()
+    async throws
+  {
+    // After a failed fsync only opening the file anew tells what it holds. Nothing is sent meanwhile that would notice it.
+    let server = try await PrivatePostgres.start()
+    try await PayingScene.run(on: server) { scene in
+      let signer = try await scene.vouchedSigner()
+      try await scene.schedule(numbers: 1...1)
+      scene.journal.setFault { _ in .unknown }
+      try await scene.run(signer.sign)
+      scene.journal.setFault(nil)
+      try await server.restart(mode: .immediate)
+      try await scene.run(signer.broadcast)
+      let last = try await scene.failure(of: signer.vouch)
+      #expect(signer.vouch.isFatal(last), "\(last)")
+      let next = try scene.signer(run: 2, journal: scene.journal.reopened())
+      try await scene.run(next.vouch)
+      try await scene.wait(milliseconds: 15_000)
+      try await scene.run(next.broadcast)
+      #expect(await scene.node.broadcasts.count == 1)
+    }
+    try await server.stop()
+  }
+
   @Test func `what a restore took is put back before anything is signed, and paid once`() async throws {
     // "Then a payout that was signed and sent looks unsigned." The transaction is already in the node's pool.
     try await PayingScene.run { scene in

@@ -13,7 +13,10 @@ public final class MemoryJournal: Journal {
   }
 
   private struct State {
-    var entries: [JournalEntry] = []
+    /// What is on the disk.
+    var entries: [JournalEntry]
+    /// What it knows to be there.
+    var known: [JournalEntry]
     var life: ServerLife?
     var fault: (@Sendable ([JournalEntry]) -> Fault?)?
     var isUnusable = false
@@ -31,7 +34,7 @@ public final class MemoryJournal: Journal {
   public init(id: [UInt8], wallet: Address, entries: [JournalEntry] = []) {
     self.id = id
     self.wallet = wallet
-    state = Mutex(State(entries: entries))
+    state = Mutex(State(entries: entries, known: entries))
   }
 
   /// Lets appends fail as `fault` says from now on; nil ends that.
@@ -40,47 +43,49 @@ public final class MemoryJournal: Journal {
   /// What the next process finds: the same journal, opened anew.
   public func reopened() -> MemoryJournal { MemoryJournal(id: id, wallet: wallet, entries: held) }
 
-  /// All that it holds, at once.
+  /// All that the next process finds.
   public var held: [JournalEntry] { state.withLock { $0.entries } }
+  private var known: [JournalEntry] { state.withLock { $0.known } }
 
-  /// Whether it holds a transaction.
-  public func holds(_ txid: TxID) -> Bool { held.contains { $0.txid == txid } }
+  /// See `Journal`.
+  public func holds(_ txid: TxID) -> Bool { known.contains { $0.txid == txid } }
 
   /// See `Journal`.
   public func adopt(_ life: ServerLife) async { state.withLock { $0.life = life } }
 
   /// See `Journal`.
-  public func entries() async throws -> [JournalEntry] { held }
+  public func entries() async throws -> [JournalEntry] {
+    try state.withLock { state in
+      guard !state.isUnusable else { throw JournalError.unusable(path: "memory") }
+      return state.entries
+    }
+  }
 
   /// See `Journal`.
   public func append(_ entries: [JournalEntry], under life: ServerLife) async throws {
     try state.withLock { state in
       guard life == state.life else { throw JournalError.anotherLife }
+      var held = Set(state.known.map(\.txid))
+      let new = entries.filter { held.insert($0.txid).inserted }
+      guard !new.isEmpty else { return }
       guard !state.isUnusable else { throw JournalError.unusable(path: "memory") }
-      let fault = state.fault?(entries)
+      let fault = state.fault?(new)
       state.isUnusable = fault == .unknown
-      if fault != .notDone {
-        let known = Set(state.entries.map(\.txid))
-        var added: Set<TxID> = []
-        state.entries += entries.filter { !known.contains($0.txid) && added.insert($0.txid).inserted }
-      }
+      if fault != .notDone { state.entries += new }
       if fault != nil { throw JournalError.io(operation: "write", path: "memory", errno: 28) }
+      state.known += new
     }
   }
 
   /// See `Journal`.
   public func attempts(of reference: Reference) -> [JournalEntry] {
-    held.filter { $0.payouts.contains { $0.reference == reference } }
+    known.filter { $0.payouts.contains { $0.reference == reference } }
   }
 
   /// See `Journal`.
   public func amountSigned(since time: Timestamp, except unpaid: Set<TxID>) -> Amount {
-    let sum = held.filter {
-      $0.purpose == .payouts && $0.signedAt >= time && !unpaid.contains($0.txid)
-    }.flatMap(\.payouts).reduce(Int64(0)) { sum, payout in
-      let (total, overflow) = sum.addingReportingOverflow(payout.amount.microUSDT)
-      return overflow ? .max : total
-    }
-    return (try? Amount(microUSDT: sum)) ?? .zero
+    let sum = known.filter { $0.purpose == .payouts && $0.signedAt >= time && !unpaid.contains($0.txid) }
+      .flatMap(\.payouts).reduce(Int128(0)) { $0 + Int128($1.amount.microUSDT) }
+    return (try? Amount(microUSDT: Int64(clamping: sum))) ?? .zero
   }
 }

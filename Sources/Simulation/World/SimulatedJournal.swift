@@ -28,6 +28,8 @@ final class SimulatedJournal: Journal {
   private struct State {
     var life: ServerLife?
     var isUnusable = false
+    /// What it knows to be on the disk, as an index made at opening and after each sync knows it.
+    var known: [JournalEntry]
     /// Whether a call is under way: calls come one after the other, as those of an actor that waits for its disk.
     var isBusy = false
   }
@@ -38,7 +40,7 @@ final class SimulatedJournal: Journal {
   private let host: SimulationHost
   private let gate: FaultGate
   private let process: SimulatedProcess
-  private let state = Mutex(State())
+  private let state: Mutex<State>
 
   init(_ disk: SimulatedDisk, wallet: Address, host: SimulationHost, gate: FaultGate, process: SimulatedProcess) {
     id = disk.id
@@ -47,7 +49,10 @@ final class SimulatedJournal: Journal {
     self.host = host
     self.gate = gate
     self.process = process
+    state = Mutex(State(known: disk.held))
   }
+
+  private var known: [JournalEntry] { state.withLock { $0.known } }
 
   private static let errors = FaultGate.Errors(
     notDone: { _ in JournalError.io(operation: "write", path: "simulated", errno: 28) },
@@ -65,6 +70,7 @@ final class SimulatedJournal: Journal {
   func entries() async throws -> [JournalEntry] {
     try await takeTurn()
     defer { giveTurn() }
+    guard !state.withLock({ $0.isUnusable }) else { throw JournalError.unusable(path: "simulated") }
     return disk.held
   }
 
@@ -79,12 +85,17 @@ final class SimulatedJournal: Journal {
   func append(_ entries: [JournalEntry], under life: ServerLife) async throws {
     try await takeTurn()
     defer { giveTurn() }
-    try state.withLock { state in
+    let new = try state.withLock { state in
       guard life == state.life else { throw JournalError.anotherLife }
-      guard !state.isUnusable else { throw JournalError.unusable(path: "simulated") }
+      var held = Set(state.known.map(\.txid))
+      let new = entries.filter { held.insert($0.txid).inserted }
+      guard new.isEmpty || !state.isUnusable else { throw JournalError.unusable(path: "simulated") }
+      return new
     }
+    guard !new.isEmpty else { return }
     do {
-      try await gate.pass("journal", .journal, of: process, Self.errors, writing(entries))
+      try await gate.pass("journal", .journal, of: process, Self.errors, writing(new))
+      state.withLock { $0.known += new }
     } catch JournalError.io(let operation, let path, let number) {
       if operation == "fsync" { state.withLock { $0.isUnusable = true } }
       throw JournalError.io(operation: operation, path: path, errno: number)
@@ -96,23 +107,19 @@ final class SimulatedJournal: Journal {
     var passage = Passage { disk.write(entries) }
     passage.hasTimeOut = false
     // Lines are written one after the other: a crash keeps the first ones of a group that was not synced.
-    passage.partly = { chance in
-      let known = Set(disk.held.map(\.txid))
-      let new = entries.filter { !known.contains($0.txid) }
-      disk.write(Array(new.prefix(Int(chance % UInt64(max(1, new.count))))))
-    }
+    passage.partly = { chance in disk.write(Array(entries.prefix(Int(chance % UInt64(entries.count))))) }
     return passage
   }
 
-  func holds(_ txid: TxID) -> Bool { disk.held.contains { $0.txid == txid } }
+  func holds(_ txid: TxID) -> Bool { known.contains { $0.txid == txid } }
 
   func attempts(of reference: Reference) -> [JournalEntry] {
-    disk.held.filter { $0.payouts.contains { $0.reference == reference } }
+    known.filter { $0.payouts.contains { $0.reference == reference } }
   }
 
   func amountSigned(since time: Timestamp, except unpaid: Set<TxID>) -> Amount {
-    let sum = disk.held.filter { $0.purpose == .payouts && $0.signedAt >= time && !unpaid.contains($0.txid) }
-      .flatMap(\.payouts).reduce(Int64(0)) { $0 + $1.amount.microUSDT }
-    return (try? Amount(microUSDT: sum)) ?? .zero
+    let sum = known.filter { $0.purpose == .payouts && $0.signedAt >= time && !unpaid.contains($0.txid) }
+      .flatMap(\.payouts).reduce(Int128(0)) { $0 + Int128($1.amount.microUSDT) }
+    return (try? Amount(microUSDT: Int64(clamping: sum))) ?? .zero
   }
 }

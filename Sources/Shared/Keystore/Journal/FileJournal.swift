@@ -76,7 +76,10 @@ public actor FileJournal: Journal {
   /// See `Journal.append`.
   public func append(_ entries: [JournalEntry], under life: ServerLife) throws {
     guard life == self.life else { throw JournalError.anotherLife }
-    let new = index.withLock { index in entries.filter { !index.holds($0.txid) } }
+    var inGroup: Set<TxID> = []
+    let new = index.withLock { index in
+      entries.filter { !index.holds($0.txid) && inGroup.insert($0.txid).inserted }
+    }
     guard !new.isEmpty else { return }
     let lines = try new.map(JournalLine.entry)
     var offset = try file.append(lines.flatMap { $0 })
