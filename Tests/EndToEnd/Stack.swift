@@ -150,6 +150,13 @@ actor Stack {
   /// Changes variables of the workers that start from now on.
   func change(_ variables: [String: String]) { environment.merge(variables) { _, new in new } }
 
+  /// Lets the workers that start from now on ask this node first, by its number from 1.
+  func askFirst(_ face: Int) {
+    var urls = environment["TRON_RPC_URL", default: ""].split(separator: ",")
+    urls.insert(urls.remove(at: face - 1), at: 0)
+    change(["TRON_RPC_URL": urls.joined(separator: ",")])
+  }
+
   /// Gives one worker a time of day of its own, from its next start on.
   func makeClock(of replica: Replica) throws -> ClockFile {
     let clock = try ClockFile(path: folder.appendingPathComponent("clock-\(replica)").path)

@@ -41,6 +41,7 @@ extension EndToEndTests {
       let (receiver, url) = try await stack.startReceiver(of: "gateway")
       let clients = ChaosClients(seed: seed, urls: await stack.apiURLs, webhookURL: url)
       try await stack.chain.tell("world", ["refuse": "\(clients.refused)"])
+      await stack.askFirst(ChaosPlan.nodes)
       try await stack.start()
 
       let plans = [true, false].map { isOfNetwork in

@@ -184,13 +184,19 @@ import Testing
     }
   }
 
-  @Test(arguments: zip(["stays away", "has a new volume", "stays away"], [true, true, false]))
+  @Test(
+    arguments: zip(
+      ["stays away", "has a new volume", "stays away, the other has a new volume", "stays away"],
+      [true, true, true, false]))
   func `(vi) of two Signers one`(what: String, takesTime: Bool) async throws {
     // "All names in any list must vouch"; "Quarantine replaces a vouching that cannot be had (a Signer away …)".
     let story = RestoreStory(takesTime: takesTime)
     try await withScene(names: ["signer-1", "signer-2"]) { server, restore in
       try await takeBack(.baseBackup, story, server, restore, signer: "signer-2")
-      if what == "stays away" { await restore.stop("signer-2") } else { try await restore.loseDisk(of: "signer-2") }
+      let isAway = what.hasPrefix("stays away")
+      let withNewVolume = what.hasSuffix("new volume") ? isAway ? "signer-1" : "signer-2" : nil
+      if isAway { await restore.stop("signer-2") }
+      if let withNewVolume { try await restore.loseDisk(of: withNewVolume) }
       try await restore.wakeUp()
       try await story.recover(
         restore, "(vi) one Signer \(what)\(takesTime ? "" : ", operators quick")",
@@ -199,23 +205,21 @@ import Testing
         // The other one alone is not enough.
         try await restore.pass(10)
         #expect(try await restore.isContinuous() == false)
-        if what == "stays away" {
+        if isAway {
           let answer = try await restore.scene.ledger.requestQuarantine(
             QuarantineRequest(signer: "signer-2", cause: .signerAway, reason: "its machine burnt"))
           #expect(answer == .requested)
-        } else {
-          try await restore.replaceJournal(of: "signer-2")
-          try await restore.start("signer-2")
+        }
+        if let withNewVolume {
+          try await restore.replaceJournal(of: withNewVolume)
+          try await restore.start(withNewVolume)
         }
       }
-      if what == "stays away" {
-        // It comes back: what it knew goes in, and none of it is paid again.
-        try await restore.start("signer-2")
-      } else {
-        try await restore.bringOldDisk(of: "signer-2")
-      }
+      // It comes back: what it knew goes in, and none of it is paid again.
+      if isAway { try await restore.start("signer-2") }
+      if let withNewVolume { try await restore.bringOldDisk(of: withNewVolume) }
       try await expectNothingNew(story, restore)
-      if what == "stays away" {
+      if isAway {
         #expect(try await restore.scene.ledger.vouchingState(signer: "signer-2").hasVouched)
         try await restore.expectEndsOfJournal(of: "signer-2")
       }
