@@ -92,9 +92,9 @@ final class NoticeStandstill: Sendable {
     if behind >= Self.patienceMilliseconds {
       try await tell(
         "solid_behind",
-        "the newest solid block that was read, \(solid.number), is \(lag / 1_000) s old, and for \(behind / 1_000) s that has not "
-          + "become less: a node of TRON_RPC_URL answers slowly, or cannot be read; payouts are confirmed and freed that late"
-      )
+        "the newest solid block that was read, \(solid.number), is \(lag / 1_000) s old, and for \(behind / 1_000) s that has "
+          + "not become less: the chain or its solid block stood still (head_stalled, solid_stalled), or a node of "
+          + "TRON_RPC_URL answers slowly, or cannot be read; payouts are confirmed and freed that late")
       seen.withLock { $0.behind = nil }
     }
     return idle

@@ -6,8 +6,8 @@ package import Tron
 enum SolidReading: Sendable {
   /// The chain is solid only up to a block before it: read again later.
   case notSolid
-  /// The solid block at that place, of this time, does not hold it: a fork moved or dropped it.
-  case notThere(Timestamp)
+  /// The solid block at that place does not hold it: a fork moved or dropped it.
+  case notThere
   /// It is no transfer of the token by the wallet's own key alone, so that no Signer of ours signed it.
   case foreign(String)
   /// A transfer as Signers sign them.
@@ -46,7 +46,7 @@ package struct FindTransaction: Sendable {
       return try await node.round(of: .solid, reaching: number) { round in
         isReached = true
         let block = try await agreedBlock(number, round)
-        guard let entry = try await entry(of: txid, in: block, round) else { return .notThere(block.place.time) }
+        guard let entry = try await entry(of: txid, in: block, round) else { return .notThere }
         return try await reading(of: entry, in: block, by: wallet, round)
       }
     } catch ChainReadError.absent(number) where !isReached { return .notSolid }

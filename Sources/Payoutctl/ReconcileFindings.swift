@@ -43,7 +43,11 @@ package struct ReconcileFindings {
 
   /// - Throws: `LedgerError`, and what reading from the nodes throws.
   package func run() async throws -> ReconcileReport {
-    let findings = try await ledger.unexplainedFindings(naming: wanted, atMost: Self.findingsMax)
+    // Before the findings: what Monitor reads as solid meanwhile may hold one that is read here at an older place.
+    let solid = try await ledger.solidTime()
+    let life = try await ledger.longestLifeMilliseconds()
+    let named = wanted.union(chosen.keys)
+    let findings = try await ledger.unexplainedFindings(naming: named, atMost: Self.findingsMax)
     var order: [TxID] = []
     var byTransaction: [TxID: [UnexplainedFinding]] = [:]
     for found in findings {
@@ -56,7 +60,7 @@ package struct ReconcileFindings {
       let told = byTransaction[txid, default: []].map(\.finding)
       // Where a quorum has placed it, whatever one node's block has said of it since.
       guard let found = told.last(where: \.isSolid) ?? told.last else { continue }
-      let reading = try await read(found)
+      let reading = try await read(found, solid: solid, life: life)
       readings[txid] = reading
       if case .unreadable = reading { unread += told }
     }
@@ -85,7 +89,7 @@ package struct ReconcileFindings {
   }
 
   /// One that cannot be read keeps nobody from reading the others.
-  private func read(_ found: FindingRecord) async throws -> Reading {
+  private func read(_ found: FindingRecord, solid: Timestamp?, life: Int64) async throws -> Reading {
     let reading: SolidReading
     do { reading = try await find.read(found.txid, of: found.wallet, inBlock: found.blockNumber) } catch {
       try Task.checkCancellation()
@@ -97,21 +101,19 @@ package struct ReconcileFindings {
     case .notSolid where found.isSolid, .notThere where found.isSolid:
       return .unreadable("a quorum had it in solid block \(found.blockNumber), and the nodes do not show it there")
     case .notSolid: return .waits("its block is not solid yet: call again in a minute")
-    case .notThere(let time): return try await missing(sinceBlockAt: time)
+    case .notThere:
+      // A fork that dropped it may put it into any block until it expires, and Monitor finds it there. It was signed before
+      // it was found.
+      let last = found.foundAt.advanced(byMilliseconds: life)
+      guard let solid, solid >= last else {
+        return .waits(
+          "the solid block in that place does not hold it; call again once Monitor has read the solid blocks up to \(last)"
+        )
+      }
+      return .dropped
     case .foreign(let why): return .foreign(why)
     case .transfer(let transfer): return .transfer(transfer)
     }
-  }
-
-  /// A fork that dropped it may have put it into any block until it expired, and Monitor finds it there.
-  private func missing(sinceBlockAt time: Timestamp) async throws -> Reading {
-    let last = time.advanced(byMilliseconds: try await ledger.longestLifeMilliseconds())
-    guard let solid = try await ledger.solidTime(), solid >= last else {
-      return .waits(
-        "the solid block in that place does not hold it; call again once Monitor has read the solid blocks up to \(last)"
-      )
-    }
-    return .dropped
   }
 
   /// Each pair of recipient and amount is asked for once.

@@ -96,7 +96,7 @@ extension ModelWalk {
         + "\(try await ledger.longestLifeMilliseconds())"
     } _: { tables in
       Self.text(tables.unexplainedFindings(naming: named, atMost: count))
-        + "\(tables.payouts(paying: recipient, amount).map(\.id))\(LedgerTables.maximumExpirationMilliseconds)"
+        + "\(tables.payouts(paying: recipient, amount).map(\.id))\(LedgerTables.longestLifeMilliseconds)"
     }
   }
 

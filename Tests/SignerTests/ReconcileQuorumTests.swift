@@ -80,6 +80,9 @@ import Tron
       #expect(try await scene.reconcile(through: group(nodes, scene)).outcomes == ["\(txid)": .matches])
       for node in nodes { await node.setLag(20) }
       #expect(try await scene.reconcile(through: group(nodes, scene)).outcomes == ["\(txid)": .unreadable])
+      try await scene.force("UPDATE unclaimed_transfers SET is_solid = false")
+      await nodes[0].setAway(true)
+      #expect(try await scene.reconcile(through: group(nodes, scene)).outcomes == ["\(txid)": .notSolid])
     }
   }
 

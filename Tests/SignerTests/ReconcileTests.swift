@@ -120,7 +120,7 @@ import Tron
       // A later block may hold it as long as it can be valid.
       try await scene.live(22, monitor)
       #expect(try await scene.reconcile("now").outcomes == ["\(txid)": .notSolid])
-      try await scene.live(200, monitor)
+      try await scene.live(240, monitor)
       #expect(try await scene.reconcile("now").outcomes == ["\(txid)": .dropped])
     }
   }

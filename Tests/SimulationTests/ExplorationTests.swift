@@ -45,6 +45,15 @@ import Testing
     #expect(pairs.count == 11 && Set(pairs) == Set(whole.pairs(0, firsts[0], seconds)))
   }
 
+  @Test("what happened to a Signer that a smaller world lacks does not happen in it")
+  func smallerWorldsLackSigners() throws {
+    var schedule = Schedule.random(seed: 1, kind: .quarantine)
+    schedule.settings.replicas = 1
+    schedule.accidents = [Accident.away(signer: 1, slots: 3), .diskLost(signer: 1), .diskFound(signer: 1)]
+      .enumerated().map { SlotAccident(slot: Int64(5 + $0.offset), accident: $0.element) }
+    #expect(try schedule.run().violations.isEmpty)
+  }
+
   @Test("lies are listed like faults: a schedule that needs one shrinks to it, and replays by its text")
   func shrinksLies() throws {
     // Taken for a failure here: a Signer was told a forged block, and a Monitor lost the answer to a COMMIT.

@@ -200,31 +200,32 @@ def what_failed(log: pathlib.Path, start: int) -> str | None:
     return None
 
 
-def run_catcher(catcher: str, log: pathlib.Path) -> str | None:
-    """What it says is wrong; None where it is quiet."""
+def run_catcher(catcher: str, log: pathlib.Path) -> tuple[str | None, bool]:
+    """What it says is wrong, None where it is quiet; and whether that counts: what the simulator tells must replay."""
     kind, _, rest = catcher.partition(" ")
     start = log.stat().st_size
     command = (
         [SIMULATE, *rest.split()] if kind == "simulate" else ["swift", "test", "--skip-build", "--filter", rest]
     )
     if run(command, log) == 0:
-        return None
+        return None, False
     what = what_failed(log, start)
-    return replayed(what, log, start) if what and kind == "simulate" else what
+    if not what:
+        return "it ends badly, without a word of what is wrong", False
+    return replayed(what, log, start) if kind == "simulate" else (what, True)
 
 
-def replayed(what: str, log: pathlib.Path, start: int) -> str | None:
-    """The same with how much the shortest schedule holds; None where its text does not fail again."""
+def replayed(what: str, log: pathlib.Path, start: int) -> tuple[str, bool]:
+    """The same with how much the shortest schedule holds, and whether its text fails again."""
     text = log.read_bytes()[start:].decode(errors="replace")
     shortest = re.search(r"^the shortest schedule.*?--replay '(.*?)'$", text, re.MULTILINE | re.DOTALL)
     if not shortest:
-        return None
+        return f"{what}; no shortest schedule", False
     again = log.stat().st_size
     run([SIMULATE, "--no-shrink", "--replay", shortest[1]], log)
-    if what_failed(log, again) != "violations: 1":
-        return None
+    found = what_failed(log, again)
     mishaps = sum(1 for line in shortest[0].splitlines() if line.startswith("  ") and "violation" not in line)
-    return f"{what}; the shortest of them, of {mishaps} mishaps, replayed: violations: 1"
+    return f"{what}; the shortest of them, of {mishaps} mishaps, replayed: {found}", bool(found)
 
 
 def try_rule(name: str, rule: dict, log: pathlib.Path) -> bool:
@@ -236,10 +237,10 @@ def try_rule(name: str, rule: dict, log: pathlib.Path) -> bool:
             print(f"{name}: DOES NOT BUILD, see {log}", flush=True)
             return False
         found = [(catcher, run_catcher(catcher, log)) for catcher in rule["caught by"]]
-        is_caught = all(what for _, what in found)
+        is_caught = all(counts for _, (_, counts) in found)
         print(f"{name}: {'caught' if is_caught else 'NOT CAUGHT'} ({time.monotonic() - began:.0f} s)", flush=True)
-        for catcher, what in found:
-            print(f"  by {catcher}: {what}" if what else f"  QUIET: {catcher}", flush=True)
+        for catcher, (what, counts) in found:
+            print(f"  {'by' if counts else 'NOT BY'} {catcher}: {what}", flush=True)
         return is_caught
     finally:
         subprocess.run(["git", "checkout", "--quiet", "--", *files], check=True)
@@ -257,7 +258,7 @@ def main(names: list[str]) -> int:
     log.write_bytes(b"")
     if names == ["--unbroken"]:
         catchers = sorted({catcher for rule in RULES.values() for catcher in rule["caught by"]})
-        loud = [f"{catcher}: {what}" for catcher in catchers if (what := run_catcher(catcher, log))]
+        loud = [f"{catcher}: {what}" for catcher in catchers if (what := run_catcher(catcher, log)[0])]
         print("\n".join(loud) or f"{len(catchers)} catchers are quiet on what is not broken")
         return 1 if loud else 0
     if unknown := [name for name in names if name not in RULES]:

@@ -28,7 +28,7 @@ extension Ledger {
 
   /// See `ReconcileLedger.longestLifeMilliseconds`.
   public func longestLifeMilliseconds() async throws -> Int64 {
-    try await read("SELECT max_expiration_ms FROM ledger_settings", []).single().int8("max_expiration_ms")
+    try await read("SELECT max_expiration_ms + clock_bound_ms AS life FROM ledger_settings", []).single().int8("life")
   }
 
   /// See `ReconcileLedger.payouts`. Reads all payouts: a person asks, about a few findings.

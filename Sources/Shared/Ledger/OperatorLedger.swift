@@ -19,7 +19,8 @@ public protocol ReconcileLedger: Sendable {
   func unexplainedFindings(naming named: Set<TxID>, atMost count: Int) async throws -> [UnexplainedFinding]
   /// The time of the newest solid block that was read; nil before the first.
   func solidTime() async throws -> Timestamp?
-  /// How long a transaction of this installation's Signers may be valid, in milliseconds.
+  /// So long after the database's time at its signing a transaction of this installation's Signers may be valid, in
+  /// milliseconds: the database stores none that may be for longer.
   func longestLifeMilliseconds() async throws -> Int64
   /// Payouts that pay this, wait, and have no attempt that is live or has paid their reference; and those that ended unpaid.
   func payouts(paying recipient: Address, _ amount: Amount) async throws -> [PayoutRecord]

@@ -67,7 +67,7 @@ extension LedgerTables {
       if suspects[..<index].contains(where: { Self.isSame($0, suspect) }) { continue }
       let stored = findings.firstIndex { Self.isSame($0.what, suspect) }
       guard let stored else {
-        findings.append(Finding(what: suspect, place: place, isSolid: isSolid))
+        findings.append(Finding(what: suspect, place: place, foundAt: now, isSolid: isSolid))
         continue
       }
       // One that a fork moved to another block is the same finding, there; one in a solid block stays there.

@@ -26,6 +26,8 @@ extension LedgerTables {
   /// `MAX_EXPIRATION_SECONDS` and `CLOCK_BOUND_SECONDS` of a simulated installation, in milliseconds.
   static let maximumExpirationMilliseconds: Int64 = 600_000
   static let clockBoundMilliseconds: Int64 = 60_000
+  /// `Ledger.longestLifeMilliseconds`.
+  static let longestLifeMilliseconds = maximumExpirationMilliseconds + clockBoundMilliseconds
 
   /// `Ledger.requestQuarantine`.
   mutating func requestQuarantine(_ request: QuarantineRequest) -> QuarantineAnswer {

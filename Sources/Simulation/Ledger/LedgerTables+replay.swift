@@ -140,7 +140,7 @@ extension LedgerTables {
       return UnexplainedFinding(
         finding: FindingRecord(
           kind: row.what.kind.rawValue, txid: row.what.txid, wallet: row.what.wallet, recipient: row.what.recipient,
-          amountText: row.what.amountText, blockNumber: row.place.number, foundAt: now, isJudged: row.isJudged,
+          amountText: row.what.amountText, blockNumber: row.place.number, foundAt: row.foundAt, isJudged: row.isJudged,
           isAcknowledged: row.isAcknowledged, isSolid: row.isSolid), adoption: state)
     }
   }

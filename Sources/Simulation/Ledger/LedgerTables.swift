@@ -114,6 +114,7 @@ struct LedgerTables: Sendable {
   struct Finding: Equatable, Sendable {
     var what: ChainFinding
     var place: BlockPlace
+    let foundAt: Timestamp
     /// Whether a quorum's solid block holds it.
     var isSolid = false
     var isJudged = false

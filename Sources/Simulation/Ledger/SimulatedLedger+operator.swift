@@ -18,7 +18,7 @@ extension SimulatedLedger: ReplayLedger, ReconcileLedger {
   func solidTime() async throws -> Timestamp? { try await read("solid time") { $0.cursors[.solid]?.time } }
 
   func longestLifeMilliseconds() async throws -> Int64 {
-    try await read("longest life") { _ in LedgerTables.maximumExpirationMilliseconds }
+    try await read("longest life") { _ in LedgerTables.longestLifeMilliseconds }
   }
 
   func payouts(paying recipient: Address, _ amount: Amount) async throws -> [PayoutRecord] {

@@ -71,6 +71,14 @@ extension Accident {
   /// A fork that undoes so many blocks is told of: the first of them had all its confirmations.
   private static let deepForkBlocks: Int64 = 19
 
+  /// To whose disk or machine it happens, counted from 0; nil where to none.
+  var signer: Int? {
+    switch self {
+    case .diskLost(let index), .diskFound(let index), .away(let index, _): index
+    default: nil
+    }
+  }
+
   /// What kind it is.
   var kind: Kind {
     switch self {

@@ -238,8 +238,9 @@ actor ChaosPlan {
 
   /// The lying node leaves a transaction out of its block.
   private func hide() async throws {
-    let included = try await inSpiteOfFaults { try await $0.recentTransactions().included }
-    guard let (txid, _) = included.randomElement(using: &random) else { return }
+    let (included, pending) = try await inSpiteOfFaults { try await $0.recentTransactions() }
+    let drawn = pending.randomElement(using: &random) ?? included.randomElement(using: &random)?.txid
+    guard let txid = drawn else { return }
     try await tell(["fault": "omit", "txid": txid, "face": Self.nodes])
   }
 

@@ -107,11 +107,16 @@ extension TronNode {
     let choices = choices(view)
     guard !choices.isEmpty else { throw TronNodeError.everyNodePauses }
     var firstError: (any Error)?
+    var (isOneBehind, isOneThere) = (false, false)
     for choice in choices {
       do {
         let latest = try await choice.node.latestBlock(view)
         choice.tell(.saw(latest.header, view))
-        if let number, latest.header.number < number { continue }
+        if let number, latest.header.number < number {
+          isOneBehind = true
+          continue
+        }
+        isOneThere = true
         let outcome = try await body(
           NodeRound(node: choice.node, number: choice.number, latest: latest, electorate: electorate))
         choice.tell(.served)
@@ -122,7 +127,8 @@ extension TronNode {
         firstError = firstError ?? error
       }
     }
-    throw firstError ?? ChainReadError.absent(number ?? 0)
+    if let number, isOneBehind, !isOneThere { throw ChainReadError.absent(number) }
+    throw firstError ?? TronNodeError.everyNodePauses
   }
 }
 
