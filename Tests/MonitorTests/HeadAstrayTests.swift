@@ -280,23 +280,6 @@ import Tron
     }
   }
 
-  @Test func `forks of two blocks, or three deep ones within more than ten minutes, call nobody`() async throws {
-    for (depth, minutes) in [(Int64(2), 0), (5, 6)] {
-      try await PayingScene.run { scene in
-        let monitor = try scene.monitor()
-        for _ in 0..<3 {
-          try await produceEmpty(6 + 20 * minutes, scene)
-          try await scene.run(monitor.followHead)
-          await scene.node.fork(above: await scene.node.head.number - depth)
-          try await produceEmpty(Int(depth) + 1, scene)
-          try await scene.run(monitor.followHead)
-          #expect(try await scene.ledger.cursor(.head) == (await scene.node.headPlace))
-        }
-        #expect(try await scene.alarms().isEmpty, "depth \(depth)")
-      }
-    }
-  }
-
   @Test func `a body that cannot be shown to be a new block's is waited for where the other nodes are a moment behind`()
     async throws
   {

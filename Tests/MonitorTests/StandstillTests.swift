@@ -85,6 +85,23 @@ import Testing
     }
   }
 
+  @Test func `forks of two blocks, or three deep ones within more than ten minutes, call nobody`() async throws {
+    for (depth, minutes) in [(Int64(2), 0), (5, 6)] {
+      try await PayingScene.run { scene in
+        let monitor = try scene.monitor()
+        for _ in 0..<3 {
+          try await scene.produce(6 + 20 * minutes)
+          try await scene.run(monitor.followHead)
+          await scene.node.fork(above: await scene.node.head.number - depth)
+          try await scene.produce(Int(depth) + 1)
+          try await scene.run(monitor.followHead)
+          #expect(try await scene.ledger.cursor(.head) == (await scene.node.headPlace))
+        }
+        #expect(try await scene.alarms().isEmpty, "depth \(depth)")
+      }
+    }
+  }
+
   @Test func `a Monitor that starts after 20 minutes without one reads on and alarms nobody`() async throws {
     try await PayingScene.run { scene in
       let first = try scene.monitor()

@@ -76,7 +76,8 @@ import Tron
         kind: .ownedTransaction, txid: txid, logIndex: -1, wallet: key.address, recipient: nil, amountText: nil,
         referenceBits: nil, timestamp: nil),
       place: BlockPlace(
-        number: 41, id: chain.genesis, time: Timestamp(milliseconds: Self.now)), isJudged: isJudged)
+        number: 41, id: chain.genesis, time: Timestamp(milliseconds: Self.now)),
+      foundAt: Timestamp(milliseconds: Self.now), isJudged: isJudged)
   }
 
   /// Somebody else's transaction in the next block.
