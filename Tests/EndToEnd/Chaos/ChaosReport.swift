@@ -55,8 +55,9 @@ struct ChaosReport {
   /// What a run must have met, so that a run in which nothing failed proves nothing by passing.
   var unmet: [String] {
     var unmet = ChaosFault.allCases.filter { faults[$0, default: 0] == 0 }.map { "no \($0.rawValue)" }
-    // Told is not enough: a worker must have been given the lie.
-    for lie in ["omit", "claim"] where falsified[lie, default: 0] == 0 { unmet.append("no lie was told: \(lie)") }
+    // Told is not enough: a worker must have been given a lie; each kind of lie where there was time for that.
+    let untold = ["omit", "claim"].filter { falsified[$0, default: 0] == 0 }
+    if untold.count == 2 || minutes >= 5 { unmet += untold.map { "no worker was given a lie: \($0)" } }
     if refusalsOfFullDisk + deathsOfPostgres == 0 { unmet.append("PostgreSQL met no full disk") }
     if jumpsSeen == 0 { unmet.append("no worker's clock was seen to jump") }
     if restarts.isEmpty { unmet.append("no worker was started again") }
