@@ -56,6 +56,23 @@ import Testing
     #expect(outcome.ends[.confirmed, default: 0] >= 3)
   }
 
+  @Test("two lost attempts of one payout, both of which failed, are adopted one after the other by a person's choice")
+  func bothFailed() throws {
+    let accidents: [(Int64, Accident)] = [
+      (48, .diskLost(signer: 1)), (48, .restore(slots: 20, losesAcceptances: true)), (48, .away(signer: 0, slots: 91)),
+      (73, .diskLost(signer: 0)),
+    ]
+    let outcome = try run(accidents, seed: 837_900) {
+      $0.payouts = 3
+      $0.replicas = 2
+      $0.refusedRecipients = 1
+      $0.calmAfter = 240_000
+      $0.losesAcceptances = true
+      $0.repetitions = 3
+    }
+    #expect(outcome.violations == [])
+  }
+
   @Test("journal and database taken back to before the first vouching are waited out")
   func takenBackToTheBeginning() throws {
     // What was signed lies in no block until the snapshot has taken all knowledge of it.

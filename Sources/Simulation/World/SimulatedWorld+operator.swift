@@ -96,16 +96,19 @@ extension SimulatedWorld {
     }
     var report = try await run([:])
     var chosen: [TxID: PayoutID] = [:]
-    for entry in report.transactions where entry.outcome == .choose && entry.chain == "paid" {
-      guard let choice = entry.choices.first else { continue }
-      chosen[try TxID(hex: entry.txid)] = try PayoutID(choice)
+    // What has paid before what has failed, and of what has failed one for a payout: the next look chooses the next.
+    for chain in ["paid", "failed on chain"] {
+      for entry in report.transactions where entry.outcome == .choose && entry.chain?.hasPrefix(chain) == true {
+        guard let choice = try entry.choices.first.map({ try PayoutID($0) }) else { continue }
+        if chain == "paid" || !chosen.values.contains(choice) { chosen[try TxID(hex: entry.txid)] = choice }
+      }
     }
     if !chosen.isEmpty { report = try await run(chosen) }
     return Look(
       isFinal: report.transactions.allSatisfy { entry in
         switch entry.outcome {
         case .noPayout, .notAPayout, .dropped: true
-        case .choose: entry.chain != "paid"
+        case .choose: entry.chain?.hasPrefix("anomalous") == true
         case .matches, .ordered, .notSolid, .unreadable, .refused: false
         }
       },
