@@ -5,9 +5,9 @@ import Synchronization
 import Worker
 
 /// Calls operators where the chain, or our reading of it, stands still: no new block, new blocks of which none becomes solid,
-/// a head that goes on without the solid block, on a branch that one node leads, or solid blocks that are read more slowly than
-/// they come. What stands still is not judged
-/// meanwhile, nothing is signed again, and all goes on by itself; but payouts wait, and somebody should know why.
+/// a head that goes on without the solid block, on a branch that one node leads, or solid blocks that are read more slowly
+/// than they come. What stands still is not judged meanwhile, nothing is signed again, and all goes on by itself; but payouts
+/// wait, and somebody should know why.
 ///
 /// What a process has not seen with its own eyes it does not tell: it begins to count at its start, so that a start after a
 /// long pause alarms nobody. It counts by the database's clock, which no jump of this machine's moves.
