@@ -15,8 +15,8 @@ import Testing
 ///   microseconds, so that any choice among them is allowed, but what is *not* missed must come out to the last column. One
 ///   that puts payouts into batches may besides have asked which priorities wait before the other one's end.
 ///
-/// The order in which two transactions number the webhooks of different payouts is theirs to choose: the model takes it over
-/// (``ModelWalk/takeOverOrderOfWebhooks()``), and it must be the model's within each payout.
+/// The order in which two transactions number the webhooks of different payouts, or two orders to adopt, is theirs to choose:
+/// the model takes it over (``ModelWalk/takeOverOrders()``); webhooks' must be the model's within each payout.
 extension ModelWalk {
   /// Draws two operations of the present state and carries them out at once on the real ledger.
   mutating func pair() async throws {
@@ -36,7 +36,7 @@ extension ModelWalk {
       let modelled = carryOut(operations, in: order, from: start, seeing: [.init(), .init()], real)
       if modelled.answers == real, modelled.rows == rows {
         count(kinds, "in the order \(order)")
-        return try await takeOverOrderOfWebhooks()
+        return try await takeOverOrders()
       }
       told.append("model in the order \(order): \(modelled.answers)\n\(Self.difference(rows, modelled.rows))")
     }
@@ -45,7 +45,7 @@ extension ModelWalk {
         let modelled = carryOut(operations, in: order, from: start, seeing: views, real)
         guard modelled.answers == real, modelled.rows == rows else { continue }
         count(kinds, "in the order \(order), passing by")
-        return try await takeOverOrderOfWebhooks()
+        return try await takeOverOrders()
       }
     }
     try differ("real: \(real)\n\(told.joined(separator: "\n"))")

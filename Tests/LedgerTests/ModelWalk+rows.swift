@@ -86,24 +86,36 @@ extension ModelWalk {
 
   func modelRows() -> String { model.lines }
 
-  /// After two transactions at once, or one that changed several payouts: their webhooks' numbers are in the order that they
-  /// came to, one of each payout after the other.
+  /// After two transactions at once: what each of them has put into a table may be numbered in the other order than they
+  /// followed one another.
+  mutating func takeOverOrders() async throws {
+    try await takeOverOrderOfWebhooks()
+    let real = try await test.rows("SELECT encode(txid, 'hex') || ' ' || payout_id AS name FROM adoptions ORDER BY id")
+    model.adoptions = try ordered(model.adoptions, as: real) { "\($0.order.txid) \($0.order.payout)" }
+  }
+
+  /// After one that changed several payouts, too: their webhooks' numbers are in the order that they came to, one of each
+  /// payout after the other.
   mutating func takeOverOrderOfWebhooks() async throws {
     guard model.webhooks.count > 1 else { return }
+    let before = model.webhooks
     let real = try await test.rows(
       "SELECT payout_id || ' ' || event || ' ' || unix_ms(at) AS name FROM webhook_deliveries ORDER BY number")
-    var left = Dictionary(grouping: model.webhooks) {
+    model.webhooks = try ordered(before, as: real) {
       "\($0.payout) payout.\($0.status.rawValue) \($0.at.milliseconds)"
-    }
-    let before = model.webhooks
-    model.webhooks = try real.map { name in
-      guard let next = left[name]?.first else { try differ("no webhook \(name) in the model") }
-      left[name]?.removeFirst()
-      return next
     }
     for payout in Set(before.map(\.payout)) {
       let (ours, theirs) = (before.filter { $0.payout == payout }, model.webhooks.filter { $0.payout == payout })
       guard ours.map(\.id) == theirs.map(\.id) else { try differ("\(payout) is told in another order") }
+    }
+  }
+
+  /// The model's rows in the order of the real ones; those of one name stay in theirs.
+  private func ordered<Row>(_ rows: [Row], as names: [String], name: (Row) -> String) throws -> [Row] {
+    var left = Dictionary(grouping: rows, by: name).mapValues { $0[...] }
+    return try names.map { name in
+      guard let next = left[name]?.popFirst() else { try differ("the model has no row \(name)") }
+      return next
     }
   }
 }
