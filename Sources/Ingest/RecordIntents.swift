@@ -28,7 +28,7 @@ struct RecordIntents: Sendable {
   /// Whoever repeats its request is told of an acceptance whose first process may have died before it wrote it: that one is
   /// written again, but not once for each repetition, or one client could push what others were told out of the log.
   func accepted(_ acceptances: [AcceptedPayout]) async {
-    let news = acceptances.filter { written.isNew($0.payout.terms.reference) }
+    let news = acceptances.filter { written.isNew($0.payout.terms.id) }
     guard !news.isEmpty else { return }
     await recorder.record(news.map { Intent.accepted($0).fields })
     report()
@@ -54,28 +54,29 @@ struct RecordIntents: Sendable {
   }
 }
 
-/// The references of the acceptances that this process wrote last.
+/// The payouts whose acceptances this process wrote last: by their own names, since a restore may lose one, and the same
+/// request is another payout then.
 private final class LatelyWritten: Sendable {
-  /// So many are remembered, 32 bytes each.
+  /// So many are remembered, 16 bytes each.
   static let countMax = 100_000
 
   private struct State {
-    var references: Set<Reference> = []
-    var inOrder: [Reference] = []
+    var payouts: Set<PayoutID> = []
+    var inOrder: [PayoutID] = []
     var oldest = 0
   }
 
   private let state = Mutex(State())
 
   /// Whether it was not written lately; from now on it was.
-  func isNew(_ reference: Reference) -> Bool {
+  func isNew(_ payout: PayoutID) -> Bool {
     state.withLock { state in
-      guard state.references.insert(reference).inserted else { return false }
+      guard state.payouts.insert(payout).inserted else { return false }
       if state.inOrder.count < Self.countMax {
-        state.inOrder.append(reference)
+        state.inOrder.append(payout)
       } else {
-        state.references.remove(state.inOrder[state.oldest])
-        state.inOrder[state.oldest] = reference
+        state.payouts.remove(state.inOrder[state.oldest])
+        state.inOrder[state.oldest] = payout
         state.oldest = (state.oldest + 1) % Self.countMax
       }
       return true

@@ -68,6 +68,20 @@ struct RecordIntentsTests {
     }
   }
 
+  @Test func `a request that is accepted anew after a restore took its payout is written anew`() async throws {
+    // Proves that the log names the payout of which the client was told last, also where the same process had written an
+    // earlier one of the same request: Redis may have lost that since.
+    let scene = try await IngestScene()
+    try await scene.serving { ingest async throws in
+      let first = try #require(try await ingest.post(payoutBody(), key: "k").text("payout_id"))
+      try await scene.sql("SET session_replication_role = replica; DELETE FROM payouts; DELETE FROM payout_references;")
+      await scene.streams.flushAll()
+      let second = try #require(try await ingest.post(payoutBody(), key: "k").text("payout_id"))
+      #expect(second != first)
+      #expect(try await acceptances(scene.streams).map { "\($0.payout.terms.id)" } == [second])
+    }
+  }
+
   @Test func `accepting goes on while the log is away, and the log has all once Redis is back`() async throws {
     // Proves that Redis is not needed to accept: a real server that is killed, 201s that go on, degraded health, and every
     // acceptance of that time in the log after the restart.
