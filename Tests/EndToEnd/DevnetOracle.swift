@@ -86,17 +86,31 @@ struct DevnetOracle: Sendable {
     guard answer["Error"] == nil, answer["error"] == nil else { throw Stack.Failure("\(command) \(body): \(answer)") }
   }
 
-  /// What stands in the newest blocks, and what waits for one: ids of transactions.
-  func recentTransactions() async throws -> (included: [(txid: String, block: Int64)], pending: [String]) {
+  /// What stands in the newest blocks, oldest first: ids of transactions, their blocks' numbers, and whether they moved
+  /// any token.
+  func recentTransactions() async throws -> [(txid: String, block: Int64, isPaid: Bool)] {
     let head = try await headNumber()
-    var included: [(String, Int64)] = []
+    var recent: [(txid: String, block: Int64, isPaid: Bool)] = []
     for number in max(1, head - 8)...max(head, 1) {
       for receipt in try await list("/wallet/gettransactioninfobyblocknum", ["num": number]) {
-        if let id = receipt["id"] as? String { included.append((id, number)) }
+        guard let id = receipt["id"] as? String else { continue }
+        let logs = receipt["log"] as? [[String: Any]] ?? []
+        recent.append((txid: id, block: number, isPaid: !logs.isEmpty))
       }
     }
-    let pending = try await json("/wallet/gettransactionlistfrompending", [:])["txId"] as? [String] ?? []
-    return (included, pending)
+    return recent
+  }
+
+  /// The ids of what waits for a block.
+  func pendingTransactions() async throws -> [String] {
+    try await json("/wallet/gettransactionlistfrompending", [:])["txId"] as? [String] ?? []
+  }
+
+  /// When a transaction expires that waits or is in a block, in Unix milliseconds; nil for one that is neither.
+  func expiration(of txid: String) async throws -> Int64? {
+    let transaction = try await json("/wallet/gettransactionbyid", ["value": txid])
+    let raw = transaction["raw_data"] as? [String: Any]
+    return (raw?["expiration"] as? NSNumber)?.int64Value
   }
 
   /// Where the chain's solid part ends.
@@ -104,15 +118,11 @@ struct DevnetOracle: Sendable {
     (try await json("/devnet/state", nil)["solid"] as? NSNumber)?.int64Value ?? 0
   }
 
-  /// How many requests the faults that stand at present have met, by what was asked for: `omit`, `claim` …
-  func faultsMet() async throws -> [String: Int] {
-    let faults = try await json("/devnet/state", nil)["faults"] as? [[String: Any]] ?? []
-    var met: [String: Int] = [:]
-    for fault in faults {
-      guard let asked = fault["asked"] as? [String: Any], let name = asked["fault"] as? String else { continue }
-      met[name, default: 0] += (fault["hits"] as? NSNumber)?.intValue ?? 0
-    }
-    return met
+  /// The newest solid block's time, in Unix milliseconds.
+  func solidTime() async throws -> Int64 {
+    let block = try await json("/walletsolidity/getnowblock", [:])
+    let header = (block["block_header"] as? [String: Any])?["raw_data"] as? [String: Any]
+    return (header?["timestamp"] as? NSNumber)?.int64Value ?? 0
   }
 
   /// The status of a GET; 0 where there is no answer.
@@ -130,7 +140,8 @@ struct DevnetOracle: Sendable {
     return String(buffer: try await response.body.collect(upTo: 16 << 20))
   }
 
-  private func json(_ path: String, _ body: [String: Any]?) async throws -> [String: Any] {
+  /// The object that a path answers with: to a GET where there is no body, else to a POST.
+  func json(_ path: String, _ body: [String: Any]?) async throws -> [String: Any] {
     try JSONSerialization.jsonObject(with: await bytes(path, body)) as? [String: Any] ?? [:]
   }
 

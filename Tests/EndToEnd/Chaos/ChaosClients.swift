@@ -3,12 +3,15 @@ import Payouts
 import TestSupport
 
 /// The clients of a chaos run: they hand in payouts without a pause, each under a key of its own, ask again until they are
-/// answered, and ask again now and then although they were. Here stands what they wanted and what they heard.
+/// answered, and ask again although they were: now and then at once, and all of them in the end. Here stands what they
+/// wanted and what they heard.
 actor ChaosClients {
   private static let batchTypes = ["immediate", "immediate", "immediate", "hourly", "daily", "weekly"]
   private static let priorities = ["low", "normal", "high", "urgent"]
   /// How long a client goes on asking: longer than the system may be away.
   private static let patience = Duration.seconds(600)
+  /// How many ask at once in the end.
+  private static let askingAtOnce = 32
 
   private var orders: [PaidWorld.Order] = []
   /// What each order was asked for with.
@@ -24,6 +27,8 @@ actor ChaosClients {
   private(set) var refusals = 0
   /// The longest that a client had to ask until it was answered.
   private(set) var longestWait = Duration.zero
+  /// How many asked once more in the end, and were answered.
+  private(set) var askedAgain = 0
 
   init(seed: UInt64, urls: [String], webhookURL: String) {
     random = SeededGenerator(seed: seed)
@@ -68,11 +73,24 @@ actor ChaosClients {
     return orders[number].ids.first
   }
 
-  /// Asks once more for what was refused: a request without an answer may have been carried out after a later one of its key
-  /// was refused, and then its client was never told. With the limit full nothing more is accepted, unless the
+  /// Every client asks once more, with the same body, when all has ended: a retry may come at any time.
+  ///
+  /// Who was accepted must be told the same payout, whatever became of it; another one, or a refusal, is a violation.
+  /// Who was refused may be accepted now: a request without an answer may have been carried out after a later one of
+  /// its key was refused, and then its client was never told. With the limit full nothing more is accepted, unless the
   /// day ends just then.
-  func askAgainForRefused() async throws {
-    for number in orders.indices where orders[number].isRefused { try await ask(wishes[number], number) }
+  func askAgain() async throws {
+    let count = orders.count
+    for first in stride(from: 0, to: count, by: Self.askingAtOnce) {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for number in first..<min(first + Self.askingAtOnce, count) {
+          let wish = wishes[number]
+          group.addTask { try await self.ask(wish, number) }
+        }
+        try await group.waitForAll()
+      }
+    }
+    askedAgain = count
   }
 
   private func note(_ wish: PayoutClient.Wish) -> Int {
@@ -114,7 +132,8 @@ actor ChaosClients {
     longestWait = max(longestWait, ContinuousClock.now - began)
     switch answer {
     case .accepted(let id):
-      // Who was refused by a limit may ask again once there is room; who was accepted is never refused.
+      // Who was refused by a limit may ask again once there is room; who was accepted is never refused, not even where
+      // the same could not be accepted any more.
       if orders[number].ids.isEmpty { orders[number].isRefused = false }
       orders[number].ids.insert(id)
       if orders[number].answeredAt == nil {
@@ -123,8 +142,8 @@ actor ChaosClients {
     case .refused(400, "limit-exceeded"):
       orders[number].isRefused = true
       refusals += 1
-    // Too late to be accepted at all: it was asked again after its own expiry.
-    case .refused(400, _) where wish.expiresAt != nil: orders[number].isRefused = orders[number].ids.isEmpty
+    // Too late to be accepted at all: it was asked for after its own expiry.
+    case .refused(400, _) where wish.expiresAt != nil: orders[number].isRefused = true
     case .refused(let status, let problem): throw Stack.Failure("\(wish.key): \(status) \(problem)")
     }
   }

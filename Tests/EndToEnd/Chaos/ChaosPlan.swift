@@ -1,7 +1,8 @@
 import Foundation
 import TestSupport
 
-/// What a chaos run does to an installation, drawn from a seed: each kind of fault once before any comes again.
+/// What a chaos run does to an installation, drawn from a seed: each kind of fault once before any comes again, but for
+/// the one that costs a transaction its life, which is seldom.
 enum ChaosFault: String, CaseIterable, Sendable {
   case killWorker = "worker killed"
   case killWorkerAgain = "worker killed, another"
@@ -33,6 +34,7 @@ enum ChaosFault: String, CaseIterable, Sendable {
   case nodeBehind = "node behind"
   case lieHidden = "node hides a transaction"
   case lieClaimed = "node claims a payment"
+  case keepOut = "transaction kept out until dead"
 }
 
 extension ChaosFault {
@@ -43,7 +45,8 @@ extension ChaosFault {
       .killRedis, .fullRedis, .cutRedis, .crashPostgres, .cutPostgres, .fullDisk:
       false
     case .fork, .forkAndDrop, .missSlots, .freezeSolid, .loseAnswer, .forget, .duplicate, .serverBusy,
-      .refuseReference, .breakConnection, .nodeRests, .delayAnswers, .cutOffNode, .nodeBehind, .lieHidden, .lieClaimed:
+      .refuseReference, .breakConnection, .nodeRests, .delayAnswers, .cutOffNode, .nodeBehind, .lieHidden, .lieClaimed,
+      .keepOut:
       true
     }
   }
@@ -54,6 +57,11 @@ extension ChaosFault {
 actor ChaosPlan {
   /// How many nodes there are. The last one lies, and workers ask it first: that decides nothing where a quorum is asked.
   static let nodes = 3
+  /// How long it takes at least from one transaction that is kept out to the next one: ten that die within five minutes
+  /// open the breaker, and some die by the other faults.
+  private static let keepsOutEvery = Duration.seconds(75)
+  /// How long a fault waits for transactions that it can be about.
+  private static let patience = Duration.seconds(10)
 
   private let stack: Stack
   private let disk: SmallDisk?
@@ -62,10 +70,11 @@ actor ChaosPlan {
   private let isOfNetwork: Bool
   private var random: SeededGenerator
   private var deck: [ChaosFault] = []
+  private var keptOutAt: ContinuousClock.Instant?
+  /// What the nodes were told to do wrong.
+  let nodeFaults: ChaosNodeFaults
   /// How often each happened.
   private(set) var counts: [ChaosFault: Int] = [:]
-  /// How many of the nodes' answers were falsified, broken or late, by what the network was told to do.
-  private(set) var falsified: [String: Int] = [:]
   /// How often PostgreSQL said that it has no room, by a statement of the plan's own.
   private(set) var refusalsOfFullDisk = 0
   /// How often PostgreSQL died of its full disk, so that it had to be started again.
@@ -80,6 +89,7 @@ actor ChaosPlan {
     self.isOfNetwork = isOfNetwork
     self.disk = disk
     self.clocks = clocks
+    nodeFaults = ChaosNodeFaults(stack.chain, liar: Self.nodes)
     random = SeededGenerator(seed: seed ^ (isOfNetwork ? 0x4e_e7 : 0x5e_17))
     kinds = ChaosFault.allCases.filter {
       $0.isOfNetwork == isOfNetwork && ($0 != .fullDisk || disk != nil)
@@ -89,21 +99,16 @@ actor ChaosPlan {
   /// One fault after the other. What is left of a network's fault ends a few faults later.
   func run(until end: ContinuousClock.Instant) async throws {
     while ContinuousClock.now < end {
-      if deck.isEmpty { deck = kinds.shuffled(using: &random) }
+      if deck.isEmpty { deck = kinds.filter { $0 != .keepOut || mayKeepOut }.shuffled(using: &random) }
       let fault = deck.removeLast()
-      try await happen(fault)
-      counts[fault, default: 0] += 1
+      if try await happen(fault) { counts[fault, default: 0] += 1 }
       try await pause(200...1_500)
-      if isOfNetwork, counts.values.reduce(0, +).isMultiple(of: 6) { try await heal() }
+      if isOfNetwork, counts.values.reduce(0, +).isMultiple(of: 6) { try await nodeFaults.heal() }
     }
-    if isOfNetwork { try await heal() }
+    if isOfNetwork { try await nodeFaults.heal() }
   }
 
-  /// Ends whatever stands, so that the system can come to rest.
-  private func heal() async throws {
-    falsified.merge(try await stack.chain.faultsMet(), uniquingKeysWith: +)
-    try await stack.chain.tell("reset-faults", [:])
-  }
+  private var mayKeepOut: Bool { keptOutAt.map { ContinuousClock.now - $0 >= Self.keepsOutEvery } ?? true }
 
   private func pause(_ milliseconds: ClosedRange<Int>) async throws {
     try await Task.sleep(for: .milliseconds(Int.random(in: milliseconds, using: &random)))
@@ -116,7 +121,8 @@ actor ChaosPlan {
 
   private func node() -> Int { Int.random(in: 1...Self.nodes, using: &random) }
 
-  private func happen(_ fault: ChaosFault) async throws {
+  /// - Returns: whether it could happen: some need a transaction that they can be about.
+  private func happen(_ fault: ChaosFault) async throws -> Bool {
     switch fault {
     case .killWorker, .killWorkerAgain: await stack.signal(SIGKILL, to: replica())
     case .killSigner: await stack.signal(SIGKILL, to: replica(.signer))
@@ -135,8 +141,9 @@ actor ChaosPlan {
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
           + "AND backend_type = 'client backend'")
     case .fullDisk: try await fillDisk()
-    default: try await harmNetwork(fault)
+    default: return try await harmNetwork(fault)
     }
+    return true
   }
 
   /// The time of day of a worker that lives jumps, and jumps back.
@@ -198,7 +205,7 @@ actor ChaosPlan {
     try await stack.sql("DROP TABLE IF EXISTS chaos_growth")
   }
 
-  private func harmNetwork(_ fault: ChaosFault) async throws {
+  private func harmNetwork(_ fault: ChaosFault) async throws -> Bool {
     let chain = stack.chain
     func answers(_ body: [String: any Sendable]) async throws { try await chain.tell("faults", body) }
     switch fault {
@@ -220,10 +227,12 @@ actor ChaosPlan {
       try await answers(["fault": "delay-answer", "milliseconds": 2_000, "count": 10, "face": node()])
     case .cutOffNode: try await chain.tell("faces", ["face": node(), "sees": "cut_off"])
     case .nodeBehind: try await chain.tell("faces", ["face": node(), "sees": "behind", "blocks": [5]])
-    case .lieHidden: try await hide()
-    case .lieClaimed: try await claim()
+    case .lieHidden: return try await hide()
+    case .lieClaimed: return try await claim()
+    case .keepOut: return try await keepOut()
     default: break
     }
+    return true
   }
 
   /// As deep as may be: only what is not solid can be undone, and a block may come between the question and the order.
@@ -236,21 +245,59 @@ actor ChaosPlan {
     }
   }
 
-  /// The lying node leaves a transaction out of its block.
-  private func hide() async throws {
-    let (included, pending) = try await inSpiteOfFaults { try await $0.recentTransactions() }
-    let drawn = pending.randomElement(using: &random) ?? included.randomElement(using: &random)?.txid
-    guard let txid = drawn else { return }
-    try await tell(["fault": "omit", "txid": txid, "face": Self.nodes])
+  /// The lying node leaves a transaction out of its block, from before it is in one until long after it has expired.
+  /// No block comes while it is chosen, so that nobody reads the truth first. It is not to be alone in its block:
+  /// without it that would be empty, which the header alone belies.
+  private func hide() async throws -> Bool {
+    try await nodeFaults.heal()
+    let chain = stack.chain
+    try await chain.tell("slots", ["halted": true])
+    let deadline = ContinuousClock.now + Self.patience / 2
+    let subjects = await nodeFaults.subjects
+    var pending: [String] = []
+    while pending.count < 2, ContinuousClock.now < deadline {
+      pending = try await chain.pendingTransactions().filter { !subjects.contains($0) }
+      if pending.count < 2 { try await pause(20...100) }
+    }
+    let hidden = pending.randomElement(using: &random)
+    var isHidden = false
+    if let hidden, let expiration = try await chain.expiration(of: hidden) {
+      try await nodeFaults.omit(hidden, expiringAt: expiration)
+      isHidden = true
+    }
+    try await chain.tell("slots", ["halted": false])
+    return isHidden
   }
 
   /// The lying node says that a transaction which waits, or which failed, was paid.
-  private func claim() async throws {
-    let (included, pending) = try await inSpiteOfFaults { try await $0.recentTransactions() }
+  private func claim() async throws -> Bool {
+    let pending = try await inSpiteOfFaults { try await $0.pendingTransactions() }
+    let included = try await inSpiteOfFaults { try await $0.recentTransactions() }
     let drawn = pending.randomElement(using: &random) ?? included.randomElement(using: &random)?.txid
-    guard let txid = drawn else { return }
+    guard let txid = drawn else { return false }
     let block = try await inSpiteOfFaults { try await $0.headNumber() }
-    try await tell(["fault": "claim", "txid": txid, "block": block, "face": Self.nodes])
+    return try await tell(["fault": "claim", "txid": txid, "block": block, "face": Self.nodes])
+  }
+
+  /// A transaction that has paid is undone, and kept out of every block until it is dead, so that its payout must be
+  /// signed again. All the while the lying node says that it paid.
+  private func keepOut() async throws -> Bool {
+    // A node that is cut off or broken would tell of another chain than the one that forks.
+    try await nodeFaults.heal()
+    let deadline = ContinuousClock.now + Self.patience
+    while ContinuousClock.now < deadline {
+      let paid = try await stack.chain.recentTransactions().filter { $0.isPaid }
+      let newest = paid.filter { $0.block == paid.last?.block }
+      if let chosen = newest.randomElement(using: &random),
+        let expiration = try await stack.chain.expiration(of: chosen.txid),
+        try await nodeFaults.keepOut(chosen.txid, of: chosen.block, expiringAt: expiration)
+      {
+        keptOutAt = ContinuousClock.now
+        return true
+      }
+      try await pause(20...100)
+    }
+    return false
   }
 
   /// What the chain says; this plan's own faults, a broken connection or a 503, may meet its own questions.
@@ -265,7 +312,12 @@ actor ChaosPlan {
   }
 
   /// A lie about a transaction; none where a fork, or the network's forgetting, has taken it meanwhile.
-  private func tell(_ lie: [String: any Sendable]) async throws {
-    do { try await stack.chain.tell("faults", lie) } catch is Stack.Failure {}
+  private func tell(_ lie: [String: any Sendable]) async throws -> Bool {
+    do {
+      try await stack.chain.tell("faults", lie)
+      return true
+    } catch is Stack.Failure {
+      return false
+    }
   }
 }

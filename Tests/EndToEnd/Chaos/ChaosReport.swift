@@ -4,8 +4,12 @@ import Foundation
 struct ChaosReport {
   /// The states in which a payout ends.
   static let ends: Set<String> = ["confirmed", "failed", "rejected", "expired", "cancelled", "settled_externally"]
+  /// From so many seconds of faults on a run must have met what takes a transaction's whole life.
+  static let longRunSeconds = 300
 
   let seed: UInt64
+  /// How long faults happened.
+  let seconds: Int
   let minutes: Double
   let world: PaidWorld
   let faults: [ChaosFault: Int]
@@ -22,6 +26,9 @@ struct ChaosReport {
   let unverified: Int
   /// How often a worker's own clock was seen to have jumped.
   let jumpsSeen: Int
+  let verdicts: ChaosVerdicts
+  /// How many clients asked once more when all had ended.
+  let askedAgain: Int
   let violations: [Violation]
 
   /// The table.
@@ -36,6 +43,8 @@ struct ChaosReport {
       ("refused", "\(world.orders.count { $0.isRefused })"), ("unpaid", Self.list(unpaid)),
       ("refused for the hour's limit meanwhile", refusals.map { "\($0)" } ?? "in several hours"),
       ("attempts", Self.list(world.attempts)),
+      ("attempts that died, paid after that", "\(verdicts.dead), \(verdicts.paidAfterDeath)"),
+      ("lies that stood until a verdict", Self.list(verdicts.lies)), ("asked again at rest", "\(askedAgain)"),
       ("faults", "\(faults.values.reduce(0, +))"), ("answers of nodes met", Self.list(falsified)),
       ("workers started again, by exit code", Self.list(restarts)),
       ("PostgreSQL refused, died: full disk", "\(refusalsOfFullDisk), \(deathsOfPostgres)"),
@@ -57,7 +66,12 @@ struct ChaosReport {
     var unmet = ChaosFault.allCases.filter { faults[$0, default: 0] == 0 }.map { "no \($0.rawValue)" }
     // Told is not enough: a worker must have been given a lie; each kind of lie where there was time for that.
     let untold = ["omit", "claim"].filter { falsified[$0, default: 0] == 0 }
-    if untold.count == 2 || minutes >= 5 { unmet += untold.map { "no worker was given a lie: \($0)" } }
+    if untold.count == 2 || isLong { unmet += untold.map { "no worker was given a lie: \($0)" } }
+    if isLong {
+      if verdicts.paidAfterDeath == 0 { unmet.append("no payout was paid by an attempt after one that died") }
+      unmet += ChaosVerdicts.lies.filter { verdicts.lies[$0, default: 0] == 0 }
+        .map { "no lie stood until a verdict was due: \($0)" }
+    }
     if refusalsOfFullDisk + deathsOfPostgres == 0 { unmet.append("PostgreSQL met no full disk") }
     if jumpsSeen == 0 { unmet.append("no worker's clock was seen to jump") }
     if restarts.isEmpty { unmet.append("no worker was started again") }
@@ -65,6 +79,8 @@ struct ChaosReport {
     if !world.payouts.values.contains(where: { $0.status == "confirmed" }) { unmet.append("no payout was paid") }
     return unmet
   }
+
+  private var isLong: Bool { seconds >= Self.longRunSeconds }
 
   /// From acceptance to its end, by the server's clock.
   private var longestWay: Int64 {

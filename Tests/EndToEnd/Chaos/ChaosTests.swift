@@ -14,8 +14,13 @@ extension EndToEndTests {
     private static let rate = environment["CHAOS_RATE"].flatMap { Int($0) } ?? 4
     /// The hour's limit while everything fails, in micro-USDT: some four fifths of what clients want, so that it is met.
     private static var hourlyLimit: Int64 { Int64(min(max(seconds, 1), 3_600) * rate) * 17_000_000 }
-    /// How long it may take until all is at rest: a lost transaction lives for a minute, and is then tried again.
+    /// How long a transaction lives: as short as Signer allows. It is sent twice then; some die and are signed again.
+    private static let expirationSeconds = 30
+    /// How long it may take until all is at rest: a lost transaction is tried again when it is dead, and where ten are,
+    /// the breaker lets one through after a minute, or two.
     private static let rest = Duration.seconds(900)
+    /// How far the solid chain must be beyond an expiration, in milliseconds: four of devnet's slots.
+    private static let slotsBeyond: Int64 = 1_000
 
     @Test func `every acknowledged payout is paid once or ends unpaid, whatever fails`() async throws {
       // DESIGN.md, "The two laws": a crash of any process, Redis losing its data, PostgreSQL restarting, nodes that time out
@@ -25,7 +30,8 @@ extension EndToEndTests {
       let disk = try await SmallDisk.mount(megabytes: 640)
       if disk == nil { Issue.record("no file system can be mounted here, so no disk gets full: run it as root") }
       try await Stack.with(
-        replicasOfEach: 2, funds: 10_000_000, expirationSeconds: 60, faces: ChaosPlan.nodes, disk: disk,
+        replicasOfEach: 2, funds: 10_000_000, expirationSeconds: Self.expirationSeconds, faces: ChaosPlan.nodes,
+        disk: disk,
         changing: [
           "MAX_PAYOUT_RETRY_ATTEMPTS": "2", "HOURLY_PAYOUT_LIMIT_USDT": "\(try Amount(microUSDT: Self.hourlyLimit))",
         ]
@@ -55,24 +61,24 @@ extension EndToEndTests {
       let (refusals, endedIn) = (await clients.refusals, Self.hour())
       let limited = PaidWorld.HourlyLimit(
         allowed: hourlyLimit, until: Int64(Date().timeIntervalSince1970 * 1_000))
-      var day: PaidWorld.Limit?
-      if trouble == nil {
-        day = try await ChaosLimit.fill(stack, clients)
-        try await clients.askAgainForRefused()
-      }
-      let end = trouble == nil ? try await come(toRest: stack, clients, operators) : trouble
+      var (day, end): (PaidWorld.Limit?, String?) = (nil, trouble)
+      if trouble == nil { (day, end) = try await finish(stack, clients, operators) }
+      let nodeFaults = plans[0].nodeFaults
+      try await nodeFaults.endWhatIsOver()
+      let verdicts =
+        end == nil ? try await ChaosVerdicts(stack, lies: await nodeFaults.stood) : ChaosVerdicts.unknown
       let world = try await ChaosEvidence(stack, clients, receiver)
         .world(hourlyLimit: limited, day: day, isAtRest: end == nil)
       let violations = JudgePaidWorld(world: world).violations()
       var faults: [ChaosFault: Int] = [:]
       for plan in plans { faults.merge(await plan.counts) { first, _ in first } }
       let report = ChaosReport(
-        seed: seed, minutes: minutes, world: world, faults: faults, falsified: await plans[0].falsified,
+        seed: seed, seconds: seconds, minutes: minutes, world: world, faults: faults, falsified: await nodeFaults.met,
         refusalsOfFullDisk: await plans[1].refusalsOfFullDisk, deathsOfPostgres: await plans[1].deathsOfPostgres,
         restarts: await keeper.restarts, decisions: await operators.decisions,
         refusals: hour == endedIn ? refusals : nil, longestWait: await clients.longestWait,
         unverified: ToldByWebhook(receiver.output).unverified, jumpsSeen: await plans[1].jumpsSeen,
-        violations: violations)
+        verdicts: verdicts, askedAgain: await clients.askedAgain, violations: violations)
       print(report.text)
       if let end { Issue.record("it does not come to rest: \(end)") }
       // The refusals tell of two limits; here is each window of all of them.
@@ -115,6 +121,31 @@ extension EndToEndTests {
           return trouble
         }
         return try await group.reduce(nil) { $0 ?? $1 }
+      }
+    }
+
+    /// What is left when nothing fails any more: the day's limit is filled, every client asks again, and all that was
+    /// ever signed expires.
+    ///
+    /// - Returns: what the day's limit counts; why it does not come to rest, nil where it does.
+    private static func finish(
+      _ stack: Stack, _ clients: ChaosClients, _ operators: ChaosOperators
+    ) async throws -> (PaidWorld.Limit?, String?) {
+      let day = try await ChaosLimit.fill(stack, clients)
+      if let trouble = try await come(toRest: stack, clients, operators) { return (day, trouble) }
+      try await clients.askAgain()
+      if let trouble = try await come(toRest: stack, clients, operators) { return (day, trouble) }
+      try await outliveTransactions(stack)
+      return (day, nil)
+    }
+
+    /// Waits until nothing that was ever signed can come into a block any more: a second payment that came after the
+    /// chain was read would be seen by nobody.
+    private static func outliveTransactions(_ stack: Stack) async throws {
+      let text = try await stack.sql("SELECT coalesce(max(expiration_ms), 0) FROM transactions")
+      guard let latest = Int64(text) else { throw Stack.Failure("no expiration: \(text)") }
+      try await eventually("all that was ever signed has expired on the solid chain", within: .seconds(180)) {
+        try await stack.chain.solidTime() > latest + slotsBeyond
       }
     }
 
