@@ -57,7 +57,7 @@ struct Simulate: ParsableCommand {
   @Option(help: "A schedule's text, as a failing one was told.")
   var replay: String?
 
-  @Flag(inversion: .prefixedNo, help: "Look for the shortest schedule that fails like the first failing one.")
+  @Flag(inversion: .prefixedNo, help: "Look for the shortest schedule that fails like the worst failing one.")
   var shrink = true
 
   @Flag(help: "Tell the story of the first failing schedule, or of the only one.")
@@ -92,7 +92,9 @@ struct Simulate: ParsableCommand {
     let tally = runner.tally
     report(tally, since: began)
     try result.get()
-    if let failure = tally.failures.first, shrink, replay == nil { try tellShortest(failure.schedule) }
+    let failures = tally.failures
+    let worst = failures.first { $0.outcome.violations.contains { $0.contains(" was paid") } } ?? failures.first
+    if let worst, shrink, replay == nil { try tellShortest(worst) }
     if tally.failureCount > 0 { throw ExitCode.failure }
   }
 
@@ -144,9 +146,9 @@ struct Simulate: ParsableCommand {
   }
 
   /// Shrinks a failing schedule and tells what is left, with the text by which it is replayed.
-  private func tellShortest(_ schedule: Schedule) throws {
-    var shrinker = Shrinker()
-    let shortest = try shrinker.shrink(schedule)
+  private func tellShortest(_ failure: Tally.Failure) throws {
+    var shrinker = Shrinker(like: failure.outcome.violations)
+    let shortest = try shrinker.shrink(failure.schedule)
     let outcome = try shortest.run()
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys

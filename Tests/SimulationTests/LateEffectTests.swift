@@ -92,7 +92,7 @@ import Tron
       let land = try await database.commitLate(
         "pause", actor: "a", landsAt: host.now + 5_000
       ) { $0.pauseReason = "late" }
-      if isRestored { _ = database.goBack(slots: 0, losesAcceptances: true) } else { database.restart() }
+      if isRestored { _ = database.goBack(slots: 0, losesAcceptances: true, by: .fileCopy) } else { database.restart() }
       // Whom it would have kept waiting goes on at once.
       let asked = host.now
       try await database.transaction("pause", actor: "b") { $0.pauseReason = "early" }

@@ -1,3 +1,18 @@
+/// What kind of thing was found wrong: its words without names and numbers.
+struct ViolationKind: Hashable, Sendable {
+  private let words: String
+
+  init(_ violation: String) {
+    words = violation.split(separator: " ").filter { !$0.contains(where: \.isNumber) }.joined(separator: " ")
+  }
+
+  /// Of several the worst: somebody was paid twice, or after an unpaid end.
+  static func worst(of violations: [String]) -> ViolationKind? {
+    let worst = violations.first { $0.contains(" was paid") } ?? violations.first
+    return worst.map { ViolationKind($0) }
+  }
+}
+
 /// Makes a failing schedule short: leaves out whatever is not needed for it to fail (Zeller and Hildebrandt, 2002: delta
 /// debugging).
 struct Shrinker {
@@ -7,9 +22,15 @@ struct Shrinker {
   private(set) var runsLeft: Int
 
   /// - Parameter runs: how many worlds may be run.
-  init(runs: Int = 500, fails: @escaping (SimulatedWorld.Outcome) -> Bool = { !$0.violations.isEmpty }) {
+  init(runs: Int = 500, fails: @escaping (SimulatedWorld.Outcome) -> Bool) {
     self.fails = fails
     runsLeft = runs
+  }
+
+  /// Looks for what fails as these violations say, not in another way.
+  init(runs: Int = 500, like violations: [String]) {
+    let kind = ViolationKind.worst(of: violations)
+    self.init(runs: runs) { outcome in outcome.violations.contains { ViolationKind($0) == kind } }
   }
 
   /// One thing that goes wrong.

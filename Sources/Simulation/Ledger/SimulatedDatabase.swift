@@ -159,9 +159,8 @@ final class SimulatedDatabase: Sendable {
 
   /// Starts it again: another life, vouched for by nobody.
   func restart() {
-    let life = SimulatedDatabase.life(startedAt: host.now)
     rollBackLate()
-    tables.withLock { $0.life = life }
+    tables.withLock { $0.life = Restoration.fileCopy.life(after: $0.life, at: host.now) }
     noteWrite()
   }
 
@@ -179,10 +178,12 @@ final class SimulatedDatabase: Sendable {
   ///
   /// - Parameter losesAcceptances: false for the newest one that lacks no acceptance and no unpaid end.
   /// - Returns: that backup, and whether it lacks any; nil where there is none.
-  func goBack(slots: Int, losesAcceptances: Bool) -> (backup: Backup, hasLost: Bool)? {
+  func goBack(
+    slots: Int, losesAcceptances: Bool, by restoration: Restoration
+  ) -> (backup: Backup, hasLost: Bool)? {
     let candidates = backups.withLock { $0.dropLast(slots) }
-    let life = SimulatedDatabase.life(startedAt: host.now)
     return tables.withLock { tables in
+      let life = restoration.life(after: tables.life, at: host.now)
       let usable = candidates.last { losesAcceptances || $0.tables.lacksOnlyPayments(of: tables) }
       guard let backup = usable else { return nil }
       let hasLost = !backup.tables.lacksOnlyPayments(of: tables)

@@ -8,6 +8,8 @@ struct SimulatedNode: TronNode {
   let gate: FaultGate
   let process: SimulatedProcess
   let oracle: Oracle
+  /// The journal's disk of the Signer that asks; nil where somebody else does.
+  var disk: SimulatedDisk?
   /// Whether it may lie about a block or its receipts.
   var isLying = false
   /// Whether its lies about blocks may be branches of its own.
@@ -67,6 +69,7 @@ struct SimulatedNode: TronNode {
       throw TronNodeError(.nodeError, call: "broadcast", reason: "\(error)")
     }
     let (chain, host, oracle) = (chain, host, oracle)
+    if let disk { oracle.sees(transaction.txid, leave: disk) }
     var passage = Passage {
       oracle.sees(broadcast: transaction)
       return refusal(of: transaction) ?? chain.broadcast(transaction, at: host.now)

@@ -15,9 +15,16 @@ extension Oracle {
       watchEnds(before, after)
     }
     if stage != .made {
+      noteCommitted(before, after)
       watchContinuity(before, after)
       if before.limitsDiffer(from: after) { watchLimits(after) }
     }
+  }
+
+  /// A restore may lose what was committed, and sent.
+  private func noteCommitted(_ before: LedgerTables, _ after: LedgerTables) {
+    guard after.transactions.count != before.transactions.count else { return }
+    state.withLock { $0.committed.formUnion(after.transactions.keys) }
   }
 
   private func isTrusted(_ tables: LedgerTables) -> Bool {
@@ -53,6 +60,7 @@ extension Oracle {
   /// database, or can never pay, or lies in a solid block that the fence has read and is a finding.
   private func watchContinuity(_ before: LedgerTables, _ after: LedgerTables) {
     guard after.vouchedLife == after.life, before.vouchedLife != after.life else { return }
+    watchLog(after)
     let solid = after.cursors[.solid]?.number ?? -1
     for sent in chain.broadcasts where after.transactions[sent.txid] == nil && !chain.isOver(sent) {
       if let place = chain.block(of: sent.txid), place.number <= solid,

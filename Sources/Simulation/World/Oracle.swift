@@ -43,6 +43,14 @@ final class Oracle: Sendable {
     var strange: [Strange] = []
     var hasRestored = false
     var hasLostHistory = false
+    /// Of which acceptances Redis' log tells, and since when.
+    var logged: [Reference: Int64] = [:]
+    /// Whether Redis ever lost its log.
+    var hasLostLog = false
+    /// When the present life of the database's server began.
+    var startedAt: Int64 = 0
+    /// What was ever committed.
+    var committed: Set<TxID> = []
   }
 
   /// The one client of all worlds.
@@ -73,8 +81,12 @@ final class Oracle: Sendable {
     state.withLock { if !$0.violations.contains(what) { $0.violations.append(what) } }
   }
 
+  /// The database's server has another life.
+  func noteStarted(at time: Int64) { state.withLock { $0.startedAt = time } }
+
   /// The database went back in time.
-  func noteRestored(hasLost: Bool) {
+  func noteRestored(hasLost: Bool, at time: Int64 = 0) {
+    noteStarted(at: time)
     state.withLock { state in
       state.hasRestored = true
       state.hasLostHistory = state.hasLostHistory || hasLost
@@ -133,6 +145,14 @@ final class Oracle: Sendable {
 
   /// An answer did not come, or told nothing.
   func wasNotAnswered(_ key: String) { change(key) { request, _, _ in request.wasUnanswered = true } }
+
+  /// **A Signer hands a transaction to a node**: it is committed and stands in that Signer's own journal.
+  func sees(_ txid: TxID, leave disk: SimulatedDisk) {
+    if !state.withLock({ $0.committed.contains(txid) }) { violated("\(txid) was sent before it was committed") }
+    if !disk.held.contains(where: { $0.txid == txid }) {
+      violated("\(txid) was sent before its Signer's own journal held it")
+    }
+  }
 
   /// **A transaction is handed to a node**: it pays somebody who asked, and no earlier one that pays the same payout may
   /// still be able to pay.

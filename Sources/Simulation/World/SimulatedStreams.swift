@@ -8,6 +8,8 @@ struct SimulatedStreams: StreamTransport {
   let server: SimulatedProcess
   let gate: FaultGate
   let process: SimulatedProcess
+  /// Told of entries that stand in the log of intents from now on.
+  var onLogged: @Sendable ([[String: String]]) -> Void = { _ in }
 
   private static let errors = FaultGate.Errors(
     notDone: { StreamError(code: .unavailable, outcome: .notDone, message: "\($0): the simulator lets it fail") },
@@ -77,7 +79,11 @@ struct SimulatedStreams: StreamTransport {
 
 extension SimulatedStreams: IntentLog {
   func appendIntents(_ entries: [[String: String]]) async throws {
-    try await pass("append intents") { try await streams.appendIntents(entries) }
+    let onLogged = onLogged
+    try await pass("append intents") {
+      try await streams.appendIntents(entries)
+      onLogged(entries)
+    }
   }
 
   func intentExtent() async throws -> IntentLogExtent? {

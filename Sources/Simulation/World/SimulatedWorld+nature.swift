@@ -33,8 +33,14 @@ extension SimulatedWorld {
     for accident in accidents where accident.signer ?? 0 < settings.replicas {
       switch accident {
       case .kill(let name): kill(name)
-      case .flush: redis.start { [streams] in await streams.flushAll() }
-      case .restart: database.restart()
+      case .flush:
+        redis.start { [streams, oracle] in
+          await streams.flushAll()
+          oracle.forgotLog()
+        }
+      case .restart:
+        database.restart()
+        oracle.noteStarted(at: host.now)
       case .restore(let slots, let losesAcceptances): goBack(slots, losesAcceptances)
       case .snapshot(let slots): takeBack(slots)
       case .diskLost(let index):
@@ -65,20 +71,22 @@ extension SimulatedWorld {
 
   private static func process(of signer: Int) -> String { "\(WorkerKind.signer.rawValue)-\(signer + 1)" }
 
+  /// How the backup is put back follows from its age, so that a listed accident tells it too.
   private func goBack(_ slots: Int, _ losesAcceptances: Bool) {
-    guard let (_, hasLost) = database.goBack(slots: slots, losesAcceptances: losesAcceptances) else { return }
+    let restored = database.goBack(slots: slots, losesAcceptances: losesAcceptances, by: Restoration(slots))
+    guard let restored else { return }
     disks.forgetBrought()
-    oracle.noteRestored(hasLost: hasLost)
+    oracle.noteRestored(hasLost: restored.hasLost, at: host.now)
   }
 
   /// One snapshot took server and disks.
   private func takeBack(_ slots: Int) {
-    guard let (backup, hasLost) = database.goBack(slots: slots, losesAcceptances: settings.losesAcceptances) else {
-      return
-    }
+    let restored = database.goBack(
+      slots: slots, losesAcceptances: settings.losesAcceptances, by: .fileCopy)
+    guard let restored else { return }
     disks.forgetBrought()
-    disks.goBack(to: backup.disks)
-    oracle.noteRestored(hasLost: hasLost)
+    disks.goBack(to: restored.backup.disks)
+    oracle.noteRestored(hasLost: restored.hasLost, at: host.now)
     for index in 0..<settings.replicas { kill(Self.process(of: index)) }
   }
 }

@@ -52,14 +52,18 @@ extension SimulatedWorld {
   }
 
   func transport(_ process: SimulatedProcess) -> SimulatedStreams {
-    SimulatedStreams(streams: streams, server: redis, gate: gate, process: process)
+    SimulatedStreams(streams: streams, server: redis, gate: gate, process: process) { [oracle, host] in
+      oracle.logged($0, at: host.now)
+    }
   }
 
   /// Several nodes are one group in each process; the first of them lies.
-  func node(_ process: SimulatedProcess) -> any TronNode {
+  ///
+  /// - Parameter disk: of the Signer whose process it is.
+  func node(_ process: SimulatedProcess, disk: SimulatedDisk? = nil) -> any TronNode {
     func one(isLying: Bool) -> SimulatedNode {
       SimulatedNode(
-        chain: chain, host: host, gate: gate, process: process, oracle: oracle, isLying: isLying,
+        chain: chain, host: host, gate: gate, process: process, oracle: oracle, disk: disk, isLying: isLying,
         hasFalseBranches: settings.hasFalseBranches)
     }
     guard settings.nodes > 1 else { return one(isLying: false) }
@@ -91,8 +95,9 @@ extension SimulatedWorld {
     let journal = SimulatedJournal(disk, wallet: key.address, host: host, gate: gate, process: process)
     return try SignerSteps(
       SignerParts(
-        ledger: ledger(process), streams: transport(process), intents: transport(process), node: node(process),
-        key: key, journal: journal, clock: clock(process), runID: SimulatedRandom(host).bytes(16)),
+        ledger: ledger(process), streams: transport(process), intents: transport(process),
+        node: node(process, disk: disk), key: key, journal: journal, clock: clock(process),
+        runID: SimulatedRandom(host).bytes(16)),
       policy: SignerPolicy(
         name: Self.signerName(index), names: (0..<settings.replicas).map(Self.signerName), network: Self.network,
         token: Self.token, seals: SealVerifier(sealer.publicKeyText),

@@ -54,7 +54,7 @@ enum WorldKind: String, Sendable, CaseIterable {
       settings.losesAcceptances = self != .quarantine
       settings.flush = self == .unlogged ? 20_000 / slots : 0
       for rate in [\WorldSettings.kill, \.clock, \.fork, \.forgetting] { settings[keyPath: rate] /= slots / 40 }
-      if settings.losesAcceptances, self == .losses, below(2) == 0 { settings.expiring = 3_000 }
+      if settings.losesAcceptances, below(2) == 0 { settings.expiring = 3_000 }
     case .standstill:
       settings.calmAfter = 900_000
       settings.solidLag = 18
