@@ -83,6 +83,9 @@ struct Simulate: ParsableCommand {
   }
 
   func run() throws {
+    guard StrayJobs.watch() else {
+      throw StrayTasks(text: "the runtime does not tell of tasks outside of all processes")
+    }
     let runner = Runner(jobs: jobs)
     let began = ContinuousClock.now
     let campaigns = try campaigns()
@@ -92,6 +95,10 @@ struct Simulate: ParsableCommand {
     let tally = runner.tally
     report(tally, since: began)
     try result.get()
+    if StrayJobs.count > 0 {
+      throw StrayTasks(
+        text: "\(StrayJobs.count) jobs ran outside of all processes: a task was begun without its executor")
+    }
     let failures = tally.failures
     let worst = failures.first { $0.outcome.violations.contains { $0.contains(" was paid") } } ?? failures.first
     if let worst, shrink, replay == nil { try tellShortest(worst) }

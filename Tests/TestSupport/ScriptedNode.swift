@@ -148,6 +148,12 @@ public actor ScriptedNode: TronNode {
     }.map(\.txid)
   }
 
+  /// How often anybody was paid, by recipient.
+  public var payments: [Address: Int] {
+    chain.flatMap(\.receipts).filter { $0.result == .success }.flatMap { $0.logs.compactMap(\.transfer?.recipient) }
+      .reduce(into: [:]) { $0[$1, default: 0] += 1 }
+  }
+
   /// Produces the next block.
   ///
   /// - Parameters:

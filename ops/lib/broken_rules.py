@@ -41,7 +41,7 @@ RULES = {
                 "    earlierAttempts.journaled(intact)\n",
             )
         ],
-        "caught by": ["test ^SignerTests.BroadcastTests"],
+        "caught by": [STORM, "test ^SignerTests.BroadcastTests"],
     },
     "no live-attempt constraint": {
         "edits": [

@@ -142,13 +142,6 @@ extension RestoreScene {
     }
   }
 
-  /// How often the chain paid each of these recipients.
-  func payments(to recipients: some Sequence<Address> & Sendable) async -> [Address: Int] {
-    var payments: [Address: Int] = [:]
-    for recipient in recipients { payments[recipient] = await scene.node.payments(to: recipient).count }
-    return payments
-  }
-
   /// Holds every window of every limit against what counts in it.
   func expectExactLimits() async throws {
     let wrong = try await scene.pool.execute(PostgresStatement(ExactLimits.wrongWindows)).rows.map {
