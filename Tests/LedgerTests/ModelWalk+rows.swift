@@ -29,7 +29,8 @@ extension ModelWalk {
       UNION ALL SELECT 'event ' || concat_ws(' ', payout_id, count(*), string_agg(to_status::text, ',' ORDER BY id))
         FROM payout_events GROUP BY payout_id
       UNION ALL SELECT 'transaction ' || concat_ws(' ', encode(txid, 'hex'), status, \(ms("next_broadcast_at")),
-          coalesce(block_number::text, '-'), coalesce(result, '-'))
+          coalesce(block_number::text, '-'), coalesce(result, '-'), coalesce(fee_sun::text, '-'),
+          coalesce(last_answer, '-'))
         FROM transactions
       UNION ALL SELECT 'attempt ' || concat_ws(' ', encode(reference, 'hex'), number, encode(txid, 'hex'),
           coalesce(outcome::text, '-'), coalesce(blame, '-'), late)

@@ -16,8 +16,9 @@ extension LedgerTables {
       "event \(id) \(events.count) \(events.map(\.to.rawValue).joined(separator: ","))"
     }
     lines += transactions.values.map { row in
-      "transaction \(row.entry.txid) \(row.status.rawValue) \(row.nextBroadcastAt.milliseconds) "
-        + "\(row.block.map { "\($0.number)" } ?? "-") \(row.result ?? "-")"
+      let (block, fee) = (row.block.map { "\($0.number)" } ?? "-", row.cost.map { "\($0.fee.count)" } ?? "-")
+      return "transaction \(row.entry.txid) \(row.status.rawValue) \(row.nextBroadcastAt.milliseconds) \(block) "
+        + "\(row.result ?? "-") \(fee) \(row.lastAnswer ?? "-")"
     }
     lines += attempts.values.flatMap { $0 }.map { row in
       "attempt \(row.reference) \(row.number) \(row.txid) \(row.outcome?.rawValue ?? "-") \(row.blame?.rawValue ?? "-") "
