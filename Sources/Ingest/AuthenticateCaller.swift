@@ -45,6 +45,9 @@ struct Caller: Sendable, Hashable {
     role == .admin || id == owner || id == beneficiary
   }
 
+  /// Whether this payout may be cancelled: not by whom it only names.
+  func mayCancel(owner: String) -> Bool { role == .admin || id == owner }
+
   /// Whether a payout may be created for this node. A node operator creates for its own nodes only, so that its payouts
   /// must name one of them.
   func mayCreate(forNode node: String?) -> Bool {

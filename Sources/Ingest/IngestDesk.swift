@@ -21,6 +21,7 @@ package struct IngestDesk: Sendable {
   private let recordIntents: Step
   private let loop: @Sendable ([Step]) -> StepLoop
   private let acceptPayout: AcceptPayout
+  private let cancelPayout: CancelPayout
 
   /// - Parameters:
   ///   - wallets: hot wallets, which may not be paid.
@@ -50,6 +51,7 @@ package struct IngestDesk: Sendable {
         requiresIdempotencyKey: true),
       sealer: sealer, forbidden: ForbiddenRecipients(token: token, routers: [], wallets: wallets), commits: commits,
       ledger: ledger, intents: recording, clock: clock, random: random)
+    cancelPayout = CancelPayout(ledger: ledger, intents: recording)
     loop = { StepLoop($0, clock: clock, random: random, health: health, logger: logger) }
   }
 
@@ -72,6 +74,28 @@ package struct IngestDesk: Sendable {
         try await acceptPayout.accept(body, caller: caller, key: key, requestID: requestID).record.id)
     } catch {
       return error.kind.mayHelpToAskAgain ? .unknown("\(error.kind)") : .refused("\(error.kind)")
+    }
+  }
+}
+
+extension IngestDesk {
+  /// What came of withdrawing a payout.
+  package enum Withdrawal: Sendable, Hashable {
+    /// 200.
+    case cancelled
+    /// 409 for good, or 404.
+    case refused
+    /// To be asked again.
+    case unknown
+  }
+
+  /// What `DELETE /payouts/{id}` does.
+  package func cancel(_ id: PayoutID, owner: String) async -> Withdrawal {
+    do {
+      _ = try await cancelPayout.cancel("\(id)", for: Caller(id: owner, role: .service, nodeIDs: []))
+      return .cancelled
+    } catch {
+      return error.kind.mayHelpToAskAgain || error.kind == .historyNotTrusted ? .unknown : .refused
     }
   }
 }

@@ -34,6 +34,12 @@ struct RecordIntents: Sendable {
     report()
   }
 
+  /// Writes that a payout ended unpaid; returns as ``accepted(_:)`` does.
+  func ended(_ end: PayoutEnd) async {
+    await recorder.record([Intent.ended(end).fields])
+    report()
+  }
+
   /// Tries again what was kept, for a run loop or a simulator.
   var step: Step {
     Step("record_intents") {

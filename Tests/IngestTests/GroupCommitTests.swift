@@ -259,5 +259,8 @@ final class CountingLedger: IngestLedger {
   func history(of id: PayoutID) async throws -> [PayoutEvent] { try await ledger.history(of: id) }
   func attempts(of id: PayoutID) async throws -> [AttemptRecord] { try await ledger.attempts(of: id) }
   func conditions() async throws -> PayingConditions { try await ledger.conditions() }
+  func cancel(_ payout: PayoutID, note: String) async throws -> CancelOutcome {
+    try await ledger.cancel(payout, note: note)
+  }
   func wallets() async throws -> [Address] { try await ledger.wallets() }
 }

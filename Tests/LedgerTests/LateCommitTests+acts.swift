@@ -51,6 +51,13 @@ extension LateCommitTests {
         return "\(made.map { "\($0.id) \($0.payouts)" })"
       }
     }
+    static func cancel(_ number: Int) -> Act {
+      Act { ledger, _ in
+        let outcome = try await ledger.cancel(Sample.payoutID(number), note: "a test")
+        if case .cancelled(let record) = outcome { return "cancelled \(record.id)" }
+        return "\(outcome)"
+      }
+    }
     static let expire = Act { ledger, _ in "\(try await ledger.expire(atMost: 100).map(\.payout))" }
     static func sign(_ batch: Int) -> Act {
       Act { ledger, world in

@@ -13,7 +13,8 @@ enum ModelCoverage {
     "apply(solid: after: verdicts: retryDelayMilliseconds:)": "solid", "attempts(of:)": "attempts",
     "batchesToSign(waitingFor: after: atMost:)": "batches", "beginQuarantines(head: under:)": "begin",
     "blame(FailureBlame for: maximumOwnFailures:)": "blame", "breaker()": "breaker-report",
-    "bring([JournalEntry] of:)": "bring", "claimWebhooks(after: leaseMilliseconds: atMost:)": "claim",
+    "bring([JournalEntry] of:)": "bring", "cancel(PayoutID note:)": "cancel",
+    "claimWebhooks(after: leaseMilliseconds: atMost:)": "claim",
     "closeBreaker(reason:)": "close-breaker", "conditions()": "conditions",
     "confirm(headNumber: requiredConfirmations: atMost:)": "confirm", "cursor(CursorView)": "cursor",
     "decide(PayoutID HeldDecision reason: requiredConfirmations:)": "decide",
@@ -59,6 +60,7 @@ enum ModelCoverage {
     "adopt": ["true", "false"],
     "begin": ["begun", "clocksDiffer", "anotherLife"],
     "bring": ["notRetired", "brought"],
+    "cancel": ["cancelled", "tooLate", "mayBePaid", "historyNotTrusted", "unknownPayout"],
     "decide": [
       "done", "notHeld", "endedBeforeRestore", "historyNotTrusted", "notItsAnomaly", "confirmationsAreMissing",
       "attemptIsLive", "attemptHasPaid",

@@ -55,7 +55,7 @@ extension ModelWalk {
   }
 
   /// Notes are written for people, and the model says less.
-  private static func text(_ record: PayoutRecord?) -> String {
+  static func text(_ record: PayoutRecord?) -> String {
     guard let row = record else { return "none" }
     return "\(row.terms) \(row.particulars) \(row.acceptedStatus) \(row.status) \(row.statusSince) "
       + "\(String(describing: row.heldFrom)) \(row.holdReason ?? "-") \(String(describing: row.settlementBatch)) "

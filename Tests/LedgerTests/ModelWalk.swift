@@ -78,7 +78,7 @@ struct ModelWalk {
     case 14...15: try await solid()
     case 16: try await settle()
     case 17: try await blame()
-    case 18: try await decide()
+    case 18: if roll(2) == 0 { try await decide() } else { try await cancel() }
     case 19: try await vouch()
     case 20: try await steer()
     case 21...22: try await tell()
@@ -281,6 +281,24 @@ struct ModelWalk {
     } locking: {
       Set([$0.payout(of: failure.reference)?.terms.id.description].compactMap(\.self))
     }
+  }
+
+  private mutating func cancel() async throws {
+    let waiting: Set<PayoutStatus> = [.kycPending, .compliancePending, .queued, .scheduled]
+    let rows = model.payouts(in: roll(4) == 0 ? Set(PayoutStatus.allCases) : waiting).map(\.terms.id)
+    let id = rows.isEmpty || roll(20) == 0 ? Sample.payoutID(first + 90) : rows[roll(rows.count)]
+    try await compare("cancel \(id)") {
+      Self.text(try await $0.cancel(id, note: "why"))
+    } _: {
+      Self.text(try $0.cancel(id, note: "why"))
+    } locking: { _ in
+      [id.description]
+    }
+  }
+
+  private static func text(_ outcome: CancelOutcome) -> String {
+    if case .cancelled(let record) = outcome { return "cancelled \(text(record))" }
+    return "\(outcome)"
   }
 
   private mutating func decide() async throws {

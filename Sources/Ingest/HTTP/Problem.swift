@@ -65,6 +65,10 @@ extension Problem {
     case notFound = "not-found"
     /// The path exists, but not with this method.
     case methodNotAllowed = "method-not-allowed"
+    /// It is signed already, held, or has ended.
+    case cannotCancel = "cannot-cancel"
+    /// Nothing ends unpaid while the ledger's history is not vouched for.
+    case historyNotTrusted = "history-not-trusted"
     /// The body did not arrive in time.
     case requestTimeout = "request-timeout"
     /// The body is larger than is read.
@@ -93,6 +97,7 @@ extension Problem {
       case .notFound: 404
       case .methodNotAllowed: 405
       case .requestTimeout: 408
+      case .cannotCancel, .historyNotTrusted: 409
       case .bodyTooLarge: 413
       case .unsupportedMediaType: 415
       case .idempotencyMismatch: 422
@@ -113,6 +118,8 @@ extension Problem {
       case .forbidden: "Not allowed"
       case .notFound: "Not found"
       case .methodNotAllowed: "Method not allowed"
+      case .cannotCancel: "The payout cannot be cancelled"
+      case .historyNotTrusted: "Nothing can end unpaid just now"
       case .requestTimeout: "The request took too long to arrive"
       case .bodyTooLarge: "The body is too large"
       case .unsupportedMediaType: "The body is not declared as JSON"

@@ -17,6 +17,11 @@ public protocol IngestLedger: Sendable {
   func attempts(of id: PayoutID) async throws -> [AttemptRecord]
   /// What may keep payouts from being paid just now.
   func conditions() async throws -> PayingConditions
+  /// Withdraws a payout that waits for its signature: it ends `cancelled`, and its limits are released. Asking again answers
+  /// the same.
+  ///
+  /// - Throws: `LedgerError`: `.outcomeUnknown` (asking again finds out), `.unavailable`.
+  func cancel(_ payout: PayoutID, note: String) async throws -> CancelOutcome
   /// All hot wallets ever declared: none of them may be paid.
   func wallets() async throws -> [Address]
 }

@@ -151,12 +151,7 @@ extension Ledger: SchedulerLedger {
         PostgresStatement(
           """
           WITH due AS (
-            SELECT id, EXISTS (
-              SELECT FROM unclaimed_transfers u
-              WHERE u.recipient = p.recipient AND u.amount = p.amount AND u.explained_at IS NULL
-                AND coalesce(u.reference_bits
-                  = ((get_byte(p.reference, 0) << 2) | (get_byte(p.reference, 1) >> 6)), true)) AS is_unclaimed
-            FROM payouts p
+            SELECT id, \(Ledger.unclaimedTransferMayHavePaid) AS is_unclaimed FROM payouts p
             WHERE expires_at <= ledger_now() AND status IN ('kyc_pending', 'compliance_pending', 'queued', 'scheduled')
               AND history_is_trusted()
               AND NOT EXISTS (SELECT FROM attempts a
@@ -172,6 +167,15 @@ extension Ledger: SchedulerLedger {
     }
     return try result.rows.map(PayoutEnd.init).filter { $0.status == .expired }
   }
+
+  /// Of payout `p`, in SQL: whether a transfer that nothing has explained fits it.
+  static let unclaimedTransferMayHavePaid = """
+    EXISTS (
+      SELECT FROM unclaimed_transfers u
+      WHERE u.recipient = p.recipient AND u.amount = p.amount AND u.explained_at IS NULL
+        AND coalesce(u.reference_bits
+          = ((get_byte(p.reference, 0) << 2) | (get_byte(p.reference, 1) >> 6)), true))
+    """
 }
 
 extension Ledger {

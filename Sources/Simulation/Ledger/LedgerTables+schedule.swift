@@ -105,6 +105,19 @@ extension LedgerTables {
     return due.compactMap { end(of: $0) }.filter { $0.status == .expired }
   }
 
+  /// `Ledger.cancel`.
+  mutating func cancel(_ id: PayoutID, note: String) throws -> CancelOutcome {
+    guard let row = payouts[id] else { return .unknownPayout }
+    if row.status == .cancelled { return .cancelled(row.record) }
+    guard [.kycPending, .compliancePending, .queued, .scheduled].contains(row.status) else {
+      return .tooLate(row.status)
+    }
+    guard isHistoryTrusted else { return .historyNotTrusted }
+    guard attemptInUse(of: row.terms.reference) == nil, !isUnclaimed(id) else { return .mayBePaid }
+    try move(id, to: .cancelled, note: note)
+    return payouts[id].map { .cancelled($0.record) } ?? .unknownPayout
+  }
+
   /// Whether an unexplained transfer may have paid it.
   private func isUnclaimed(_ id: PayoutID) -> Bool {
     guard let terms = payouts[id]?.terms else { return false }

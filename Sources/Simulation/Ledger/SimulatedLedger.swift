@@ -69,6 +69,10 @@ extension SimulatedLedger: IngestLedger {
     try await read("conditions") { $0.conditions() }
   }
 
+  func cancel(_ payout: PayoutID, note: String) async throws -> CancelOutcome {
+    try await write("cancel") { try $0.cancel(payout, note: note) }
+  }
+
   func wallets() async throws -> [Address] {
     try await read("wallets") { $0.wallets.keys.sorted() }
   }

@@ -22,6 +22,7 @@ extension Oracle {
   /// **One transfer a key over all, ever**; and none where it ended unpaid or was never accepted.
   private func judge(_ request: Request, _ payments: [SignedTransaction], _ tables: LedgerTables) {
     if payments.count > 1 { violated("\(request.key) was paid \(payments.count) times") }
+    if request.isWithdrawn, !payments.isEmpty { violated("\(request.key) was cancelled, and was paid") }
     guard let row = tables.payout(of: request.reference) else {
       if !payments.isEmpty { violated("\(request.key) was paid, and there is no payout of it") }
       // Where Redis lost it as well, only its client knows of it, and is refused once its own end has passed.
@@ -41,6 +42,9 @@ extension Oracle {
       violated("the client of \(request.key) was told \(request.told), and \(id) stands")
     }
     if !row.status.isFinal { violated("\(id) of \(request.key) is still \(row.status): \(row.note ?? "")") }
+    if request.isWithdrawn, !hasLostHistory, row.status != .cancelled {
+      violated("the client of \(request.key) was told that it is cancelled, and \(id) is \(row.status)")
+    }
     if row.status == .confirmed, payments.isEmpty { violated("\(id) is confirmed and nobody was paid") }
     if row.status.isFinal, row.status != .confirmed, !payments.isEmpty {
       violated("\(id) is \(row.status) and was paid")

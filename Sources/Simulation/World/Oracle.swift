@@ -21,6 +21,9 @@ final class Oracle: Sendable {
     /// Whether an answer was ever missing: then nobody knows whether it was accepted.
     var wasUnanswered = false
 
+    /// Whether it was told that its payout is cancelled.
+    var isWithdrawn = false
+
     /// Names its payout for ever.
     var reference: Reference { Reference(owner: Oracle.owner, idempotencyKey: key, index: 0) }
 
@@ -103,6 +106,7 @@ final class Oracle: Sendable {
   func toldUnpaidEnd(of reference: Reference) -> Bool {
     state.withLock { state in
       guard let request = state.requests.first(where: { $0.reference == reference }) else { return false }
+      if request.isWithdrawn { return true }
       let unpaid = PayoutStatus.allCases.filter(\.isUnpaidFinal).map { "payout.\($0.rawValue)" }
       return state.received.contains { webhook in
         unpaid.contains(webhook.event) && request.told.contains { "\($0)" == webhook.payout }
@@ -142,6 +146,9 @@ final class Oracle: Sendable {
       reason.contains("limit") ? settings.hasLimits : reason.contains("invalid") && settings.expiring > 0
     if !isAllowed { violated("the client of \(key) was refused: \(reason)") }
   }
+
+  /// A client was told that its payout is cancelled.
+  func withdrew(_ key: String) { change(key) { request, _, _ in request.isWithdrawn = true } }
 
   /// An answer did not come, or told nothing.
   func wasNotAnswered(_ key: String) { change(key) { request, _, _ in request.wasUnanswered = true } }

@@ -18,6 +18,7 @@ extension SimulatedWorld {
     if number < settings.refusedRecipients { chain.revert(to: request.recipient) }
     try await host.sleep(until: begin)
     try await insist(request)
+    if settings.withdrawing > 0, host.draw(below: 10_000) < settings.withdrawing { try await withdraw(request) }
     for repetition in 0..<settings.repetitions {
       let isLast = repetition == settings.repetitions - 1
       let calm = Self.beginning + settings.calmAfter
@@ -62,13 +63,33 @@ extension SimulatedWorld {
     return Oracle.Request(key: "key-\(number)", recipient: recipient, amount: amount, expiresAt: end)
   }
 
-  /// One HTTP request to an Ingest that lives; nil where no answer comes.
+  /// Cancels what it was told of, some time later, and asks until it knows what came of it.
+  private func withdraw(_ request: Oracle.Request) async throws {
+    guard let id = oracle.requests.first(where: { $0.key == request.key })?.told.last else { return }
+    try await host.sleep(until: host.now + Int64(host.draw(below: 20_000)))
+    for _ in 0..<Self.triesToWithdraw {
+      switch try await ask({ await $0.cancel(id, owner: Oracle.owner) }) {
+      case .cancelled?: return oracle.withdrew(request.key)
+      case .refused?: return
+      case .unknown?, nil: try await host.sleep(until: host.now + 2_000 + Int64(host.draw(below: 4_000)))
+      }
+    }
+  }
+
+  /// Then it is as if it had not asked: the next answers tell what became of it.
+  private static let triesToWithdraw = 60
+
   private func post(_ body: [UInt8], key: String) async throws -> IngestDesk.Answer? {
+    try await ask { await $0.accept(body, owner: Oracle.owner, key: key, requestID: key) }
+  }
+
+  /// One HTTP request to an Ingest that lives; nil where no answer comes.
+  private func ask<Told: Sendable>(_ question: @escaping @Sendable (IngestDesk) async -> Told) async throws -> Told? {
     let open = desks.withLock { $0.sorted { $0.key < $1.key }.map(\.value) }
     guard !open.isEmpty else { return nil }
     let (process, desk) = open[Int(host.draw(below: UInt64(open.count)))]
-    let answer = Mailbox()
-    process.start { answer.put(await desk.accept(body, owner: "client", key: key, requestID: key)) }
+    let answer = Mailbox<Told>()
+    process.start { answer.put(await question(desk)) }
     let isLost = host.draw(below: 10_000) < settings.lostAnswer
     let deadline = host.now + 30_000
     while host.now < deadline {
@@ -80,12 +101,12 @@ extension SimulatedWorld {
 }
 
 /// Where an answer arrives, if it does.
-private final class Mailbox: Sendable {
-  private let stored = Mutex<IngestDesk.Answer?>(nil)
+private final class Mailbox<Told: Sendable>: Sendable {
+  private let stored = Mutex<Told?>(nil)
 
-  var content: IngestDesk.Answer? { stored.withLock { $0 } }
+  var content: Told? { stored.withLock { $0 } }
 
-  func put(_ answer: IngestDesk.Answer) { stored.withLock { $0 = answer } }
+  func put(_ answer: Told) { stored.withLock { $0 = answer } }
 }
 
 extension Address {

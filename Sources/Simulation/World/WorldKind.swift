@@ -36,8 +36,10 @@ enum WorldKind: String, Sendable, CaseIterable {
   func apply(to settings: inout WorldSettings, _ chance: inout SplitMix64) {
     func below(_ bound: UInt64) -> UInt64 { UInt64.random(in: 0..<bound, using: &chance) }
     switch self {
-    case .storm: break
-    case .restores: (settings.flush, settings.restore) = (0, 300)
+    case .storm: if below(4) == 0 { settings.withdrawing = 4_000 }
+    case .restores:
+      (settings.flush, settings.restore) = (0, 300)
+      if below(2) == 0 { settings.withdrawing = 4_000 }
     case .limits: Self.limit(&settings, &chance)
     case .quarantine, .losses, .unlogged:
       settings.repetitions = 3
@@ -55,6 +57,8 @@ enum WorldKind: String, Sendable, CaseIterable {
       settings.flush = self == .unlogged ? 20_000 / slots : 0
       for rate in [\WorldSettings.kill, \.clock, \.fork, \.forgetting] { settings[keyPath: rate] /= slots / 40 }
       if settings.losesAcceptances, below(2) == 0 { settings.expiring = 3_000 }
+      // Where the log is lost as well, and nothing shows that the database went back, an end is lost for good.
+      if self != .unlogged, below(2) == 0 { settings.withdrawing = 4_000 }
     case .standstill:
       settings.calmAfter = 900_000
       settings.solidLag = 18
@@ -75,6 +79,7 @@ enum WorldKind: String, Sendable, CaseIterable {
     settings.payouts = 8
     settings.repetitions = 2
     settings.expiring = 4_000
+    if below(2) == 0 { settings.withdrawing = 2_000 }
     switch below(5) {
     case 0: settings.hourlyLimit = 5_500_000
     case 1: settings.dailyLimit = 5_500_000

@@ -76,6 +76,8 @@ struct WorldSettings: Sendable, Hashable, Codable {
   var largePayouts = 0
   /// How often a client gives its payout an end of its own.
   var expiring: UInt64 = 0
+  /// How often a client withdraws its payout, out of 10,000.
+  var withdrawing: UInt64 = 0
   /// How often a client asks again under its key, after it was told.
   var repetitions = 0
   /// The clock of a process's machine jumps by ten minutes, a slot.

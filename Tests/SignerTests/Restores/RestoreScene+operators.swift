@@ -21,6 +21,14 @@ extension RestoreScene {
     ).run()
   }
 
+  /// A client withdraws its payout: what Ingest does, and tells the log.
+  func cancel(_ number: Int) async throws {
+    guard case .cancelled(let record) = try await scene.ledger.cancel(record(number).id, note: "withdrawn"),
+      let end = PayoutEnd(record)
+    else { throw SceneError("payout \(number) cannot be cancelled") }
+    try await log.appendIntents([Intent.ended(end).fields])
+  }
+
   /// A person looks at payouts that wait.
   func hold(_ numbers: ClosedRange<Int>) async throws {
     try await scene.pool.executeScript(
@@ -68,8 +76,6 @@ extension RestoreScene {
   /// While the history is not trusted, everybody tries what must wait: owners cancel, persons reject and settle, a
   /// batch is signed. Each gets its typed answer; that it changed nothing is told by `look`.
   ///
-  /// No command or route cancels yet: the statement stands for one, since the database itself refuses it.
-  ///
   /// - Parameter blocks: what may keep a batch from being signed just now.
   func tryWhatMustWait(_ numbers: [Int], blocks: Set<SigningBlock> = [.notContinuous]) async throws {
     #expect(try await scene.count("SELECT history_is_trusted()::int") == 0)
@@ -79,6 +85,8 @@ extension RestoreScene {
       tried[record.status, default: 0] += 1
       switch record.status {
       case .queued, .scheduled:
+        #expect(try await scene.ledger.cancel(record.id, note: "withdrawn") == .historyNotTrusted)
+        // Whoever asks the database by himself is refused as well.
         let cancel = "UPDATE payouts SET status = 'cancelled' WHERE id = '\(record.id)'"
         #expect(try await code(of: cancel) == .historyNotTrusted)
       case .held:

@@ -26,8 +26,9 @@ struct RestoreStory: Sendable {
 
   /// Confirmed before the copy.
   let paid = 1...20
-  /// Accepted before the copy, ended unpaid after it.
-  let ended = 101...120
+  /// Accepted before the copy, ended unpaid after it: cancelled by clients, but for two that an operator rejects.
+  let ended = 101...122
+  private var rejected: ClosedRange<Int> { ended.upperBound - 1...ended.upperBound }
   /// Accepted before the copy, signed after it, in no block when disaster comes. Every second one is pending at the
   /// node and comes into a block only shortly before it expires, and before its payout does. A person held the first
   /// one until then.
@@ -75,8 +76,9 @@ struct RestoreStory: Sendable {
   ///
   /// - Parameter name: whose journal knows of it.
   func afterTheCopy(_ restore: RestoreScene, signer name: String = "signer-1") async throws {
-    try await restore.hold(ended)
-    for number in ended { try await restore.decide(number, .reject) }
+    try await restore.hold(rejected)
+    for number in rejected { try await restore.decide(number, .reject) }
+    for number in ended where !rejected.contains(number) { try await restore.cancel(number) }
     try await restore.submit(included)
     try await restore.sign(included, by: name)
     try await restore.send(Array(included), by: name)
@@ -185,12 +187,16 @@ struct RestoreStory: Sendable {
       try await restore.decide(number, .reject)
     }
     let ends: [(numbers: [Int], status: PayoutStatus)] = [
-      (owed + next, .confirmed), (Array(ended), .rejected), (overdue, .expired), (Array(failing), .failed),
+      (owed + next, .confirmed), (overdue, .expired), (Array(failing), .failed),
     ]
     for end in ends {
       let others = try await restore.statuses(of: end.numbers).filter { $0.value != end.status }
       #expect(others.isEmpty, "not \(end.status)")
     }
+    // Where an end was lost a person has said again that it holds.
+    let told = try await restore.statuses(of: ended)
+    #expect(told.values.allSatisfy { $0 == .rejected || $0 == .cancelled }, "\(told)")
+    #expect(rejected.allSatisfy { told[$0] == .rejected })
     // Of all that the chain holds: nobody else was paid.
     let expected = (owed + next).reduce(into: [Address: Int]()) { $0[RestoreScene.recipient($1), default: 0] += 1 }
     let payments = await restore.scene.node.payments

@@ -1,0 +1,66 @@
+import Ledger
+import Payouts
+
+/// Withdraws a payout before it is signed, for its owner or an admin.
+///
+/// Running it twice ends one payout once and answers the same; each time the end is written to the log of intents, since an
+/// earlier process may have died before it did.
+struct CancelPayout: Sendable {
+  /// When the history may be vouched for, usually, in seconds.
+  static let trustSeconds = 10
+
+  let ledger: any IngestLedger
+  let intents: RecordIntents
+
+  /// - Parameter id: the id's text in the path; a text that is no id names no payout.
+  /// - Returns: the payout, which has ended `cancelled`.
+  func cancel(_ id: String, for caller: Caller) async throws(Problem) -> PayoutRecord {
+    let payoutID: PayoutID
+    do {
+      payoutID = try PayoutID(id)
+    } catch {
+      throw .unknownPayout
+    }
+    let outcome: CancelOutcome
+    do {
+      guard let record = try await ledger.payout(payoutID),
+        caller.mayRead(owner: record.terms.owner, beneficiary: record.particulars.beneficiaryUserID)
+      else { throw Problem.unknownPayout }
+      guard caller.mayCancel(owner: record.terms.owner) else { throw Self.notItsOwner }
+      outcome = try await ledger.cancel(payoutID, note: "cancelled by \(caller.id)")
+    } catch {
+      throw Self.problem(error)
+    }
+    let record = try Self.record(outcome)
+    if let end = PayoutEnd(record) { await intents.ended(end) }
+    return record
+  }
+
+  private static func record(_ outcome: CancelOutcome) throws(Problem) -> PayoutRecord {
+    switch outcome {
+    case .cancelled(let record): return record
+    case .tooLate(let status):
+      throw Problem(
+        .cannotCancel,
+        "It is \(status.rawValue): only what waits for its signature can be cancelled. Nothing was changed.")
+    case .mayBePaid:
+      throw Problem(
+        .cannotCancel, "A transaction may have paid it, and an operator has to find out. Nothing was changed.")
+    case .historyNotTrusted:
+      throw Problem(
+        .historyNotTrusted, "Nothing can end unpaid just now; it usually can after a short while. Nothing was changed.",
+        retryAfterSeconds: trustSeconds)
+    case .unknownPayout: throw .unknownPayout
+    }
+  }
+
+  private static let notItsOwner = Problem(.forbidden, "Only its owner and admins may cancel a payout.")
+
+  private static func problem(_ error: any Error) -> Problem {
+    guard let error = error as? LedgerError, error.code == .outcomeUnknown else { return ReadPayout.problem(error) }
+    return Problem(
+      .outcomeUnknown, "The database did not say whether the payout was cancelled. Ask again: that finds out.",
+      retryAfterSeconds: 2
+    ).because(error)
+  }
+}
