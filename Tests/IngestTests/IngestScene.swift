@@ -133,6 +133,15 @@ struct IngestScene: Sendable {
     try await server.query(text, database: String(url.split(separator: "/").last ?? ""))
   }
 
+  /// Takes the history for vouched for, as all Signers do in time.
+  func vouch() async throws {
+    try await sql(
+      """
+      INSERT INTO continuity (system_identifier, timeline, server_start, transactions_oid, transactions_file_node,
+        vouched_by) SELECT s.*, 'test' FROM server_life() s
+      """)
+  }
+
   /// How many payouts are stored.
   func payoutCount() async throws -> Int { try #require(Int(try await sql("SELECT count(*) FROM payouts"))) }
 

@@ -68,11 +68,7 @@ struct LimitTests {
     // 500 requests of 12.5 USDT; the router's limit of 500 is narrower than the one of 1,000 in all. What is rejected
     // then, half of it, fits again exactly, whoever asks where.
     let scene = try await pinnedScene()
-    try await scene.sql(
-      """
-      INSERT INTO continuity (system_identifier, timeline, server_start, transactions_oid, transactions_file_node,
-        vouched_by) SELECT s.*, 'test' FROM server_life() s
-      """)
+    try await scene.vouch()
     let settings = ["DAILY_PAYOUT_LIMIT_USDT": "1000", "V0_DAILY_PAYOUT_LIMIT_USDT": "500"]
     try await scene.serving(settings) { first async throws in
       try await scene.serving(settings, ledger: scene.replicaLedger()) { second async throws in
@@ -113,11 +109,7 @@ struct LimitTests {
   @Test func `a payout that ended unpaid gives its amount back`() async throws {
     // Proves that a limit is about money that may move: after a rejection the same amount fits again.
     let scene = try await pinnedScene()
-    try await scene.sql(
-      """
-      INSERT INTO continuity (system_identifier, timeline, server_start, transactions_oid, transactions_file_node,
-        vouched_by) SELECT s.*, 'test' FROM server_life() s
-      """)
+    try await scene.vouch()
     try await scene.serving(["HOURLY_PAYOUT_LIMIT_USDT": "12.5"]) { ingest async throws in
       #expect(try await ingest.post(payoutBody()).status == 201)
       #expect(try await ingest.post(payoutBody()).problem == "limit-exceeded")

@@ -80,3 +80,21 @@ extension OracleTests {
     }
   }
 }
+
+extension OracleTests {
+  @Test("a payment of what its client was told is cancelled is found, and another end of it")
+  func withdrawn() throws {
+    var world = try rejected()
+    #expect(judge(world) == [])
+    let other = judge(world) { $0.withdrew(request.key) }
+    #expect(other == ["the client of key-1 was told that it is cancelled, and \(id) is rejected"])
+    world.tables = try tables()
+    try world.tables.move(id, to: .cancelled, note: nil)
+    world.webhooks = [try webhook(.cancelled)]
+    let unpaid = judge(world) { $0.withdrew(request.key) }
+    #expect(unpaid == [])
+    pay(try payment())
+    let paid = judge(world) { $0.withdrew(request.key) }
+    #expect(paid.contains("key-1 was cancelled, and was paid"))
+  }
+}
