@@ -1,5 +1,7 @@
 import Ledger
+import Logging
 import Payouts
+import Worker
 
 /// Withdraws a payout before it is signed, for its owner or an admin.
 ///
@@ -11,6 +13,8 @@ struct CancelPayout: Sendable {
 
   let ledger: any IngestLedger
   let intents: RecordIntents
+  let metrics: IngestMetrics
+  let logger: Logger
 
   /// - Parameter id: the id's text in the path; a text that is no id names no payout.
   /// - Returns: the payout, which has ended `cancelled`.
@@ -32,7 +36,9 @@ struct CancelPayout: Sendable {
       throw Self.problem(error)
     }
     let record = try Self.record(outcome)
-    if let end = PayoutEnd(record) { await intents.ended(end) }
+    logger.info("Payout cancelled", metadata: [LogKey.payoutID: "\(record.id)", LogKey.callerID: "\(caller.id)"])
+    metrics.cancelled()
+    if let end = PayoutEnd(record), await !intents.ended(end) { throw Self.notInTheLog }
     return record
   }
 
@@ -46,21 +52,33 @@ struct CancelPayout: Sendable {
     case .mayBePaid:
       throw Problem(
         .cannotCancel, "A transaction may have paid it, and an operator has to find out. Nothing was changed.")
-    case .historyNotTrusted:
-      throw Problem(
-        .historyNotTrusted, "Nothing can end unpaid just now; it usually can after a short while. Nothing was changed.",
-        retryAfterSeconds: trustSeconds)
+    case .historyNotTrusted: throw historyNotTrusted
     case .unknownPayout: throw .unknownPayout
     }
   }
 
+  /// A restore could take the end from the database, and nobody would ask for it again.
+  private static let notInTheLog = Problem(
+    .outcomeUnknown,
+    "It is cancelled, but that is kept in one place only as yet. Ask again until you are told 200 before you pay it "
+      + "another way.", retryAfterSeconds: 2)
+  private static let historyNotTrusted = Problem(
+    .historyNotTrusted, "Nothing can end unpaid just now; it usually can after a short while. Nothing was changed.",
+    retryAfterSeconds: trustSeconds)
   private static let notItsOwner = Problem(.forbidden, "Only its owner and admins may cancel a payout.")
 
   private static func problem(_ error: any Error) -> Problem {
-    guard let error = error as? LedgerError, error.code == .outcomeUnknown else { return ReadPayout.problem(error) }
-    return Problem(
-      .outcomeUnknown, "The database did not say whether the payout was cancelled. Ask again: that finds out.",
-      retryAfterSeconds: 2
-    ).because(error)
+    guard let error = error as? LedgerError else { return ReadPayout.problem(error) }
+    switch error.code {
+    case .outcomeUnknown:
+      return Problem(
+        .outcomeUnknown, "The database did not say whether the payout was cancelled. Ask again: that finds out.",
+        retryAfterSeconds: 2
+      ).because(error)
+    // The fence found something between the look and the change.
+    case .historyNotTrusted: return historyNotTrusted.because(error)
+    case .illegalChange, .unavailable, .refused, .misconfigured, .livesTooLong, .corrupt:
+      return ReadPayout.problem(error)
+    }
   }
 }

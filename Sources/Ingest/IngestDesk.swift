@@ -51,7 +51,7 @@ package struct IngestDesk: Sendable {
         requiresIdempotencyKey: true),
       sealer: sealer, forbidden: ForbiddenRecipients(token: token, routers: [], wallets: wallets), commits: commits,
       ledger: ledger, intents: recording, clock: clock, random: random)
-    cancelPayout = CancelPayout(ledger: ledger, intents: recording)
+    cancelPayout = CancelPayout(ledger: ledger, intents: recording, metrics: metrics, logger: logger)
     loop = { StepLoop($0, clock: clock, random: random, health: health, logger: logger) }
   }
 
@@ -89,7 +89,7 @@ extension IngestDesk {
     case unknown
   }
 
-  /// What `DELETE /payouts/{id}` does.
+  /// What `DELETE /payouts/{id}` is for.
   package func cancel(_ id: PayoutID, owner: String) async -> Withdrawal {
     do {
       _ = try await cancelPayout.cancel("\(id)", for: Caller(id: owner, role: .service, nodeIDs: []))

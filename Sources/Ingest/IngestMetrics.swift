@@ -15,6 +15,7 @@ struct IngestMetrics: Sendable {
   private let groupFailures: Counter
   private let enqueuedPayouts: Counter
   private let notEnqueuedPayouts: Counter
+  private let cancelledPayouts: Counter
   private let intents: [IntentRecorder.Outcome: Counter]
 
   private struct AnswerLabels: Hashable {
@@ -52,6 +53,8 @@ struct IngestMetrics: Sendable {
     enqueuedPayouts = instruments.counter("payouts_enqueued_total", help: "How many payouts went to the stream?")
     notEnqueuedPayouts = instruments.counter(
       "payouts_not_enqueued_total", help: "How many accepted payouts were left for Scheduler to find?")
+    cancelledPayouts = instruments.counter(
+      "payouts_cancelled_total", help: "How often was a client told that its payout is cancelled?")
     intents = IngestMetrics.all(IntentRecorder.Outcome.allCases) { outcome in
       instruments.counter(
         "intents_total", help: "How many acceptances went to the log of intents, waited for Redis, or never did?",
@@ -61,6 +64,7 @@ struct IngestMetrics: Sendable {
 
   func accepted(isReplay: Bool) { accepted[isReplay]?.increment() }
   func refused(_ kind: Problem.Kind) { refusals[kind]?.increment() }
+  func cancelled() { cancelledPayouts.increment() }
   func enqueued(_ count: Int) { enqueuedPayouts.increment(by: count) }
   func notEnqueued(_ count: Int) { notEnqueuedPayouts.increment(by: count) }
   func intents(_ outcome: IntentRecorder.Outcome, _ count: Int) { intents[outcome]?.increment(by: count) }

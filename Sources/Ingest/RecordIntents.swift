@@ -16,7 +16,9 @@ struct RecordIntents: Sendable {
   /// The writer; a service that writes what it still keeps when the process stops.
   let recorder: IntentRecorder
   private let health: HealthRegistry
-  private let written = LatelyWritten()
+  /// By the payouts' own names, since a restore may lose one, and the same request is another payout then.
+  private let written = LatelyWritten<PayoutID>()
+  private let writtenEnds = LatelyWritten<PayoutEnd>()
 
   init(log: any IntentLog, health: HealthRegistry, metrics: IngestMetrics, logger: Logger) {
     recorder = IntentRecorder(log, logger: logger) { outcome, count in metrics.intents(outcome, count) }
@@ -34,10 +36,19 @@ struct RecordIntents: Sendable {
     report()
   }
 
-  /// Writes that a payout ended unpaid; returns as ``accepted(_:)`` does.
-  func ended(_ end: PayoutEnd) async {
-    await recorder.record([Intent.ended(end).fields])
+  /// Writes that a payout ended unpaid.
+  ///
+  /// Who repeats an acceptance is told of the payout again, whatever a restore took; who was told of an end does not ask
+  /// again. So that is told only once the log has it.
+  ///
+  /// - Returns: whether it stands in the log; false while it is kept in memory.
+  func ended(_ end: PayoutEnd) async -> Bool {
+    // One end once, however often it is asked for.
+    guard writtenEnds.isNew(end) else { return recorder.isWell }
+    let outcome = await recorder.record([Intent.ended(end).fields])
+    if outcome == .dropped { writtenEnds.forget(end) }
     report()
+    return outcome == .written
   }
 
   /// Tries again what was kept, for a run loop or a simulator.
@@ -60,32 +71,34 @@ struct RecordIntents: Sendable {
   }
 }
 
-/// The payouts whose acceptances this process wrote last: by their own names, since a restore may lose one, and the same
-/// request is another payout then.
-private final class LatelyWritten: Sendable {
-  /// So many are remembered, 16 bytes each.
-  static let countMax = 100_000
+/// What this process wrote last.
+private final class LatelyWritten<Entry: Hashable & Sendable>: Sendable {
+  /// So many are remembered.
+  private static var countMax: Int { 100_000 }
 
   private struct State {
-    var payouts: Set<PayoutID> = []
-    var inOrder: [PayoutID] = []
+    var entries: Set<Entry> = []
+    var inOrder: [Entry] = []
     var oldest = 0
   }
 
   private let state = Mutex(State())
 
   /// Whether it was not written lately; from now on it was.
-  func isNew(_ payout: PayoutID) -> Bool {
+  func isNew(_ entry: Entry) -> Bool {
     state.withLock { state in
-      guard state.payouts.insert(payout).inserted else { return false }
+      guard state.entries.insert(entry).inserted else { return false }
       if state.inOrder.count < Self.countMax {
-        state.inOrder.append(payout)
+        state.inOrder.append(entry)
       } else {
-        state.payouts.remove(state.inOrder[state.oldest])
-        state.inOrder[state.oldest] = payout
+        state.entries.remove(state.inOrder[state.oldest])
+        state.inOrder[state.oldest] = entry
         state.oldest = (state.oldest + 1) % Self.countMax
       }
       return true
     }
   }
+
+  /// It was not written after all.
+  func forget(_ entry: Entry) { state.withLock { _ = $0.entries.remove(entry) } }
 }

@@ -100,7 +100,7 @@ struct Simulate: ParsableCommand {
         text: "\(StrayJobs.count) jobs ran outside of all processes: a task was begun without its executor")
     }
     let failures = tally.failures
-    let worst = failures.first { $0.outcome.violations.contains { $0.contains(" was paid") } } ?? failures.first
+    let worst = failures.first { $0.outcome.violations.contains(where: ViolationKind.isPayment) } ?? failures.first
     if let worst, shrink, replay == nil { try tellShortest(worst) }
     if tally.failureCount > 0 { throw ExitCode.failure }
   }

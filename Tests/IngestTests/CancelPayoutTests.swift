@@ -10,13 +10,15 @@ import Worker
 
 /// What becomes of a client's wish to withdraw its payout, but for the route.
 struct CancelPayoutTests {
-  private func step(_ scene: IngestScene, _ ledger: (any IngestLedger)? = nil) -> CancelPayout {
-    CancelPayout(
-      ledger: ledger ?? scene.ledger,
-      intents: RecordIntents(
-        log: scene.streams, health: HealthRegistry(service: "ingest", clock: scene.clock),
-        metrics: IngestMetrics(Instruments(worker: "ingest", registry: PrometheusRegistry())),
-        logger: Logger(label: "tests", factory: { _ in SwiftLogNoOpLogHandler() })))
+  private func step(
+    _ scene: IngestScene, _ ledger: (any IngestLedger)? = nil, log: (any IntentLog)? = nil
+  ) -> CancelPayout {
+    let metrics = IngestMetrics(Instruments(worker: "ingest", registry: PrometheusRegistry()))
+    let logger = Logger(label: "tests", factory: { _ in SwiftLogNoOpLogHandler() })
+    let intents = RecordIntents(
+      log: log ?? scene.streams, health: HealthRegistry(service: "ingest", clock: scene.clock), metrics: metrics,
+      logger: logger)
+    return CancelPayout(ledger: ledger ?? scene.ledger, intents: intents, metrics: metrics, logger: logger)
   }
 
   private func ends(_ scene: IngestScene) async throws -> [PayoutEnd] {
@@ -37,8 +39,9 @@ struct CancelPayoutTests {
 
   private let owner = Caller(id: "client-1", role: .service, nodeIDs: [])
 
-  @Test func `its owner or an admin withdraws a payout, and each time the log is told`() async throws {
-    // Proves the whole step: who may, what is stored and logged, and that it may be asked again.
+  @Test func `its owner or an admin withdraws a payout, and the log is told once by each process`() async throws {
+    // Proves the whole step: who may, what is stored and logged, and that it may be asked again, also of another process,
+    // whose predecessor may have died before it told the log.
     let scene = try await IngestScene()
     try await scene.vouch()
     try await scene.serving { ingest async throws in
@@ -60,8 +63,9 @@ struct CancelPayoutTests {
         #expect(record.status == .cancelled && record.note == "cancelled by client-1")
       }
       _ = try await step.cancel(other, for: Caller(id: "root", role: .admin, nodeIDs: []))
+      _ = try await self.step(scene).cancel(id, for: owner)
       let told = try await ends(scene)
-      #expect(told.map { "\($0.payout)" } == [id, id, other] && told.allSatisfy { $0.status == .cancelled })
+      #expect(told.map { "\($0.payout)" } == [id, other, id] && told.allSatisfy { $0.status == .cancelled })
       #expect(try await ingest.get("/payouts/\(id)").text("status") == "cancelled")
     }
   }
@@ -82,6 +86,65 @@ struct CancelPayoutTests {
       try await scene.sql("SET session_replication_role = replica; UPDATE payouts SET status = 'signed'")
       #expect(await refusal(step, id, owner) == .cannotCancel)
       #expect(try await ends(scene).isEmpty)
+      let told: [(Result<CancelOutcome, LedgerError>, Problem.Kind)] = [
+        (.success(.mayBePaid), .cannotCancel), (.failure(LedgerError(.outcomeUnknown, "x")), .outcomeUnknown),
+        (.failure(LedgerError(.historyNotTrusted, "x")), .historyNotTrusted),
+        (.failure(LedgerError(.unavailable, "x")), .unavailable),
+        (.failure(LedgerError(.corrupt, "x")), .internalError),
+      ]
+      for (answer, kind) in told {
+        let step = self.step(scene, ToldLedger(scene.ledger) { _ in try answer.get() })
+        #expect(await refusal(step, id, owner) == kind, "\(answer)")
+      }
     }
   }
+
+  // DESIGN.md §3 "Continuity": a restore may take the end, and whoever was told of it does not ask again: it would be paid
+  // although its client has paid it another way.
+  @Test func `nobody is told of a cancellation that the log has not got`() async throws {
+    let redis = try await PrivateRedis.start()
+    let scene = try await IngestScene()
+    try await scene.vouch()
+    let log = try RedisStreams(
+      url: redis.url, logger: Logger(label: "tests", factory: { _ in SwiftLogNoOpLogHandler() }))
+    try await scene.serving { ingest async throws in
+      let id = try #require(try await ingest.post(payoutBody()).text("payout_id"))
+      let step = step(scene, log: log)
+      try await redis.kill()
+      for _ in 0..<2 { #expect(await refusal(step, id, owner) == .outcomeUnknown) }
+      #expect(try await ingest.get("/payouts/\(id)").text("status") == "cancelled")
+      try await redis.restart()
+      try await until("the log has it") {
+        _ = await step.intents.recorder.retry()
+        return await refusal(step, id, owner) == nil
+      }
+      let kept = try await log.intents(after: .zero, atMost: 10).compactMap { try? Intent(fields: $0.fields) }
+      #expect(kept.count == 1)
+    }
+    await redis.stop()
+  }
+}
+
+/// The real ledger, but for what it says of a cancellation.
+private struct ToldLedger: IngestLedger {
+  let ledger: Ledger
+  let answer: @Sendable (PayoutID) throws -> CancelOutcome
+
+  init(_ ledger: Ledger, _ answer: @escaping @Sendable (PayoutID) throws -> CancelOutcome) {
+    self.ledger = ledger
+    self.answer = answer
+  }
+
+  func cancel(_ payout: PayoutID, note: String) async throws -> CancelOutcome { try answer(payout) }
+  func accept(_ payouts: [NewPayout], limits: AcceptanceLimits) async throws -> [AcceptanceOutcome] {
+    try await ledger.accept(payouts, limits: limits)
+  }
+  func accepted(under reference: Reference) async throws -> AcceptedRequest? {
+    try await ledger.accepted(under: reference)
+  }
+  func payout(_ id: PayoutID) async throws -> PayoutRecord? { try await ledger.payout(id) }
+  func history(of id: PayoutID) async throws -> [PayoutEvent] { try await ledger.history(of: id) }
+  func attempts(of id: PayoutID) async throws -> [AttemptRecord] { try await ledger.attempts(of: id) }
+  func conditions() async throws -> PayingConditions { try await ledger.conditions() }
+  func wallets() async throws -> [Address] { try await ledger.wallets() }
 }

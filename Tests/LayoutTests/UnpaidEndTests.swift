@@ -10,6 +10,8 @@ struct UnpaidEndTests {
     "Sources/Shared/Ledger/Ledger+failures.swift": (1, "Sources/Monitor/BlameFailures.swift"),
     // expires_at passed.
     "Sources/Shared/Ledger/Ledger+schedule.swift": (1, "Sources/Scheduler/ExpirePayouts.swift"),
+    // Its client's wish.
+    "Sources/Shared/Ledger/Ledger+cancel.swift": (1, "Sources/Ingest/RecordIntents.swift"),
     // A person's decision, and the way that a released payout's transaction went on.
     "Sources/Shared/Ledger/Ledger+held.swift": (2, "Sources/Payoutctl/DecideHeld.swift"),
   ]

@@ -58,6 +58,14 @@ import Testing
   @Test func `while the history is not trusted nothing is cancelled`() async throws {
     try await withLedger { test async throws in
       try await test.accept([Sample.payout(1)])
+      // An open finding of somebody else's payment.
+      try await test.force(
+        """
+        INSERT INTO unclaimed_transfers (txid, kind, wallet, block_number, block_id)
+        SELECT decode(repeat('08', 32), 'hex'), 'owned_transaction', address, 1, decode(repeat('01', 32), 'hex') FROM wallets
+        """)
+      #expect(try await cancel(1, test) == .historyNotTrusted)
+      try await test.force("DELETE FROM unclaimed_transfers")
       try await test.loseContinuity()
       #expect(try await cancel(1, test) == .historyNotTrusted)
       #expect(try await test.status(Sample.payoutID(1)) == .queued)

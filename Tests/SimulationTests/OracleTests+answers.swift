@@ -101,7 +101,7 @@ extension OracleTests {
     arguments: [(true, true, true), (false, true, true), (true, false, true), (true, true, false)])
   func goneForGood(isExpiring: Bool, hasLostHistory: Bool, hasLostLog: Bool) {
     var request = request
-    request.expiresAt = isExpiring ? Self.moment : nil
+    if isExpiring { (request.expiresAt, request.refusal) = (Self.moment, "invalidRequest") }
     let oracle = Oracle(chain, WorldSettings())
     oracle.expects(request)
     oracle.told(request.key, id)

@@ -18,7 +18,8 @@ public enum CancelOutcome: Sendable, Hashable {
 extension Ledger {
   /// See `IngestLedger.cancel`.
   ///
-  /// The row is locked first and read after: whoever signs it or puts it back holds it meanwhile.
+  /// The row is locked first and read after: whoever signs it holds it meanwhile. A journal's put-back makes attempts before
+  /// it comes to the row; until that is committed nothing is trusted, or the finding that is adopted is unexplained.
   public func cancel(_ id: PayoutID, note: String) async throws -> CancelOutcome {
     try await transaction { connection in
       let result = try await connection.pipeline([
@@ -36,8 +37,10 @@ extension Ledger {
       guard try !row.bool("may_be_paid") else { return .mayBePaid }
       let changed = try await connection.execute(
         PostgresStatement(
-          "UPDATE payouts p SET status = 'cancelled', note = $2 WHERE id = $1 RETURNING \(PayoutRecord.columns)"),
-        [.uuid(id.bytes), .text(note)])
+          """
+          UPDATE payouts p SET status = 'cancelled', note = $2 WHERE id = $1 AND status = $3::payout_status
+          RETURNING \(PayoutRecord.columns)
+          """), [.uuid(id.bytes), .text(note), .text(record.status.rawValue)])
       return .cancelled(try PayoutRecord(changed.single()))
     }
   }

@@ -50,14 +50,18 @@ public final class IntentRecorder: Service {
   public var isWell: Bool { state.withLock { !$0.isAway && $0.kept.isEmpty } }
 
   /// Writes entries, or keeps them where the log is away. Returns when that is settled; never fails.
-  public func record(_ entries: [[String: String]]) async {
-    guard !entries.isEmpty else { return }
+  ///
+  /// - Returns: what became of all of them, the worst where that differs.
+  @discardableResult
+  public func record(_ entries: [[String: String]]) async -> Outcome {
+    guard !entries.isEmpty else { return .written }
     guard state.withLock({ !$0.isAway }) else { return keep(entries) }
     do {
       try await log.appendIntents(entries)
       count(.written, entries.count)
+      return .written
     } catch {
-      keep(entries, because: error)
+      return keep(entries, because: error)
     }
   }
 
@@ -99,7 +103,7 @@ public final class IntentRecorder: Service {
       metadata: ["intents": "\(left)"])
   }
 
-  private func keep(_ entries: [[String: String]], because error: (any Error)? = nil) {
+  private func keep(_ entries: [[String: String]], because error: (any Error)? = nil) -> Outcome {
     // A caller that went away says nothing about Redis.
     let isAway = error.map { !($0 is CancellationError) } ?? true
     let (isNews, isFull, dropped) = state.withLock { state in
@@ -121,5 +125,6 @@ public final class IntentRecorder: Service {
       logger.error(
         "No more can be kept for the log of intents: until Redis is back, what is committed stands in PostgreSQL only")
     }
+    return dropped > 0 ? .dropped : .kept
   }
 }

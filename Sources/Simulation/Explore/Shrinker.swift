@@ -8,8 +8,12 @@ struct ViolationKind: Hashable, Sendable {
 
   /// Of several the worst: somebody was paid twice, or after an unpaid end.
   static func worst(of violations: [String]) -> ViolationKind? {
-    let worst = violations.first { $0.contains(" was paid") } ?? violations.first
-    return worst.map { ViolationKind($0) }
+    (violations.first(where: isPayment) ?? violations.first).map { ViolationKind($0) }
+  }
+
+  /// Whether somebody was paid who should not have been.
+  static func isPayment(_ violation: String) -> Bool {
+    violation.contains(" was paid") && !violation.contains("nobody was paid")
   }
 }
 

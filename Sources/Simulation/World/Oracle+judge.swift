@@ -26,7 +26,8 @@ extension Oracle {
     guard let row = tables.payout(of: request.reference) else {
       if !payments.isEmpty { violated("\(request.key) was paid, and there is no payout of it") }
       // Where Redis lost it as well, only its client knows of it, and is refused once its own end has passed.
-      if !request.told.isEmpty, !(hasLostHistory && hasLostLog && request.expiresAt != nil) {
+      let isRefusedNow = request.expiresAt != nil && request.refusal != nil
+      if !request.told.isEmpty, !(hasLostHistory && hasLostLog && isRefusedNow) {
         violated("\(request.told) of \(request.key) was accepted and is gone")
       }
       if request.told.isEmpty, request.refusal == nil {

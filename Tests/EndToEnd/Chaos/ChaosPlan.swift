@@ -101,7 +101,7 @@ actor ChaosPlan {
     while ContinuousClock.now < end {
       if deck.isEmpty { deck = kinds.filter { $0 != .keepOut || mayKeepOut }.shuffled(using: &random) }
       let fault = deck.removeLast()
-      if try await happen(fault) { counts[fault, default: 0] += 1 }
+      if try await happen(fault) { counts[fault, default: 0] += 1 } else if !deck.isEmpty { deck.insert(fault, at: 0) }
       try await pause(200...1_500)
       if isOfNetwork, counts.values.reduce(0, +).isMultiple(of: 6) { try await nodeFaults.heal() }
     }
@@ -259,7 +259,7 @@ actor ChaosPlan {
       pending = try await chain.pendingTransactions().filter { !subjects.contains($0) }
       if pending.count < 2 { try await pause(20...100) }
     }
-    let hidden = pending.randomElement(using: &random)
+    let hidden = pending.count < 2 ? nil : pending.randomElement(using: &random)
     var isHidden = false
     if let hidden, let expiration = try await chain.expiration(of: hidden) {
       try await nodeFaults.omit(hidden, expiringAt: expiration)
@@ -285,8 +285,9 @@ actor ChaosPlan {
     // A node that is cut off or broken would tell of another chain than the one that forks.
     try await nodeFaults.heal()
     let deadline = ContinuousClock.now + Self.patience
+    let subjects = await nodeFaults.subjects
     while ContinuousClock.now < deadline {
-      let paid = try await stack.chain.recentTransactions().filter { $0.isPaid }
+      let paid = try await stack.chain.recentTransactions().filter { $0.isPaid && !subjects.contains($0.txid) }
       let newest = paid.filter { $0.block == paid.last?.block }
       if let chosen = newest.randomElement(using: &random),
         let expiration = try await stack.chain.expiration(of: chosen.txid),

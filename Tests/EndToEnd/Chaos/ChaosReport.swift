@@ -63,7 +63,9 @@ struct ChaosReport {
 
   /// What a run must have met, so that a run in which nothing failed proves nothing by passing.
   var unmet: [String] {
-    var unmet = ChaosFault.allCases.filter { faults[$0, default: 0] == 0 }.map { "no \($0.rawValue)" }
+    // These two take a transaction that waits just then: a short run may have none in time.
+    let demanded = ChaosFault.allCases.filter { isLong || $0 != .keepOut && $0 != .lieHidden }
+    var unmet = demanded.filter { faults[$0, default: 0] == 0 }.map { "no \($0.rawValue)" }
     // Told is not enough: a worker must have been given a lie; each kind of lie where there was time for that.
     let untold = ["omit", "claim"].filter { falsified[$0, default: 0] == 0 }
     if untold.count == 2 || isLong { unmet += untold.map { "no worker was given a lie: \($0)" } }
