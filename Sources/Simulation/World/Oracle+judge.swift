@@ -24,11 +24,11 @@ extension Oracle {
     if payments.count > 1 { violated("\(request.key) was paid \(payments.count) times") }
     if request.isWithdrawn, !payments.isEmpty { violated("\(request.key) was cancelled, and was paid") }
     guard let row = tables.payout(of: request.reference) else {
-      if !payments.isEmpty { violated("\(request.key) was paid, and there is no payout of it") }
       // Where Redis lost it as well, only its client knows of it, and is refused once its own end has passed.
       let isRefusedNow = request.expiresAt != nil && request.refusal != nil
-      if !request.told.isEmpty, !(hasLostHistory && hasLostLog && isRefusedNow) {
-        violated("\(request.told) of \(request.key) was accepted and is gone")
+      if !(hasLostHistory && hasLostLog && isRefusedNow) {
+        if !payments.isEmpty { violated("\(request.key) was paid, and there is no payout of it") }
+        if !request.told.isEmpty { violated("\(request.told) of \(request.key) was accepted and is gone") }
       }
       if request.told.isEmpty, request.refusal == nil {
         violated("the client of \(request.key) never had an answer")
