@@ -5,8 +5,8 @@ import Worker
 
 /// Withdraws a payout before it is signed, for its owner or an admin.
 ///
-/// Running it twice ends one payout once and answers the same; each time the end is written to the log of intents, since an
-/// earlier process may have died before it did.
+/// Running it twice ends one payout once and answers the same; each process writes the end to the log of intents, since an
+/// earlier one may have died before it did.
 struct CancelPayout: Sendable {
   /// When the history may be vouched for, usually, in seconds.
   static let trustSeconds = 10

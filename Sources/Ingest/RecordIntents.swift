@@ -19,6 +19,7 @@ struct RecordIntents: Sendable {
   /// By the payouts' own names, since a restore may lose one, and the same request is another payout then.
   private let written = LatelyWritten<PayoutID>()
   private let writtenEnds = LatelyWritten<PayoutEnd>()
+  private let keptEnds = LatelyWritten<PayoutEnd>()
 
   init(log: any IntentLog, health: HealthRegistry, metrics: IngestMetrics, logger: Logger) {
     recorder = IntentRecorder(log, logger: logger) { outcome, count in metrics.intents(outcome, count) }
@@ -43,11 +44,17 @@ struct RecordIntents: Sendable {
   ///
   /// - Returns: whether it stands in the log; false while it is kept in memory.
   func ended(_ end: PayoutEnd) async -> Bool {
-    // One end once, however often it is asked for.
-    guard writtenEnds.isNew(end) else { return recorder.isWell }
+    // Only an append that went well counts, since others may be under way; one end is kept once, however often it is asked
+    // for.
+    if writtenEnds.holds(end) { return true }
+    if keptEnds.holds(end), !recorder.isWell { return false }
     let outcome = await recorder.record([Intent.ended(end).fields])
-    if outcome == .dropped { writtenEnds.forget(end) }
     report()
+    switch outcome {
+    case .written: _ = writtenEnds.isNew(end)
+    case .kept: _ = keptEnds.isNew(end)
+    case .dropped: break
+    }
     return outcome == .written
   }
 
@@ -99,6 +106,6 @@ private final class LatelyWritten<Entry: Hashable & Sendable>: Sendable {
     }
   }
 
-  /// It was not written after all.
-  func forget(_ entry: Entry) { state.withLock { _ = $0.entries.remove(entry) } }
+  /// Whether it was told here lately.
+  func holds(_ entry: Entry) -> Bool { state.withLock { $0.entries.contains(entry) } }
 }

@@ -129,7 +129,7 @@ struct RecordIntentsTests {
 }
 
 /// A log behind a gate that a test opens.
-private final class GatedLog: IntentLog {
+final class GatedLog: IntentLog {
   private let log: any IntentLog
   private let state = Mutex((isOpen: true, waiting: 0))
 
