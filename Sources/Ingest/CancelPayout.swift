@@ -19,26 +19,18 @@ struct CancelPayout: Sendable {
   /// - Parameter id: the id's text in the path; a text that is no id names no payout.
   /// - Returns: the payout, which has ended `cancelled`.
   func cancel(_ id: String, for caller: Caller) async throws(Problem) -> PayoutRecord {
-    let payoutID: PayoutID
-    do {
-      payoutID = try PayoutID(id)
-    } catch {
-      throw .unknownPayout
-    }
+    let found = try await ReadPayout(ledger: ledger).record(id, for: caller)
+    guard caller.mayCancel(owner: found.terms.owner) else { throw Self.notItsOwner }
     let outcome: CancelOutcome
     do {
-      guard let record = try await ledger.payout(payoutID),
-        caller.mayRead(owner: record.terms.owner, beneficiary: record.particulars.beneficiaryUserID)
-      else { throw Problem.unknownPayout }
-      guard caller.mayCancel(owner: record.terms.owner) else { throw Self.notItsOwner }
-      outcome = try await ledger.cancel(payoutID, note: "cancelled by \(caller.id)")
+      outcome = try await ledger.cancel(found.id, note: "cancelled by \(caller.id)")
     } catch {
       throw Self.problem(error)
     }
     let record = try Self.record(outcome)
     logger.info("Payout cancelled", metadata: [LogKey.payoutID: "\(record.id)", LogKey.callerID: "\(caller.id)"])
-    metrics.cancelled()
     if let end = PayoutEnd(record), await !intents.ended(end) { throw Self.notInTheLog }
+    metrics.cancelled()
     return record
   }
 

@@ -29,22 +29,34 @@ struct ReadPayout: Sendable {
   /// The record is read first and the rest after it, so that a state is never older than what explains it.
   /// - Parameter id: the id's text in the path; a text that is no id names no payout.
   func view(_ id: String, for caller: Caller) async throws(Problem) -> PayoutView {
+    let record = try await record(id, for: caller)
+    do {
+      return PayoutView(
+        record: record, history: try await ledger.history(of: record.id),
+        attempts: try await ledger.attempts(of: record.id), conditions: try await ledger.conditions())
+    } catch {
+      throw Self.problem(error)
+    }
+  }
+
+  /// The payout itself, as it stands.
+  /// - Parameter id: the id's text in the path; a text that is no id names no payout.
+  func record(_ id: String, for caller: Caller) async throws(Problem) -> PayoutRecord {
     let payoutID: PayoutID
     do {
       payoutID = try PayoutID(id)
     } catch {
       throw .unknownPayout
     }
+    let record: PayoutRecord?
     do {
-      guard let record = try await ledger.payout(payoutID),
-        caller.mayRead(owner: record.terms.owner, beneficiary: record.particulars.beneficiaryUserID)
-      else { throw Problem.unknownPayout }
-      return PayoutView(
-        record: record, history: try await ledger.history(of: payoutID),
-        attempts: try await ledger.attempts(of: payoutID), conditions: try await ledger.conditions())
+      record = try await ledger.payout(payoutID)
     } catch {
       throw Self.problem(error)
     }
+    guard let record, caller.mayRead(owner: record.terms.owner, beneficiary: record.particulars.beneficiaryUserID)
+    else { throw .unknownPayout }
+    return record
   }
 
   /// What callers are told when a question to the ledger fails.

@@ -93,7 +93,7 @@ struct CancelPayoutTests {
         (.failure(LedgerError(.corrupt, "x")), .internalError),
       ]
       for (answer, kind) in told {
-        let step = self.step(scene, ToldLedger(scene.ledger) { _ in try answer.get() })
+        let step = self.step(scene, CountingLedger(scene.ledger) { _ in try answer.get() })
         #expect(await refusal(step, id, owner) == kind, "\(answer)")
       }
     }
@@ -142,28 +142,4 @@ struct CancelPayoutTests {
     }
     await redis.stop()
   }
-}
-
-/// The real ledger, but for what it says of a cancellation.
-private struct ToldLedger: IngestLedger {
-  let ledger: Ledger
-  let answer: @Sendable (PayoutID) throws -> CancelOutcome
-
-  init(_ ledger: Ledger, _ answer: @escaping @Sendable (PayoutID) throws -> CancelOutcome) {
-    self.ledger = ledger
-    self.answer = answer
-  }
-
-  func cancel(_ payout: PayoutID, note: String) async throws -> CancelOutcome { try answer(payout) }
-  func accept(_ payouts: [NewPayout], limits: AcceptanceLimits) async throws -> [AcceptanceOutcome] {
-    try await ledger.accept(payouts, limits: limits)
-  }
-  func accepted(under reference: Reference) async throws -> AcceptedRequest? {
-    try await ledger.accepted(under: reference)
-  }
-  func payout(_ id: PayoutID) async throws -> PayoutRecord? { try await ledger.payout(id) }
-  func history(of id: PayoutID) async throws -> [PayoutEvent] { try await ledger.history(of: id) }
-  func attempts(of id: PayoutID) async throws -> [AttemptRecord] { try await ledger.attempts(of: id) }
-  func conditions() async throws -> PayingConditions { try await ledger.conditions() }
-  func wallets() async throws -> [Address] { try await ledger.wallets() }
 }

@@ -220,7 +220,13 @@ final class CountingLedger: IngestLedger {
   private let ledger: Ledger
   private let state = Mutex(State())
 
-  init(_ ledger: Ledger) { self.ledger = ledger }
+  /// What it says of a cancellation; nil for the real answer.
+  private let onCancel: (@Sendable (PayoutID) throws -> CancelOutcome)?
+
+  init(_ ledger: Ledger, onCancel: (@Sendable (PayoutID) throws -> CancelOutcome)? = nil) {
+    self.ledger = ledger
+    self.onCancel = onCancel
+  }
 
   /// How many acceptances were asked for.
   var callCount: Int { state.withLock { $0.callCount } }
@@ -260,7 +266,8 @@ final class CountingLedger: IngestLedger {
   func attempts(of id: PayoutID) async throws -> [AttemptRecord] { try await ledger.attempts(of: id) }
   func conditions() async throws -> PayingConditions { try await ledger.conditions() }
   func cancel(_ payout: PayoutID, note: String) async throws -> CancelOutcome {
-    try await ledger.cancel(payout, note: note)
+    if let onCancel { return try onCancel(payout) }
+    return try await ledger.cancel(payout, note: note)
   }
   func wallets() async throws -> [Address] { try await ledger.wallets() }
 }
