@@ -34,6 +34,55 @@ import Testing
     }
   }
 
+  // Found by the model, two at once: an attempt that ended while the vouching held the unsigned ones was signed then, and was
+  // none of the signed ones a moment later. Its payout would have been signed again, as if nothing were unproven.
+  @Test func `a payout whose attempt ends while what is unproven is being held is held as well`() async throws {
+    try await withLedger(connectionLimit: 5) { test async throws in
+      try await test.signed(1)
+      let entry = try await test.broadcast()[0]
+      try await test.accept([try Sample.payout(2)])
+      try await test.force("DELETE FROM continuity; UPDATE vouchings SET transactions_oid = 1, server_start = now()")
+      let life = try await test.ledger.vouchingState(signer: TestLedger.signer).life
+      let word = TestLedger.vouching(life)
+      let gone = Vouching(
+        signer: word.signer, runID: word.runID, names: word.names, journalID: word.journalID, life: life,
+        intentLog: .gone(lastID: nil))
+      func waiting() async throws -> String? {
+        try await test.value(
+          "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+      }
+      let (isLocked, isSettled, isEnough) = (Taken<Bool>(), Taken<Bool>(), Taken<Bool>())
+      let vouched = Taken<VouchingOutcome>()
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask {
+          // The vouching comes as far as this row.
+          try await test.pool.withTransaction(.readCommitted) { connection in
+            _ = try await connection.execute("SELECT FROM payouts WHERE status = 'queued' FOR UPDATE", [])
+            isLocked.put(true)
+            try await eventually("both have come as far as they can") { isEnough.value == true }
+          }
+        }
+        try await eventually("the row is locked") { isLocked.value == true }
+        group.addTask { vouched.put(try await test.ledger.vouch(gone, journal: [entry])) }
+        try await eventually("the vouching waits") { try await waiting() == "1" }
+        group.addTask {
+          try await test.ledger.settle([entry.txid: .dead], retryDelayMilliseconds: 0)
+          isSettled.put(true)
+        }
+        try await eventually("the end waits for it, or is stored") {
+          try await waiting() == "2" || isSettled.value == true
+        }
+        isEnough.put(true)
+        try await group.waitForAll()
+      }
+      #expect(vouched.value == .vouched(putBack: [], missing: []))
+      for number in 1...2 {
+        let record = try #require(try await test.ledger.payout(Sample.payoutID(number)))
+        #expect(record.status == .held && record.holdReason == HoldReason.historyUnproven.rawValue, "\(number)")
+      }
+    }
+  }
+
   // What is chosen inside IN is chosen anew for each row where PostgreSQL joins by a nested loop, as it does for a table that it
   // believes to be tiny: the limit would be one for each of them.
   @Test func `however PostgreSQL plans it, no more payouts are held at a time than are asked for`() async throws {

@@ -21,6 +21,9 @@ extension Ledger {
   /// time (`holdUnproven(atMost:)`).
   static func holdUnproven(upTo lastID: String?, on connection: PostgresConnection) async throws {
     guard try await wasRollbackSeen(on: connection) else { return }
+    // Each of the three rules looks anew: what goes from signed to unsigned, or is released, between two of them would escape
+    // them all. So nobody changes a payout until this is committed; whoever did is done before the first rule looks.
+    _ = try await connection.execute("LOCK TABLE payouts IN SHARE ROW EXCLUSIVE MODE", [])
     _ = try await hold(atMost: .max, on: connection)
     try await storeIntentCheckpoint(lastID ?? "0-0", on: connection)
     let counts = try await connection.execute(
