@@ -91,10 +91,12 @@ extension ModelWalk {
   /// Which of the payouts that are accepted just then a vouching without a log holds is chance: some of one request, and not
   /// others. They are of the present life, as those that are accepted right after it, so that nothing of theirs was lost.
   /// So is which ones are held some at a time before: those that it does not come to it comes to in the next call. And of
-  /// two that rotate a secret at once, one may be let in alone; of several ends of one payout, those that come before its
-  /// acceptance is visible raise no alarm.
+  /// two that rotate a secret at once, or one that does beside one that makes the first, one may be let in alone; of several
+  /// ends of one payout, those that come before its acceptance is visible raise no alarm.
   private static func isChance(_ operations: [Operation]) -> Bool {
-    operations.contains { $0.kind == "hold-unproven" } || operations.count { $0.kind == "rotate-secret" } > 1
+    operations.contains { $0.kind == "hold-unproven" }
+      || operations.contains { $0.kind == "rotate-secret" }
+        && operations.count { ["rotate-secret", "make-secret"].contains($0.kind) } > 1
       || operations.contains { $0.kind == "accept" }
         && operations.contains { $0.name.hasSuffix(logGone) || $0.kind == "replay-ends" && $0.name.contains(", ") }
   }
