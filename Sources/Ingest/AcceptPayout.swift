@@ -60,7 +60,7 @@ struct AcceptPayout: Sendable {
       from: body, now: now, forbidden: forbidden.table)
     let request = parsed.request
     guard caller.mayCreate(forNode: request.nodeID) else {
-      throw Problem(.forbidden, "A node operator creates payouts for the nodes in its token's node_ids only.")
+      throw Problem(.forbidden, "A node operator creates payouts for its own nodes only: those that its token, key or gateway names.")
     }
     let fingerprint = request.fingerprint
     guard parsed.objections.isEmpty else {

@@ -23,14 +23,29 @@ struct AnswerPayout: Sendable {
 
   /// Where it stands now, with its history.
   func current(_ view: PayoutView) -> JSONValue {
+    .object(members(view) + [.init("history", .array(view.history.map(Self.event)))])
+  }
+
+  /// A page of payouts as they stand now, without their histories.
+  func page(_ views: [PayoutView], next: String?) -> JSONValue {
+    .object([
+      .init("payouts", .array(views.map { .object(members($0)) })), .init("next_cursor", .text(orNull: next)),
+    ])
+  }
+
+  /// Payouts as they stand now, without their histories, where nothing follows.
+  func all(_ views: [PayoutView]) -> JSONValue {
+    .object([.init("payouts", .array(views.map { .object(members($0)) }))])
+  }
+
+  private func members(_ view: PayoutView) -> [JSONValue.Member] {
     let record = view.record
     let waiting = PayoutWaiting(
       record, attempts: view.attempts, conditions: view.conditions, requiredConfirmations: requiredConfirmations)
-    let members = members(
+    return members(
       record.terms, record.particulars, status: record.status, settlementBatch: record.settlementBatch,
       holdReason: record.holdReason, waiting: waiting, txid: view.attempt?.txid,
       estimate: EstimateConfirmation.time(of: view, requiredConfirmations: requiredConfirmations))
-    return .object(members + [.init("history", .array(view.history.map(Self.event)))])
   }
 
   private func members(

@@ -2,7 +2,7 @@ import Ledger
 import Payouts
 import Tron
 
-/// Tells a payout's transaction: the body of GET /payouts/{id}/transaction.
+/// Tells a payout's transaction: the body of GET /payouts/{id}/transaction, and each of POST /payouts/transactions/bulk.
 struct AnswerTransaction: Sendable {
   /// Whose explorer shows it.
   let network: Network
@@ -29,6 +29,9 @@ struct AnswerTransaction: Sendable {
       .init("explorer_url", .text(orNull: attempt.flatMap { network.explorerURL(of: $0.txid) })),
     ])
   }
+
+  /// Those of several payouts.
+  func all(_ views: [PayoutView]) -> JSONValue { .object([.init("transactions", .array(views.map(current)))]) }
 
   /// A payout that goes on is pending, whatever became of an earlier attempt; one that ended unpaid here has failed.
   static func status(_ status: PayoutStatus) -> String {

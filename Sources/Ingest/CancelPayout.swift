@@ -54,7 +54,7 @@ struct CancelPayout: Sendable {
     .outcomeUnknown,
     "It is cancelled, but that is kept in one place only as yet. Ask again until you are told 200 before you pay it "
       + "another way.", retryAfterSeconds: 2)
-  private static let historyNotTrusted = Problem(
+  static let historyNotTrusted = Problem(
     .historyNotTrusted, "Nothing can end unpaid just now; it usually can after a short while. Nothing was changed.",
     retryAfterSeconds: trustSeconds)
   private static let notItsOwner = Problem(.forbidden, "Only its owner and admins may cancel a payout.")

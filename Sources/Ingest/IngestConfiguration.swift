@@ -5,11 +5,9 @@ public import Worker
 /// What Ingest reads besides what every worker reads.
 ///
 /// ## Configuration keys
-/// - those of `StoreConfiguration` and `TronConfiguration`.
+/// - those of `StoreConfiguration`, `TronConfiguration` and `CallerConfiguration`.
 /// - `HOST` (address to listen on, default 127.0.0.1) and `PORT` (0 to 65535, default 8090; 0: a free one, which is
 ///   logged).
-/// - `JWT_SECRET_KEY` (secret of at least 32 bytes, required): signs the callers' tokens with HS256, whose keys are no
-///   shorter than its hash (RFC 7518 §3.2).
 /// - `INTENT_SEAL_KEY` (secret `id:hex`, required): the Ed25519 key that seals payouts.
 /// - `HOURLY_PAYOUT_LIMIT_USDT`, `DAILY_PAYOUT_LIMIT_USDT` (amounts, optional): what is accepted in a window in all;
 ///   without them there is no limit.
@@ -18,21 +16,20 @@ public import Worker
 /// - `V0_MAX_PAYOUT_USDT`, `KYC_MAX_PAYOUT_USDT` (0.01 to 10000, default 10000): the most that one payout of that router
 ///   may pay.
 /// - `REQUIRE_IDEMPOTENCY_KEY` (true or false, default true in production and false elsewhere).
+/// - `AUDIT_LOG_PATH` (path, optional): a file to which audit records are written as JSON lines; `-` for standard output.
 /// - `PAYOUT_ROUTER_V0_ADDRESS`, `PAYOUT_ROUTER_KYC_ADDRESS` (addresses, optional): contracts that may not be paid.
 public struct IngestConfiguration: SettingsReadable, Sendable {
   let stores: StoreConfiguration
   let tron: TronConfiguration
   let host: String
   let port: Int
-  let jwtKey: Secret
+  let callers: CallerConfiguration
   let sealer: Sealer?
   let limits: AcceptanceLimits
   let maxima: PayoutLimits
   let requiresIdempotencyKey: Bool
   let routers: [Address]
-
-  /// The shortest `JWT_SECRET_KEY`, in bytes.
-  static let jwtKeyBytesMin = 32
+  let auditLogPath: String?
 
   /// Reads every key.
   public init(from settings: inout Settings) {
@@ -41,7 +38,8 @@ public struct IngestConfiguration: SettingsReadable, Sendable {
     tron = TronConfiguration(from: &settings)
     host = settings.text("HOST", default: "127.0.0.1")
     port = Int(settings.integer("PORT", default: 8_090, in: 0...65_535))
-    jwtKey = settings.secret("JWT_SECRET_KEY", minimumBytes: Self.jwtKeyBytesMin)
+    callers = CallerConfiguration(from: &settings)
+    auditLogPath = settings.optionalText("AUDIT_LOG_PATH")
     // Nil stands for a problem that is noted, so that it never gets out of `Settings.read`.
     sealer = settings.value(
       "INTENT_SEAL_KEY", default: nil, standIn: nil, expected: "id:hex with 64 hexadecimal digits", visibility: .secret

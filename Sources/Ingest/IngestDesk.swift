@@ -89,7 +89,7 @@ extension IngestDesk {
     case unknown
   }
 
-  /// What `DELETE /payouts/{id}` is for.
+  /// What `DELETE /payouts/{id}` does.
   package func cancel(_ id: PayoutID, owner: String) async -> Withdrawal {
     do {
       _ = try await cancelPayout.cancel("\(id)", for: Caller(id: owner, role: .service, nodeIDs: []))

@@ -17,6 +17,8 @@ struct IngestMetrics: Sendable {
   private let notEnqueuedPayouts: Counter
   private let cancelledPayouts: Counter
   private let intents: [IntentRecorder.Outcome: Counter]
+  /// What is counted about audit records.
+  let audit: AuditMetrics
 
   private struct AnswerLabels: Hashable {
     let route: String
@@ -34,13 +36,14 @@ struct IngestMetrics: Sendable {
       instruments.counter(
         "requests_refused_total", help: "Why are requests refused?", labels: [("problem", kind.rawValue)])
     }
-    let labels = Route.names.flatMap { route in (1...5).map { AnswerLabels(route: route, statusClass: $0) } }
+    let routes = Operation.allCases.map(\.rawValue) + [Operation.unknownName]
+    let labels = routes.flatMap { route in (1...5).map { AnswerLabels(route: route, statusClass: $0) } }
     answers = IngestMetrics.all(labels) { labels in
       instruments.counter(
         "requests_total", help: "How many requests were answered, and how?",
         labels: [("route", labels.route), ("status", "\(labels.statusClass)xx")])
     }
-    answerDurations = IngestMetrics.all(Route.names) { route in
+    answerDurations = IngestMetrics.all(routes) { route in
       instruments.timer("request_seconds", help: "How long does an answer take?", labels: [("route", route)])
     }
     acceptanceDuration = instruments.timer(
@@ -60,6 +63,7 @@ struct IngestMetrics: Sendable {
         "intents_total", help: "How many acceptances went to the log of intents, waited for Redis, or never did?",
         labels: [("outcome", outcome.rawValue)])
     }
+    audit = AuditMetrics(instruments)
   }
 
   func accepted(isReplay: Bool) { accepted[isReplay]?.increment() }

@@ -43,12 +43,18 @@ public enum IngestService {
       throw WorkerError(.configuration, error.message)
     }
     let streams = try configuration.stores.redisURL.withText { try RedisStreams(url: $0, logger: context.logger) }
+    let auditLog = try configuration.auditLogPath.map {
+      try AuditLog(path: $0, clock: context.clock, logger: context.logger)
+    }
     let parts = try await IngestParts(
-      configuration, ledger: ledger, streams: streams, intents: streams, context: context)
+      configuration, ledger: ledger, directory: ledger, desk: ledger, apiKeys: ledger, audits: ledger,
+      auditLog: auditLog, streams: streams, intents: streams, queues: streams, context: context)
     let measuring = MeasureQueues.step(ledger, streams, context.instruments)
-    return [ledger.connections] + streams.connections
+    // What is stopped first stands last: nothing is audited any more once the server and the commits have stopped.
+    return [ledger.connections] + streams.connections + (auditLog.map { [$0] } ?? [])
       + [
-        parts.intents.recorder, parts.enqueue, parts.commits, context.loop(parts.steps + [measuring]), parts.server(),
+        parts.intents.recorder, parts.audit, parts.enqueue, parts.commits, context.loop(parts.steps + [measuring]),
+        parts.server(),
       ]
   }
 }
@@ -59,6 +65,10 @@ struct IngestParts: Sendable {
   let commits: GroupCommit
   let watch: WatchDependencies
   let intents: RecordIntents
+  /// The public keys of tokens; nil where there is no key set.
+  let keySet: WatchKeySet?
+  let audit: RecordAudit
+  private let linkAudits: LinkAudits
   let http: ServeHTTP
   private let host: String
   private let port: Int
@@ -66,8 +76,10 @@ struct IngestParts: Sendable {
 
   /// - Throws: `LedgerError` where the hot wallets cannot be read.
   init(
-    _ configuration: IngestConfiguration, ledger: any IngestLedger, streams: any StreamTransport,
-    intents: any IntentLog, context: WorkerContext, bodyMilliseconds: Int64 = ReadBody.millisecondsMax
+    _ configuration: IngestConfiguration, ledger: any IngestLedger, directory: any PayoutDirectory,
+    desk: any OperatorDesk, apiKeys: any APIKeyLedger, audits: any AuditLedger,
+    auditLog: AuditLog? = nil, streams: any StreamTransport, intents: any IntentLog,
+    queues: any StreamDesk, context: WorkerContext, bodyMilliseconds: Int64 = ReadBody.millisecondsMax
   ) async throws {
     let (tron, logger, health) = (configuration.tron, context.logger, context.health)
     guard let sealer = configuration.sealer else { preconditionFailure("a configuration that was read has its sealer") }
@@ -90,24 +102,43 @@ struct IngestParts: Sendable {
     let rules = AcceptanceRules(
       network: tron.network, token: tron.usdtContract, limits: configuration.maxima,
       requiresIdempotencyKey: configuration.requiresIdempotencyKey)
+    let audit = RecordAudit(
+      ledger: audits, clock: context.clock, random: context.random, health: health, metrics: metrics.audit,
+      logger: logger)
+    self.audit = audit
+    linkAudits = LinkAudits(ledger: audits, log: auditLog, health: health, metrics: metrics.audit)
+    let callers = configuration.callers
+    let keySet: WatchKeySet? =
+      if let file = callers.keySet { try await WatchKeySet(file, health: health, logger: logger) } else { nil }
+    self.keySet = keySet
     http = ServeHTTP(
-      authenticate: await AuthenticateCaller(key: configuration.jwtKey, clock: context.clock),
+      authenticate: AuthenticateCaller(
+        callers, keySet: keySet, apiKeys: apiKeys, sealer: sealer, clock: context.clock,
+        metrics: CallerMetrics(context.instruments), logger: logger),
       acceptPayout: AcceptPayout(
         rules: rules, sealer: sealer, forbidden: forbidden, commits: commits, ledger: ledger,
         intents: intents, clock: context.clock, random: context.random),
-      readPayout: ReadPayout(ledger: ledger),
+      readPayout: ReadPayout(ledger: ledger), listPayouts: ListPayouts(ledger: directory),
+      cancelPayout: CancelPayout(ledger: ledger, intents: intents, metrics: metrics, logger: logger),
+      steerPayments: SteerPayments(desk: desk, logger: logger),
+      decideHeld: DecideHeld(
+        desk: desk, intents: intents, requiredConfirmations: tron.requiredConfirmations, logger: logger),
+      inspectQueues: InspectQueues(desk: desk, streams: queues, logger: logger),
+      manageAPIKeys: ManageAPIKeys(ledger: apiKeys, sealer: sealer, random: context.random, logger: logger),
+      listAudits: ListAudits(ledger: audits),
       answerPayout: AnswerPayout(requiredConfirmations: tron.requiredConfirmations),
       answerTransaction: AnswerTransaction(
         network: tron.network, requiredConfirmations: tron.requiredConfirmations),
       readBody: ReadBody(clock: context.clock, timeLimit: bodyMilliseconds), health: IngestParts.healthRoutes(health),
-      metrics: metrics, clock: context.clock, random: context.random, logger: logger)
+      audit: audit, service: context.configuration.serviceName, metrics: metrics, clock: context.clock,
+      random: context.random, logger: logger)
     host = configuration.host
     port = configuration.port
     self.logger = logger
   }
 
   /// The steps that go round beside the server.
-  var steps: [Step] { watch.steps + [intents.step] }
+  var steps: [Step] { watch.steps + [intents.step, linkAudits.step] + (keySet.map { [$0.step] } ?? []) }
 
   /// The HTTP server as a service.
   func server(
@@ -121,7 +152,7 @@ struct IngestParts: Sendable {
   private static func healthRoutes(_ health: HealthRegistry) -> any HTTPResponder<BasicRequestContext> {
     let router = Router()
     HealthRoutes(health).add(to: router)
-    HealthRoutes(health).add(to: router.group(RouterPath(Route.prefix)))
+    HealthRoutes(health).add(to: router.group(RouterPath(Operation.prefix)))
     return router.buildResponder()
   }
 }

@@ -48,7 +48,7 @@ struct ParsePayoutRequest: Sendable {
   /// The longest `external_id`, in characters.
   static let externalIDCharactersMax = 128
   /// The longest user id, in characters, as `sub` of a token.
-  static let userIDCharactersMax = AuthenticateCaller.subjectCharactersMax
+  static let userIDCharactersMax = Caller.idCharactersMax
   /// The longest session or node id, in characters.
   static let idCharactersMax = 128
   /// The most bytes of `custom_data`: 4 KiB as it is stored.
@@ -75,16 +75,7 @@ struct ParsePayoutRequest: Sendable {
   func request(
     from body: [UInt8], now: Timestamp, forbidden: ForbiddenRecipients.Table
   ) throws(Problem) -> ParsedPayoutRequest {
-    let value: JSONValue
-    do {
-      value = try ReadJSON.value(of: body)
-    } catch {
-      throw Problem(.malformedJSON, "The body is no JSON text that is read here, \(error).")
-    }
-    guard case .object(let members) = value else {
-      throw Problem(.malformedJSON, "The body must be a JSON object, not \(value.kind).")
-    }
-    var fields = RequestFields(members)
+    var fields = try RequestFields(body: body)
     let request = read(&fields, now: now, forbidden: forbidden)
     fields.refuseUnknownFields()
     guard let request, !fields.hasLastingProblem else { throw Self.problem(fields.problems) }
@@ -98,7 +89,7 @@ struct ParsePayoutRequest: Sendable {
   }
 
   /// Every field is read, whatever is wrong with the others.
-  private func read(
+  func read(
     _ fields: inout RequestFields, now: Timestamp, forbidden: ForbiddenRecipients.Table
   ) -> PayoutRequest? {
     let recipient = fields.parsed("recipient_address", maximum: 64, isRequired: true) { text throws(MalformedValue) in

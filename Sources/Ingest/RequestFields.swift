@@ -16,12 +16,28 @@ struct RequestFields {
   private(set) var hasLastingProblem = false
   private let members: [String: JSONValue]
   private let names: [String]
-  private var asked: Set<String> = []
+  /// The fields that were asked for so far.
+  private(set) var asked: Set<String> = []
 
   /// The fields of an object, each name once.
   init(_ members: [JSONValue.Member]) {
     self.members = Dictionary(members.map { ($0.name, $0.value) }) { first, _ in first }
     names = members.map(\.name)
+  }
+
+  /// The fields of a body that must be a JSON object.
+  /// - Throws: `Problem` of kind `malformedJSON`.
+  init(body: [UInt8]) throws(Problem) {
+    let value: JSONValue
+    do {
+      value = try ReadJSON.value(of: body)
+    } catch {
+      throw Problem(.malformedJSON, "The body is no JSON text that is read here, \(error).")
+    }
+    guard case .object(let members) = value else {
+      throw Problem(.malformedJSON, "The body must be a JSON object, not \(value.kind).")
+    }
+    self.init(members)
   }
 
   /// Notes a problem of a field.
@@ -57,6 +73,16 @@ struct RequestFields {
       return text
     }
     return nil
+  }
+
+  /// True or false.
+  mutating func flag(_ field: String) -> Bool? {
+    guard let value = value(field) else { return nil }
+    guard case .flag(let flag) = value else {
+      note(field, "must be true or false, not \(value.kind)")
+      return nil
+    }
+    return flag
   }
 
   /// A number, or decimal text, read exactly by `parse`; a number's text is the one in the request.
@@ -100,6 +126,35 @@ struct RequestFields {
       return nil
     }
     return word
+  }
+
+  /// A list of texts that `parse` reads; each wrong one is noted.
+  mutating func list<Value>(
+    _ field: String, count: ClosedRange<Int>, isRequired: Bool = false,
+    parse: (String) throws(MalformedValue) -> Value
+  ) -> [Value]? {
+    guard let value = value(field, isRequired: isRequired) else { return nil }
+    guard case .array(let items) = value else {
+      note(field, "must be an array of texts, not \(value.kind)")
+      return nil
+    }
+    guard count.contains(items.count) else {
+      note(field, "has \(items.count) items, \(count.lowerBound) to \(count.upperBound) are possible")
+      return nil
+    }
+    var values: [Value] = []
+    for (index, item) in items.enumerated() {
+      guard case .text(let text) = item else {
+        note("\(field)[\(index)]", "must be a text, not \(item.kind)")
+        continue
+      }
+      do {
+        values.append(try parse(text))
+      } catch {
+        note("\(field)[\(index)]", error.reason)
+      }
+    }
+    return values
   }
 
   /// Notes that a field is given although it belongs to something that this request is not.

@@ -10,6 +10,7 @@ public import Worker
 /// - `MAX_PAYOUT_RETRY_ATTEMPTS` (1 to 100, default 5): after so many failures of its own a payout is `failed`.
 /// - `PAYOUT_ROUTER_V0_ADDRESS`, `PAYOUT_ROUTER_KYC_ADDRESS` (addresses, optional): contracts that the fence watches too.
 /// - `ALARM_WEBHOOK_URL` (http or https URL, secret, optional): is told each alarm.
+/// - `AUDIT_SINK_URL` (http or https URL, secret, optional): is given each audit record.
 /// - `WEBHOOK_ALLOWED_NETWORKS` (networks such as 10.1.0.0/16, comma-separated, default none): addresses that webhooks may
 ///   be sent to although they are not public.
 public struct MonitorConfiguration: SettingsReadable, Sendable {
@@ -19,6 +20,7 @@ public struct MonitorConfiguration: SettingsReadable, Sendable {
   let retryDelaySeconds: Int64
   let maximumOwnFailures: Int64
   let alarmURL: ServiceURL?
+  let auditURL: ServiceURL?
   let webhookAllowedNetworks: [IPNetwork]
   let routers: Set<Address>
 
@@ -30,6 +32,7 @@ public struct MonitorConfiguration: SettingsReadable, Sendable {
     retryDelaySeconds = settings.integer("PAYOUT_RETRY_DELAY_SECONDS", default: 60, in: 1...86_400)
     maximumOwnFailures = settings.integer("MAX_PAYOUT_RETRY_ATTEMPTS", default: 5, in: 1...100)
     alarmURL = settings.optionalURL("ALARM_WEBHOOK_URL", .endpoint)
+    auditURL = settings.optionalURL("AUDIT_SINK_URL", .endpoint)
     routers = Set(
       ["PAYOUT_ROUTER_V0_ADDRESS", "PAYOUT_ROUTER_KYC_ADDRESS"].compactMap { settings.optionalAddress($0) })
     webhookAllowedNetworks = MonitorConfiguration.networks("WEBHOOK_ALLOWED_NETWORKS", from: &settings)

@@ -8,8 +8,8 @@ import Streams
 import Tron
 import Worker
 
-/// Monitor: follows the chain, confirms, undoes what forks undid, frees what never was, keeps the fence, and tells
-/// payouts' owners by webhook.
+/// Monitor: follows the chain, confirms, undoes what forks undid, frees what never was, keeps the fence, tells payouts'
+/// owners by webhook, and gives audit records away.
 ///
 /// Its steps go round beside one another. Replicas may run side by side: each change is a compare-and-set in the ledger.
 public enum MonitorService {
@@ -41,19 +41,27 @@ public enum MonitorService {
       retryDelayMilliseconds: configuration.retryDelaySeconds * 1_000,
       maximumOwnFailures: configuration.maximumOwnFailures,
       knownProducers: configuration.tron.network.producers, routers: configuration.routers)
-    let alarms = configuration.alarmURL.map { AlarmWebhook($0, proxy: configuration.nodes.proxy.server) }
+    let proxy = configuration.nodes.proxy.server
+    let alarms = configuration.alarmURL.map { AlarmWebhook($0, proxy: proxy) }
+    let sink = configuration.auditURL.map { AuditWebhook($0, proxy: proxy) }
     let steps = try MonitorSteps(
       MonitorParts(
         ledger: ledger, streams: streams, intents: streams, node: connection.nodes, clock: context.clock,
         random: context.random, alarms: alarms,
         out: PinnedHTTPOut(
           resolver: SystemHostResolver(), callable: CallableAddresses(allowed: configuration.webhookAllowedNetworks),
-          proxy: configuration.nodes.proxy.server)),
+          proxy: proxy)),
       policy: policy, metrics: MonitorMetrics(context.instruments), logger: context.logger)
     let watching = WatchNodes(connection.nodes, context)
     var services: [any Service] = [ledger.connections] + streams.connections + [connection, steps.recorder]
     if let alarms { services.append(alarms) }
+    if let sink { services.append(sink) }
     let measuring = MeasureQueues.step(ledger, streams, context.instruments)
-    return services + [context.loop(steps.all + [watching.step, measuring])]
+    let auditing = sink.map { sink in
+      DeliverAudits(
+        ledger: ledger, receiver: sink, metrics: AuditSinkMetrics(context.instruments), logger: context.logger
+      ).step
+    }
+    return services + [context.loop(steps.all + [watching.step, measuring] + [auditing].compactMap { $0 })]
   }
 }

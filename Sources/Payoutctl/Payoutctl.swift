@@ -44,7 +44,7 @@ struct Payoutctl: AsyncParsableCommand {
       KeystoreCommands.self, SignerCommands.self, ShowPayout.self, ListHeld.self, ReleasePayout.self, RejectPayout.self,
       SettlePayout.self, AdoptPayout.self, Reconcile.self, TreasuryCommands.self, BreakerCommands.self,
       PausePayments.self, ResumePayments.self, AlarmCommands.self, ShowQueues.self, DeadLetterCommands.self,
-      ShowWebhookSecret.self, IntentCommands.self, QuarantineCommands.self, HeadCommands.self,
+      ShowWebhookSecret.self, IntentCommands.self, QuarantineCommands.self, HeadCommands.self, AuditCommands.self,
     ])
 
   /// How long one try waits for the database, in milliseconds: a person waits for the answer. The ledger tries a few

@@ -164,9 +164,10 @@ struct AcceptOverHTTPTests {
         #expect(try await ingest.ask("GET", path, token: nil).status == 401, "\(path)")
       }
       for (method, path, allow) in [
-        ("GET", "/payouts", "POST"), ("PUT", "/payouts", "POST"), ("DELETE", "/payouts/\(id)", "GET, HEAD"),
-        ("POST", "/payouts/\(id)/transaction", "GET, HEAD"), ("OPTIONS", "/payouts", "POST"),
-        ("POST", "/health", "GET, HEAD"), ("PATCH", "/payouts", "POST"),
+        ("PUT", "/payouts", "GET, HEAD, POST"), ("PUT", "/payouts/\(id)", "DELETE, GET, HEAD"),
+        ("POST", "/payouts/\(id)/transaction", "GET, HEAD"), ("OPTIONS", "/payouts", "GET, HEAD, POST"),
+        ("POST", "/health", "GET, HEAD"), ("PATCH", "/payouts", "GET, HEAD, POST"),
+        ("GET", "/payouts/transactions/bulk", "POST"), ("POST", "/docs", "GET, HEAD"),
       ] {
         let reply = try await ingest.ask(method, path, token: ingest.token())
         #expect(reply.status == 405 && reply.problem == "method-not-allowed", "\(method) \(path)")

@@ -91,6 +91,35 @@ struct IngestProcessTests {
     #expect(outcome.standardError.contains("another installation's"), "\(outcome.standardError)")
   }
 
+  @Test func `tokens need a secret or a key set, and production a gateway`() async throws {
+    // Proves which of the callers' keys must be there, and where.
+    let scene = try await IngestScene()
+    func wrongKeys(_ settings: [String: String]) -> [String] {
+      do throws(ConfigurationError) {
+        _ = try Settings.read(IngestConfiguration.self, environment: scene.environment(settings))
+        return []
+      } catch {
+        return error.problems.map(\.key)
+      }
+    }
+    let folder = try TemporaryFolder()
+    defer { folder.remove() }
+    let path = try folder.write(P256Key("one").keySet, to: "keys.json")
+    #expect(wrongKeys(["JWT_SECRET_KEY": ""]) == ["JWT_SECRET_KEY"])
+    #expect(wrongKeys(["JWT_SECRET_KEY": "", "JWT_JWKS_FILE": path]).isEmpty)
+    #expect(wrongKeys(["JWT_JWKS_FILE": path]).isEmpty)
+    #expect(wrongKeys(["JWT_SECRET_KEY": "", "JWT_JWKS_FILE": path + "x"]) == ["JWT_JWKS_FILE"])
+    let token = String(repeating: "t", count: 32)
+    for (text, isGood) in [
+      (token, true), (String(token.dropLast()), false), (token + " ", false), (token + "\u{e9}", false), ("", true),
+    ] {
+      #expect(wrongKeys(["API_GATEWAY_TOKEN": text]) == (isGood ? [] : ["API_GATEWAY_TOKEN"]))
+    }
+    // That production is closed is a problem of its own.
+    #expect(wrongKeys(["LUCID_ENV": "production"]) == ["LUCID_ENV", "API_GATEWAY_TOKEN"])
+    #expect(wrongKeys(["LUCID_ENV": "production", "API_GATEWAY_TOKEN": token]) == ["LUCID_ENV"])
+  }
+
   @Test func `a JWT key has at least 32 bytes`() async throws {
     // Proves both sides of the length, and the defaults that hang on the stage.
     let scene = try await IngestScene()

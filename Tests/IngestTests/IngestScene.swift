@@ -8,9 +8,9 @@ import Streams
 import Synchronization
 import TestSupport
 import Testing
-import Worker
 
 @testable import Ingest
+@testable import Worker
 
 /// A ledger in a fresh database of the real server, streams, and Ingest on them behind real HTTP on loopback.
 struct IngestScene: Sendable {
@@ -63,13 +63,17 @@ struct IngestScene: Sendable {
   ///   - ledger: nil for the real one.
   ///   - streams: nil for those in memory.
   ///   - intents: nil for the log in memory.
+  ///   - queues: nil where operators find Redis away.
+  ///   - desk: nil for the real ledger.
+  ///   - apiKeys: nil for those in the real ledger.
   func serving(
     _ settings: [String: String] = [:], ledger: (any IngestLedger)? = nil, streams: (any StreamTransport)? = nil,
-    intents: (any IntentLog)? = nil, bodyMilliseconds: Int64 = ReadBody.millisecondsMax,
+    intents: (any IntentLog)? = nil, queues: (any StreamDesk)? = nil, apiKeys: (any APIKeyLedger)? = nil,
+    desk: (any OperatorDesk)? = nil, bodyMilliseconds: Int64 = ReadBody.millisecondsMax,
     idleMilliseconds: Int64 = HTTPServer.idleMillisecondsMax,
     _ body: @Sendable @escaping (RunningIngest) async throws -> Void
   ) async throws {
-    let configuration = try Settings.read(IngestConfiguration.self, environment: environment(settings))
+    let configuration = try configuration(settings)
     let registry = PrometheusRegistry()
     let logs = logs
     let context = WorkerContext(
@@ -78,11 +82,13 @@ struct IngestScene: Sendable {
       instruments: Instruments(worker: "ingest", registry: registry),
       health: HealthRegistry(service: "ingest", clock: clock), clock: clock, random: SystemRandomSource())
     let parts = try await IngestParts(
-      configuration, ledger: ledger ?? self.ledger, streams: streams ?? self.streams,
-      intents: intents ?? self.streams, context: context, bodyMilliseconds: bodyMilliseconds)
+      configuration, ledger: ledger ?? self.ledger, directory: self.ledger, desk: desk ?? self.ledger,
+      apiKeys: apiKeys ?? self.ledger, audits: self.ledger, streams: streams ?? self.streams,
+      intents: intents ?? self.streams, queues: queues ?? AbsentQueues(), context: context,
+      bodyMilliseconds: bodyMilliseconds)
     let (ports, port) = AsyncStream<Int>.makeStream()
     let services: [any Service] = [
-      parts.enqueue, parts.commits, context.loop(parts.steps),
+      parts.audit, parts.enqueue, parts.commits, context.loop(parts.steps),
       parts.server(idleMilliseconds: idleMilliseconds) { number in
         port.yield(number)
         port.finish()
@@ -116,6 +122,16 @@ struct IngestScene: Sendable {
       }
       try await tasks.waitForAll()
     }
+  }
+
+  /// The configuration of an Ingest on this scene, with `LUCID_ENV=production` too: no program starts in production as
+  /// yet, but what it will refuse there can be shown.
+  private func configuration(_ settings: [String: String]) throws -> IngestConfiguration {
+    var reading = Settings(environment: environment(settings))
+    let configuration = IngestConfiguration(from: &reading)
+    let problems = reading.problems.filter { $0.key != "LUCID_ENV" }
+    guard problems.isEmpty else { throw ConfigurationError(problems) }
+    return configuration
   }
 
   /// The environment of an Ingest on this scene.
@@ -152,6 +168,15 @@ struct IngestScene: Sendable {
       consumer: ConsumerName("test"), count: 1_000, blockMilliseconds: 0)
     return entries.compactMap { $0.fields[StreamField.payoutID] }
   }
+}
+
+/// What operators find while Redis is away.
+private struct AbsentQueues: StreamDesk {
+  private let error = StreamError(code: .unavailable, outcome: .notDone, message: "there is no Redis here")
+
+  func depths(of stages: [(stream: StreamName, group: ConsumerGroup)]) async throws -> [StreamDepth] { throw error }
+  func deadLetters(of stream: StreamName, atMost count: Int) async throws -> [DeadLetter] { throw error }
+  func retry(_ id: StreamEntryID, deadLetterOf stream: StreamName) async throws -> DeadLetterRetry { throw error }
 }
 
 extension PayoutID {

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import Crypto
 import Foundation
+import HTTPTypes
 import NIOCore
 import NIOHTTP1
 import Payouts
@@ -45,7 +46,8 @@ struct RunningIngest: Sendable {
     }
   }
 
-  /// Asks, with a token of role `service` unless told otherwise.
+  /// Asks, with a token of role `service` unless told otherwise. Every answer of a documented call is held against the
+  /// document.
   func ask(
     _ method: String, _ path: String, token: String?, headers: [String: String] = [:], body: [UInt8]? = nil
   ) async throws -> Reply {
@@ -55,8 +57,14 @@ struct RunningIngest: Sendable {
     for (name, value) in headers { request.headers.add(name: name, value: value) }
     if let body { request.body = .bytes(ByteBuffer(bytes: body)) }
     let response = try await client.execute(request, timeout: .seconds(60))
-    let buffer = try await response.body.collect(upTo: 4 << 20)
-    return Reply(status: Int(response.status.code), headers: response.headers, bytes: Array(buffer.readableBytesView))
+    let bytes = Array(try await response.body.collect(upTo: 4 << 20).readableBytesView)
+    let status = Int(response.status.code)
+    if let operation = Route(path: String(path.prefix { $0 != "?" }))?.operation(.init(rawValue: method) ?? .get) {
+      let complaints = DocumentedAnswer.complaints(
+        operation, method: method, status: status, headers: response.headers, bytes: bytes)
+      #expect(complaints.isEmpty, "\(method) \(path)")
+    }
+    return Reply(status: status, headers: response.headers, bytes: bytes)
   }
 
   /// POST /payouts with a JSON text.

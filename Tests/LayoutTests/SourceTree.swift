@@ -23,7 +23,7 @@ enum SourceTree {
     }
 
     /// Whether a generator wrote it.
-    var isGenerated: Bool { path.hasSuffix(".pb.swift") }
+    var isGenerated: Bool { path.hasSuffix(".pb.swift") || path.hasSuffix("OpenAPIDocument.swift") }
   }
 
   /// The package's folder.

@@ -1,3 +1,4 @@
+import Ledger
 import Payouts
 import Postgres
 import Testing
@@ -10,7 +11,7 @@ import Testing
     "token = substr(sha256('x'), 1, 21)", "asset = 'x'", "recipient = substr(sha256('x'), 1, 21)", "amount = 1",
     "router = 'kyc'", "batch_type = 'daily'", "client_batch_id = gen_random_uuid()", "node_id = 'x'",
     "kyc_hash = sha256('x')", "created_at = now()", "expires_at = now()", "seal_version = 2", "seal_key_id = 'x'",
-    "seal_signature = 'x'", "accepted_status = 'kyc_pending'", "hour_window = now()", "day_window = now()",
+    "seal_signature = 'x'", "beneficiary_user_id = 'x'", "external_id = 'x'", "session_id = 'x'", "accepted_status = 'kyc_pending'", "hour_window = now()", "day_window = now()",
   ]
 
   // Proves that what was accepted stays as it was, column by column, in a state that changes and in one that does not.
@@ -31,7 +32,7 @@ import Testing
     try await withLedger { test async throws in
       let tables = try await test.rows(
         "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")
-      #expect(tables.count == 33)
+      #expect(tables.count == 37)
       for table in tables where !["chain_blocks", "schema_migrations"].contains(table) {
         #expect(try await test.refusal("DELETE FROM \(table)") == "TP005", "\(table)")
         #expect(try await test.refusal("TRUNCATE \(table) CASCADE") == "TP005", "\(table)")
@@ -48,6 +49,7 @@ import Testing
         "payout_events SET note = 'x'", "put_backs SET signer = 'x'", "vouchings SET put_back = 5",
         "wallets SET begin_block_number = 1",
         "client_batches SET owner = 'x'", "intent_replays SET ends = 5",
+        "payout_directory SET owner = 'x'",
       ] {
         #expect(try await test.refusal("UPDATE \(change)") == "TP005", "\(change)")
       }
@@ -59,6 +61,44 @@ import Testing
         "request_fingerprint = sha256('x')",
       ] {
         #expect(try await test.refusal("UPDATE payout_references SET \(change)") == "TP002", "\(change)")
+      }
+    }
+  }
+
+  // Proves that an API key is revoked once and nothing else of it changes, and that none goes beyond its role, by the
+  // program's own table.
+  @Test func `an API key is revoked once, and stays within its role`() async throws {
+    try await withLedger { test async throws in
+      func insert(_ role: CallerRole, _ permissions: String) -> String {
+        """
+        INSERT INTO api_keys (id, secret_digest, name, owner, role, permissions, node_ids, created_by, created_proof,
+          seal_key_id, seal_signature)
+        VALUES (decode('00112233445566aa', 'hex'), sha256('x'), 'n', 'o', '\(role.rawValue)', '\(permissions)', '{}', 'r',
+          'jwt', 'k', decode(repeat('00', 64), 'hex'))
+        """
+      }
+      for role in CallerRole.allCases {
+        let stored = try await test.rows("SELECT unnest(role_permissions('\(role.rawValue)')) AS permission")
+        #expect(Set(stored) == Set(role.permissions.map(\.rawValue)) && stored.count == role.permissions.count)
+        let others = CallerPermission.allCases.filter { !role.permissions.contains($0) }
+        for permissions in others.map({ "{payment:read,\($0.rawValue)}" }) + ["{}", "{payment:all}", "{NULL}"] {
+          #expect(
+            try await test.refusal(insert(role, permissions)) == "api_key_within_its_role", "\(role) \(permissions)")
+        }
+      }
+      try await test.run(insert(.service, "{payment:read}"))
+      let changes = [
+        "id = decode('00', 'hex')", "secret_digest = sha256('y')", "name = 'x'", "owner = 'x'", "role = 'end_user'",
+        "permissions = '{payment:list}'", "node_ids = '{n}'", "created_by = 'x'", "created_at = now()",
+        "expires_at = now() + interval '1 day'", "created_proof = 'gateway'", "seal_key_id = 'x'",
+        "seal_signature = decode(repeat('01', 64), 'hex')",
+      ]
+      for change in changes + ["revoked_at = NULL"] + changes.map({ "revoked_at = now(), revoked_by = 'r', \($0)" }) {
+        #expect(try await test.refusal("UPDATE api_keys SET \(change)") == "TP002", "\(change)")
+      }
+      try await test.run("UPDATE api_keys SET revoked_at = now(), revoked_by = 'r'")
+      for change in changes + ["revoked_at = NULL", "revoked_at = now(), revoked_by = 'r'"] {
+        #expect(try await test.refusal("UPDATE api_keys SET \(change)") == "TP002", "\(change)")
       }
     }
   }

@@ -48,11 +48,12 @@ enum Sample {
   static func payout(
     _ number: Int, id: Int? = nil, amount: Int64 = 1_000_000, recipient: Int? = nil, expiresAt: Timestamp? = nil,
     priority: Priority = .normal, router: RouterType = .v0, customData: String? = nil, fingerprint: UInt8 = 1,
-    batchType: BatchType = .immediate, status: PayoutStatus = .queued, webhookURL: String? = nil
+    batchType: BatchType = .immediate, status: PayoutStatus = .queued, webhookURL: String? = nil,
+    owner: String = "owner-1"
   ) throws -> NewPayout {
     NewPayout(
       terms: PayoutTerms(
-        id: payoutID(id ?? number), reference: reference(number), owner: "owner-1", network: .devnet, token: token,
+        id: payoutID(id ?? number), reference: reference(number), owner: owner, network: .devnet, token: token,
         recipient: Self.recipient(recipient ?? number), amount: try Amount(microUSDT: amount), router: router,
         batchType: batchType, createdAt: Timestamp(milliseconds: 1_700_000_000_123), expiresAt: expiresAt),
       seal: Seal(version: 1, keyID: "key", signature: [UInt8](repeating: 0x66, count: 64)),

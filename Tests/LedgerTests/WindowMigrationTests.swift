@@ -76,6 +76,9 @@ import Testing
           "signed|hour|70",
         ])
       #expect(try await test.status(Sample.payoutID(2)) == .scheduled)
+      #expect(
+        try await test.ledger.payouts(fitting: PayoutFilter(), readableBy: "owner-1", before: nil, limit: 9).records
+          .map(\.id) == [2, 1].map { Sample.payoutID($0) })
       let batches = try await test.ledger.scheduleDue(atMost: 10, maximumPerBatch: 10) { Sample.batchID(2) }
       #expect(batches.flatMap(\.payouts) == [Sample.payoutID(1)])
       try await test.run(

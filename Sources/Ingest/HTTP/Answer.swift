@@ -1,3 +1,5 @@
+import Crypto
+import FoundationEssentials
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -7,7 +9,7 @@ struct Answer: Sendable {
   /// The HTTP status.
   var status: Int
   /// The body.
-  var body: JSONValue
+  let bytes: [UInt8]
   /// Headers besides those that every answer carries.
   var headers: [(HTTPField.Name, String)] = []
   /// `application/json` unless it is a problem.
@@ -19,7 +21,7 @@ struct Answer: Sendable {
   /// A problem as RFC 9457 has it.
   init(_ problem: Problem, instance: String, requestID: String) {
     status = problem.kind.status
-    body = problem.body(instance: instance, requestID: requestID)
+    bytes = problem.body(instance: instance, requestID: requestID).utf8
     contentType = "application/problem+json"
     if let seconds = problem.retryAfterSeconds { headers.append((.retryAfter, String(seconds))) }
     if problem.kind == .unauthenticated {
@@ -30,18 +32,32 @@ struct Answer: Sendable {
   /// An answer of its parts.
   init(status: Int, body: JSONValue, headers: [(HTTPField.Name, String)] = []) {
     self.status = status
-    self.body = body
+    bytes = body.utf8
     self.headers = headers
+  }
+
+  /// 200 with a page for people, which fetches nothing, runs nothing and is shown in no frame.
+  init(page bytes: [UInt8], styledBy style: String) {
+    status = 200
+    self.bytes = bytes
+    contentType = "text/html; charset=utf-8"
+    let hash = Data(SHA256.hash(data: Array(style.utf8))).base64EncodedString()
+    headers = [
+      (
+        .contentSecurityPolicy,
+        "default-src 'none'; style-src 'sha256-\(hash)'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+      )
+    ]
   }
 
   /// The answer for the server. An answer to HEAD has the headers of the one to GET, its length included, and no body.
   func response(requestID: String, isHead: Bool) -> Response {
-    let bytes = body.utf8
     var fields = HTTPFields()
     fields[.contentType] = contentType
     fields[.contentLength] = String(bytes.count)
     fields[.cacheControl] = "no-store"
     fields[.requestID] = requestID
+    fields[.xContentTypeOptions] = "nosniff"
     for (name, value) in headers { fields[name] = value }
     return Response(
       status: .init(code: status), headers: fields,

@@ -49,6 +49,8 @@ extension Problem {
   enum Kind: String, CaseIterable, Sendable {
     /// The body is no JSON text.
     case malformedJSON = "malformed-json"
+    /// The query is not percent-encoded UTF-8, or names a parameter twice.
+    case malformedQuery = "malformed-query"
     /// Fields are wrong, missing or unknown: `errors` names all of them.
     case invalidRequest = "invalid-request"
     /// This installation takes no payout without an `Idempotency-Key`.
@@ -67,6 +69,8 @@ extension Problem {
     case methodNotAllowed = "method-not-allowed"
     /// It is signed already, held, or has ended.
     case cannotCancel = "cannot-cancel"
+    /// An operator's decision does not fit what the payout is, or may still become.
+    case cannotDecide = "cannot-decide"
     /// Nothing ends unpaid while the ledger's history is not vouched for.
     case historyNotTrusted = "history-not-trusted"
     /// The body did not arrive in time.
@@ -83,6 +87,8 @@ extension Problem {
     case outcomeUnknown = "outcome-unknown"
     /// It was not done, since the database cannot be reached.
     case unavailable
+    /// Redis cannot be reached, where an answer is told from it.
+    case streamsUnavailable = "streams-unavailable"
     /// It was not done, since too many requests wait already.
     case overloaded
     /// It was not done, since this replica is stopping.
@@ -91,18 +97,20 @@ extension Problem {
     /// The HTTP status.
     var status: Int {
       switch self {
-      case .malformedJSON, .invalidRequest, .idempotencyKeyRequired, .invalidIdempotencyKey, .limitExceeded: 400
+      case .malformedJSON, .malformedQuery, .invalidRequest, .idempotencyKeyRequired, .invalidIdempotencyKey,
+        .limitExceeded:
+        400
       case .unauthenticated: 401
       case .forbidden: 403
       case .notFound: 404
       case .methodNotAllowed: 405
       case .requestTimeout: 408
-      case .cannotCancel, .historyNotTrusted: 409
+      case .cannotCancel, .cannotDecide, .historyNotTrusted: 409
       case .bodyTooLarge: 413
       case .unsupportedMediaType: 415
       case .idempotencyMismatch: 422
       case .internalError: 500
-      case .outcomeUnknown, .unavailable, .overloaded, .shuttingDown: 503
+      case .outcomeUnknown, .unavailable, .streamsUnavailable, .overloaded, .shuttingDown: 503
       }
     }
 
@@ -110,6 +118,7 @@ extension Problem {
     var title: String {
       switch self {
       case .malformedJSON: "The body is no JSON text"
+      case .malformedQuery: "The query cannot be read"
       case .invalidRequest: "The request has wrong fields"
       case .idempotencyKeyRequired: "An Idempotency-Key is required"
       case .invalidIdempotencyKey: "The Idempotency-Key cannot be used"
@@ -119,6 +128,7 @@ extension Problem {
       case .notFound: "Not found"
       case .methodNotAllowed: "Method not allowed"
       case .cannotCancel: "The payout cannot be cancelled"
+      case .cannotDecide: "The decision cannot be carried out"
       case .historyNotTrusted: "Nothing can end unpaid just now"
       case .requestTimeout: "The request took too long to arrive"
       case .bodyTooLarge: "The body is too large"
@@ -127,6 +137,7 @@ extension Problem {
       case .internalError: "Internal error"
       case .outcomeUnknown: "The outcome is unknown"
       case .unavailable: "The ledger cannot be reached"
+      case .streamsUnavailable: "The streams cannot be reached"
       case .overloaded: "Too many requests are waiting"
       case .shuttingDown: "This replica is stopping"
       }

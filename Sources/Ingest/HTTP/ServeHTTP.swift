@@ -21,18 +21,28 @@ struct IngestRequestContext: RequestContext {
 
 /// The HTTP interface: parses, calls one step, renders. It decides nothing about payouts.
 ///
-/// The order is fixed: health needs no credentials; everything else authenticates first, so that a stranger learns not
-/// even which paths exist; then path, method, permission and body.
+/// The order is fixed: what is open to all needs no credentials; everything else authenticates first; then path, method, permission, query and body.
 struct ServeHTTP: HTTPResponder {
   typealias Context = IngestRequestContext
 
   let authenticate: AuthenticateCaller
   let acceptPayout: AcceptPayout
   let readPayout: ReadPayout
+  let listPayouts: ListPayouts
+  let cancelPayout: CancelPayout
+  let steerPayments: SteerPayments
+  let decideHeld: DecideHeld
+  let inspectQueues: InspectQueues
+  let manageAPIKeys: ManageAPIKeys
+  let listAudits: ListAudits
   let answerPayout: AnswerPayout
   let answerTransaction: AnswerTransaction
   let readBody: ReadBody
   let health: any HTTPResponder<BasicRequestContext>
+  let audit: RecordAudit
+  let allowance = StrangerAllowance()
+  /// This process, in audit records.
+  let service: String
   let metrics: IngestMetrics
   let clock: any WallClock
   let random: any RandomSource
@@ -42,6 +52,11 @@ struct ServeHTTP: HTTPResponder {
   static let lingerSeconds: Int64 = 2
   /// The longest path that is repeated in an answer, in characters.
   static let instanceCharactersMax = 256
+
+  /// ops/openapi.yaml.
+  static let document = (try? ReadJSON.value(of: Array(OpenAPIDocument.json.utf8))) ?? .null
+  private static let documentation = Answer(
+    page: DescribeInterface(document).page, styledBy: DescribeInterface.style)
 
   /// Answers one request. Never throws: every error has become a problem.
   func respond(to request: Request, context: Context) async throws -> Response {
@@ -53,32 +68,47 @@ struct ServeHTTP: HTTPResponder {
     logger[metadataKey: LogKey.requestID] = "\(requestID)"
     let path = request.uri.path
     let route = Route(path: path)
-    var exchange = Exchange(request: request, requestID: requestID, logger: logger)
+    let operation = route?.operation(request.method)
+    let name = operation?.rawValue ?? Operation.unknownName
+    var exchange = Exchange(
+      request: request, parameters: route?.parameters ?? [], requestID: requestID, logger: logger)
     var response: Response
+    var refused: Problem.Kind?
     do throws(Problem) {
-      response = try await respond(route, context, &exchange)
+      response = try await respond(route, operation, context, &exchange)
     } catch {
-      response = refusal(error, path: path, exchange)
+      refused = error.kind
+      // Whose proof was right once, and is worth nothing any more.
+      if error.kind == .unauthenticated, let cause = error.cause { exchange.auditDetail = cause }
+      response = refusal(error, route, path: path, exchange)
     }
+    await record(exchange, operation, response, refused)
     if exchange.leavesBodyUnread { endConnection(&response, context.channel) }
-    metrics.answered(route: route?.name ?? Route.unknownName, status: Int(response.status.code), since: began)
+    metrics.answered(route: name, status: Int(response.status.code), since: began)
     exchange.logger.debug(
       "Request answered",
       metadata: [
-        LogKey.requestMethod: "\(request.method.rawValue)", LogKey.requestRoute: "\(route?.name ?? Route.unknownName)",
+        LogKey.requestMethod: "\(request.method.rawValue)", LogKey.requestRoute: "\(name)",
         LogKey.responseStatus: "\(response.status.code)",
       ])
     return response
   }
 
   /// One request on its way through the interface.
-  private struct Exchange {
+  struct Exchange {
     let request: Request
+    /// The values of the path's parameters.
+    let parameters: [String]
     let requestID: String
     var logger: Logger
     var isBodyRead = false
+    /// Who asks, once that is proven.
+    var caller: Caller?
+    /// What the audit record says besides: a reason, or what was made.
+    var auditDetail: String?
 
     var isHead: Bool { request.method == .head }
+    var query: Substring? { request.uri.query.map { $0[...] } }
 
     /// Whether the caller may still be sending a body that nobody reads.
     var leavesBodyUnread: Bool {
@@ -88,65 +118,69 @@ struct ServeHTTP: HTTPResponder {
   }
 
   private func respond(
-    _ route: Route?, _ context: Context, _ exchange: inout Exchange
+    _ route: Route?, _ operation: Operation?, _ context: Context, _ exchange: inout Exchange
   ) async throws(Problem) -> Response {
-    if case .health = route {
-      try requireMethod(of: .health, exchange.request)
+    if let route, route.isOpen {
+      guard let operation else { throw Self.notAllowed(route) }
+      if operation == .getDocumentation {
+        return Self.documentation.response(requestID: exchange.requestID, isHead: exchange.isHead)
+      }
       return try await healthResponse(exchange, context)
     }
-    let caller = try await authenticate.caller(authorization: exchange.request.headers[.authorization])
+    let caller = try await authenticate.caller(headers: exchange.request.headers)
+    exchange.caller = caller
     exchange.logger[metadataKey: LogKey.callerID] = "\(caller.id)"
     guard let route else { throw Problem(.notFound, "There is nothing under this path.") }
-    try requireMethod(of: route, exchange.request)
+    guard let operation else { throw Self.notAllowed(route) }
+    if let permission = operation.permission, !caller.has(permission) { throw caller.lacks(permission) }
+    if !operation.readsQuery { try Self.refuseQuery(exchange) }
     let answer =
-      switch route {
-      case .health: throw Problem.mistake
-      case .payouts: try await create(caller, &exchange)
-      case .payout(let id): try await Answer.ok(answerPayout.current(view(id, caller)))
-      case .transaction(let id): try await Answer.ok(answerTransaction.current(view(id, caller)))
+      switch operation {
+      case .createPayout: try await create(caller, &exchange)
+      case .listPayouts: try await list(caller, exchange)
+      case .getPayout: try await Answer.ok(answerPayout.current(view(caller, exchange)))
+      case .cancelPayout: try await cancel(caller, exchange)
+      case .getTransaction: try await Answer.ok(answerTransaction.current(view(caller, exchange)))
+      case .getTransactions: try await transactions(caller, &exchange)
+      case .releasePayout, .rejectPayout, .settlePayout: try await decide(operation, caller, &exchange)
+      case .listHeld: try await held(exchange)
+      case .openBreaker: try await steer(.openBreaker, caller, &exchange)
+      case .closeBreaker: try await closeBreaker(caller, &exchange)
+      case .pausePayments: try await steer(.pause, caller, &exchange)
+      case .resumePayments: try await steer(.resume, caller, &exchange)
+      case .listFindings: try await findings(exchange)
+      case .getQueues: try await Answer.ok(AnswerOperator.queues(inspectQueues.depths()))
+      case .listDeadLetters: try await deadLetters(exchange)
+      case .retryDeadLetter: try await retryDeadLetter(caller, exchange)
+      case .makeAPIKey: try await makeAPIKey(caller, &exchange)
+      case .listAPIKeys: try await apiKeys(exchange)
+      case .revokeAPIKey: try await revokeAPIKey(caller, exchange)
+      case .listAudits: try await audits(exchange)
+      case .getDocument: Answer.ok(Self.document)
+      case .getHealth, .getReadiness, .getLiveness, .getDocumentation: throw .mistake
       }
     return answer.response(requestID: exchange.requestID, isHead: exchange.isHead)
   }
 
-  private func create(_ caller: Caller, _ exchange: inout Exchange) async throws(Problem) -> Answer {
-    guard caller.has(.create) else {
-      throw Problem(.forbidden, "The role \(caller.role.rawValue) may not create payouts (payment:create).")
-    }
-    let headers = exchange.request.headers
-    let key = try IdempotencyKey(headers: headers[values: .idempotencyKey])
-    guard Self.isJSON(headers[.contentType]) else {
+  private static func notAllowed(_ route: Route) -> Problem {
+    Problem(.methodNotAllowed, "Allowed here: \(route.methods.joined(separator: ", ")).")
+  }
+
+  /// A query that nobody reads could mean something to whoever sent it.
+  private static func refuseQuery(_ exchange: Exchange) throws(Problem) {
+    var fields = try ReadQuery.fields(exchange.query)
+    fields.refuseUnknownFields()
+    guard fields.problems.isEmpty else { throw ParsePayoutRequest.problem(fields.problems) }
+  }
+
+  /// The body, where it is declared as JSON.
+  func body(_ exchange: inout Exchange) async throws(Problem) -> [UInt8] {
+    guard Self.isJSON(exchange.request.headers[.contentType]) else {
       throw Problem(.unsupportedMediaType, "Send the body as application/json, in UTF-8.")
     }
     let body = try await readBody.bytes(of: exchange.request)
     exchange.isBodyRead = true
-    let acceptance = try await acceptPayout.accept(body, caller: caller, key: key, requestID: exchange.requestID)
-    let id = acceptance.record.id
-    if acceptance.isReplay {
-      exchange.logger.debug("Payout was accepted before", metadata: [LogKey.payoutID: "\(id)"])
-    } else {
-      exchange.logger.info(
-        "Payout accepted",
-        metadata: [LogKey.payoutID: "\(id)", LogKey.payoutReference: "\(acceptance.record.terms.reference)"])
-    }
-    metrics.accepted(isReplay: acceptance.isReplay)
-    let prefix = exchange.request.uri.path.hasPrefix(Route.prefix + "/") ? Route.prefix : ""
-    var answer = Answer(
-      status: 201, body: answerPayout.created(acceptance.record), headers: [(.location, "\(prefix)/payouts/\(id)")])
-    if acceptance.isReplay { answer.headers.append((.idempotencyReplayed, "true")) }
-    return answer
-  }
-
-  private func view(_ id: String, _ caller: Caller) async throws(Problem) -> PayoutView {
-    guard caller.has(.read) else {
-      throw Problem(.forbidden, "The role \(caller.role.rawValue) may not read payouts (payment:read).")
-    }
-    return try await readPayout.view(id, for: caller)
-  }
-
-  private func requireMethod(of route: Route, _ request: Request) throws(Problem) {
-    guard route.methods.contains(request.method.rawValue) else {
-      throw Problem(.methodNotAllowed, "Allowed here: \(route.methods.joined(separator: ", ")).")
-    }
+    return body
   }
 
   private func healthResponse(_ exchange: Exchange, _ context: Context) async throws(Problem) -> Response {
@@ -164,7 +198,7 @@ struct ServeHTTP: HTTPResponder {
   }
 
   /// A problem as an answer; those that are ours, not the caller's, are logged.
-  private func refusal(_ problem: Problem, path: String, _ exchange: Exchange) -> Response {
+  private func refusal(_ problem: Problem, _ route: Route?, path: String, _ exchange: Exchange) -> Response {
     metrics.refused(problem.kind)
     let level: Logger.Level =
       switch problem.kind.status {
@@ -176,7 +210,7 @@ struct ServeHTTP: HTTPResponder {
     if let cause = problem.cause { metadata[LogKey.problemCause] = "\(cause)" }
     exchange.logger.log(level: level, "Request refused", metadata: metadata)
     var answer = Answer(problem, instance: Self.instance(path), requestID: exchange.requestID)
-    if problem.kind == .methodNotAllowed, let route = Route(path: path) {
+    if problem.kind == .methodNotAllowed, let route {
       answer.headers.append((.allow, route.methods.joined(separator: ", ")))
     }
     return answer.response(requestID: exchange.requestID, isHead: exchange.isHead)

@@ -49,12 +49,32 @@ extension Ledger {
 
   /// See `OperatorLedger.closeBreaker`.
   public func closeBreaker(reason: String) async throws -> ClosedBreaker? {
+    guard case .closed(let closed) = try await closeBreaker(reason: reason, seen: nil) else { return nil }
+    return closed
+  }
+
+  /// The same for whoever has looked before: nothing is changed where anything else than that is there now. A request that
+  /// is repeated without looking, because its answer was lost, must not acknowledge what came since.
+  ///
+  /// - Parameter seen: nil for whoever closes whatever is there.
+  public func closeBreaker(reason: String, seen: SeenBreaker?) async throws -> BreakerClosing {
     try await transaction { connection in
       // Monitor judges a finding and opens the breaker in one transaction; where the breaker is open already, that
       // changes nothing of it. So no judging may be half done while this one looks and closes.
       _ = try await connection.execute("LOCK TABLE unclaimed_transfers IN SHARE ROW EXCLUSIVE MODE", [])
       let before = try await connection.execute("SELECT state, cause FROM breaker FOR UPDATE", []).single()
       try await Ledger.closeExplainedFindings(on: connection)
+      let cause = try before.text("state") == "closed" ? nil : before.textOrNil("cause")
+      if let seen {
+        if let cause, cause != seen.cause { return .openByAnother(cause) }
+        let open = try await connection.execute(
+          """
+          SELECT DISTINCT txid FROM unclaimed_transfers
+          WHERE judged_at IS NOT NULL AND explained_at IS NULL AND acknowledged_at IS NULL ORDER BY txid
+          """, [])
+        let unseen = try open.rows.map { try TxID($0.bytes("txid")) }.filter { !seen.findings.contains($0) }
+        guard unseen.isEmpty else { return .unseen(unseen) }
+      }
       let findings = try await connection.execute(
         PostgresStatement(
           """
@@ -66,9 +86,9 @@ extension Ledger {
           SELECT \(FindingRecord.columns) FROM acknowledged ORDER BY id
           """), [])
       let wasOpen = try before.text("state") != "closed"
-      guard wasOpen || !findings.rows.isEmpty else { return nil }
+      guard wasOpen || !findings.rows.isEmpty else { return .nothingToClose }
       let closed = ClosedBreaker(
-        cause: wasOpen ? try before.textOrNil("cause") : nil, acknowledged: try findings.rows.map(FindingRecord.init))
+        cause: cause, acknowledged: try findings.rows.map(FindingRecord.init))
       var act = "closed: \(reason)"
       if let cause = closed.cause { act += "; it was open by \(cause)" }
       if !closed.acknowledged.isEmpty {
@@ -91,7 +111,7 @@ extension Ledger {
         ),
         (Ledger.recordAct, [.text("breaker"), .text(act)]),
       ])
-      return closed
+      return .closed(closed)
     }
   }
 

@@ -99,15 +99,15 @@ private struct HeldPayout {
   func carryOut(
     _ decision: HeldDecision, reason: String, requiredConfirmations: Int64, on connection: PostgresConnection
   ) async throws -> HeldOutcome {
+    let note = decision.note(reason)
     switch decision {
     case .release:
       if let lostEnd { return .refused(.endedBeforeRestore(lostEnd)) }
-      return try await release(reason, requiredConfirmations: requiredConfirmations, on: connection)
+      return try await release(note, requiredConfirmations: requiredConfirmations, on: connection)
     case .releaseAlthoughEnded:
-      return try await release(reason, requiredConfirmations: requiredConfirmations, on: connection)
-    case .reject: return try await end(as: .rejected, note: reason, on: connection)
-    case .settle(let proof):
-      return try await end(as: .settledExternally, note: "\(reason) (proof: \(proof))", on: connection)
+      return try await release(note, requiredConfirmations: requiredConfirmations, on: connection)
+    case .reject: return try await end(as: .rejected, note: note, on: connection)
+    case .settle: return try await end(as: .settledExternally, note: note, on: connection)
     case .adopt(let txid):
       return try await adopt(txid, reason, requiredConfirmations: requiredConfirmations, on: connection)
     }

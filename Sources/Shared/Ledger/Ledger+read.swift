@@ -41,19 +41,28 @@ extension Ledger: IngestLedger {
     }
   }
 
-  /// The attempts of a payout, oldest first: those of its reference, also where a restore lost the row that they were made
-  /// for and the client submitted it again; not those that pay somebody else.
-  public func attempts(of id: PayoutID) async throws -> [AttemptRecord] {
+  /// The attempts of a payout, oldest first.
+  public func attempts(of id: PayoutID) async throws -> [AttemptRecord] { try await attempts(of: [id])[id] ?? [] }
+
+  /// The attempts of payouts, each one's oldest first: those of its reference, also where a restore lost the row that they
+  /// were made for and the client submitted it again; not those that pay somebody else.
+  public func attempts(of ids: [PayoutID]) async throws -> [PayoutID: [AttemptRecord]] {
     let result = try await read(
       """
-      SELECT a.number, a.txid, a.outcome, t.status, t.signed_at, t.expiration_ms, t.block_number, t.block_id,
+      SELECT o.id, a.number, a.txid, a.outcome, t.status, t.signed_at, t.expiration_ms, t.block_number, t.block_id,
         t.block_time_ms, t.result, t.fee_sun, t.energy_used, t.bandwidth_used, t.last_answer, a.blame
-      FROM attempts a JOIN transactions t USING (txid)
-      WHERE a.payout_id = $1 OR (a.reference, a.token, a.recipient, a.amount)
-        = (SELECT reference, token, recipient, amount FROM payouts WHERE id = $1)
+      FROM (
+        SELECT a.payout_id AS id, a.reference, a.txid FROM attempts a WHERE a.payout_id = ANY ($1)
+        UNION
+        SELECT p.id, a.reference, a.txid FROM payouts p
+        JOIN attempts a ON (a.reference, a.token, a.recipient, a.amount) = (p.reference, p.token, p.recipient, p.amount)
+        WHERE p.id = ANY ($1)
+      ) o JOIN attempts a USING (reference, txid) JOIN transactions t USING (txid)
       ORDER BY a.number, t.signed_at
-      """, [.uuid(id.bytes)])
-    return try result.rows.map(AttemptRecord.init)
+      """, [.uuidArray(ids.map(\.bytes))])
+    return try Dictionary(
+      grouping: result.rows.map { (id: try PayoutID(bytes: $0.uuid("id")), attempt: try AttemptRecord($0)) }, by: \.id
+    ).mapValues { $0.map(\.attempt) }
   }
 
   /// What may keep payouts from being paid just now.

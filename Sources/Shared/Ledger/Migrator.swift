@@ -28,6 +28,9 @@ struct Migrator {
     Migration(number: 12, name: "waits", sql: M012Waits.sql),
     Migration(number: 13, name: "head_resets", sql: M013HeadResets.sql),
     Migration(number: 14, name: "solid_findings", sql: M014SolidFindings.sql),
+    Migration(number: 15, name: "directory", sql: M015Directory.sql),
+    Migration(number: 16, name: "api_keys", sql: M016APIKeys.sql),
+    Migration(number: 17, name: "audit", sql: M017Audit.sql),
   ]
 
   /// The number of the newest one.
@@ -36,6 +39,9 @@ struct Migrator {
   /// The advisory lock under which the schema is changed: one number, known to every worker.
   private static let lock: Int64 = 0x7470_6d69_6772_6174
 
+  /// What a step may take: it may read millions of payouts.
+  private static let patienceMilliseconds = 3_600_000
+
   let ledger: Ledger
 
   /// Brings the schema to the newest number in one transaction under the advisory lock.
@@ -43,7 +49,9 @@ struct Migrator {
   /// - Throws: `LedgerError.misconfigured` where an applied migration differs from ours, or the schema is newer.
   func migrate() async throws {
     try await ledger.transaction { connection in
-      _ = try await connection.execute("SELECT pg_advisory_xact_lock($1)", [.int8(Migrator.lock)])
+      // Whoever comes second waits for the first one's steps.
+      try await connection.executeScript(
+        "SELECT pg_advisory_xact_lock(\(Migrator.lock))", patienceMilliseconds: Migrator.patienceMilliseconds)
       try await connection.executeScript(
         """
         SET LOCAL client_min_messages = warning;
@@ -72,7 +80,7 @@ struct Migrator {
   }
 
   private func apply(_ migration: Migration, on connection: PostgresConnection) async throws {
-    try await connection.executeScript(migration.sql)
+    try await connection.executeScript(migration.sql, patienceMilliseconds: Migrator.patienceMilliseconds)
     _ = try await connection.execute(
       "INSERT INTO schema_migrations (number, name, checksum) VALUES ($1, $2, $3)",
       [.int4(migration.number), .text(migration.name), .bytes(migration.checksum)])

@@ -12,6 +12,16 @@ public enum HeldDecision: Sendable, Hashable {
   case settle(proof: String)
   /// Its anomalous attempt has paid it: a person has looked at the solid chain.
   case adopt(TxID)
+
+  /// What stands in the payout's history.
+  /// - Parameter reason: why, in the person's words.
+  public func note(_ reason: String) -> String {
+    switch self {
+    case .release, .reject, .adopt: reason
+    case .releaseAlthoughEnded: "released although the log of intents says that it ended: \(reason)"
+    case .settle(let proof): "\(reason) (proof: \(proof))"
+    }
+  }
 }
 
 /// What came of a decision about a held payout.
@@ -106,6 +116,32 @@ public struct FindingRecord: Sendable, Hashable {
     self.isAcknowledged = isAcknowledged
     self.isSolid = isSolid
   }
+}
+
+/// What somebody has looked at who closes the breaker.
+public struct SeenBreaker: Sendable, Hashable {
+  /// Why it is open; nil where it is closed.
+  public let cause: String?
+  /// The transactions that the fence found.
+  public let findings: Set<TxID>
+
+  /// What was looked at.
+  public init(cause: String?, findings: Set<TxID>) {
+    self.cause = cause
+    self.findings = findings
+  }
+}
+
+/// What came of closing the breaker.
+public enum BreakerClosing: Sendable, Hashable {
+  /// It is closed, committed.
+  case closed(ClosedBreaker)
+  /// It was closed, and nothing was to be acknowledged. Nothing was changed.
+  case nothingToClose
+  /// It is open by another cause than the one that was seen. Nothing was changed.
+  case openByAnother(String)
+  /// The fence has found these besides. Nothing was changed.
+  case unseen([TxID])
 }
 
 /// A breaker that was closed.

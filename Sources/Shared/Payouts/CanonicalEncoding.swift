@@ -22,6 +22,16 @@ struct CanonicalEncoding {
 
   mutating func append(_ integer: Int64?) { append(integer.map(bigEndian)) }
 
+  /// A list as one field: each text with its own length.
+  mutating func append(list texts: [String]) {
+    var items: [UInt8] = []
+    for text in texts {
+      items.append(contentsOf: bigEndian(UInt32(text.utf8.count)))
+      items.append(contentsOf: text.utf8)
+    }
+    append(items)
+  }
+
   /// The one field of 4 bytes: the index of a payout in its request.
   mutating func append(index: UInt32) { append(bigEndian(index)) }
 

@@ -70,6 +70,17 @@ public struct Sealer: Sendable {
     let message = Seal.encoding(of: terms, version: Seal.currentVersion, keyID: keyID)
     return Seal(version: Seal.currentVersion, keyID: keyID, signature: [UInt8](try key.signature(for: message)))
   }
+
+  /// The signature of a message that is no payout, 64 bytes; ``SealedMessage`` says why the two cannot be confused.
+  /// - Throws: what swift-crypto throws where signing is impossible.
+  public func sign(_ message: SealedMessage) throws -> [UInt8] {
+    [UInt8](try key.signature(for: message.encoding(keyID: keyID)))
+  }
+
+  /// Whether this very key has signed exactly this message.
+  public func hasSigned(_ message: SealedMessage, with signature: [UInt8]) -> Bool {
+    key.publicKey.isValidSignature(signature, for: message.encoding(keyID: keyID))
+  }
 }
 
 /// Signer's half of the seal: only public keys.

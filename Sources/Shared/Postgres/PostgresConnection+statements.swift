@@ -35,6 +35,15 @@ extension PostgresConnection {
 
   /// Carries out a text of many statements; see ``PostgresSession``.
   public func executeScript(_ sql: String) async throws {
+    try await executeScript(sql, within: callLimit())
+  }
+
+  /// The same with a time of its own, in milliseconds, for what rewrites a large table.
+  public func executeScript(_ sql: String, patienceMilliseconds: Int) async throws {
+    try await executeScript(sql, within: WaitLimit(milliseconds: patienceMilliseconds, isCancellable: true))
+  }
+
+  private func executeScript(_ sql: String, within limit: WaitLimit) async throws {
     try Self.checkText(sql)
     try await interruptible {
       try checkNotCancelled(sql)
@@ -42,7 +51,7 @@ extension PostgresConnection {
       defer { noteCondition() }
       let outcome: ScriptOutcome
       do throws(Interruption) {
-        outcome = try libpq.runScript(sql, callLimit())
+        outcome = try libpq.runScript(sql, limit)
       } catch {
         throw giveUp(error, exposure: .mayBeCommitted, statement: sql)
       }

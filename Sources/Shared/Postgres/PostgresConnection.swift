@@ -171,7 +171,9 @@ public actor PostgresConnection: PostgresSession {
     var sqlState: String?
     switch interruption {
     case .timeout:
-      (code, message) = (.timeout, "no answer within \(configuration.statementTimeoutMilliseconds) ms")
+      (code, message) = (
+        .timeout, "no answer within \(configuration.statementTimeoutMilliseconds) ms, or the time of the call's own"
+      )
     case .cancelled:
       (code, message) = (.cancelled, "the calling task was cancelled")
     case .lost(let text, let report):

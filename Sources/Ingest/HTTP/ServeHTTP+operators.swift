@@ -1,0 +1,75 @@
+/// The calls of operators.
+extension ServeHTTP {
+  func steer(
+    _ act: SteerPayments.Act, _ caller: Caller, _ exchange: inout Exchange
+  ) async throws(Problem) -> Answer {
+    let reason = try ParseOperatorRequest.reason(from: try await body(&exchange))
+    exchange.auditDetail = reason
+    return .ok(AnswerOperator.payments(try await steerPayments.carryOut(act, reason: reason, for: caller)))
+  }
+
+  func closeBreaker(_ caller: Caller, _ exchange: inout Exchange) async throws(Problem) -> Answer {
+    let (seen, reason) = try ParseOperatorRequest.closing(from: try await body(&exchange))
+    let names = seen.findings.map(\.description).sorted().joined(separator: ", ")
+    exchange.auditDetail = reason + (names.isEmpty ? "" : "; findings: \(names)")
+    return .ok(
+      AnswerOperator.payments(try await steerPayments.carryOut(.closeBreaker(seen), reason: reason, for: caller)))
+  }
+
+  func decide(_ operation: Operation, _ caller: Caller, _ exchange: inout Exchange) async throws(Problem) -> Answer {
+    guard let id = exchange.parameters.first else { throw .mistake }
+    let body = try await body(&exchange)
+    let (decision, reason) =
+      switch operation {
+      case .releasePayout: try ParseOperatorRequest.release(from: body)
+      case .settlePayout: try ParseOperatorRequest.settle(from: body)
+      case .rejectPayout: (.reject, try ParseOperatorRequest.reason(from: body))
+      default: throw .mistake
+      }
+    exchange.auditDetail = decision.note(reason)
+    try await decideHeld.decide(id, decision, reason: reason, for: caller)
+    return try await changed(id, caller)
+  }
+
+  func held(_ exchange: Exchange) async throws(Problem) -> Answer {
+    let limit = try ParseOperatorRequest.limit(from: exchange.query)
+    return .ok(answerPayout.all(try await decideHeld.held(atMost: limit)))
+  }
+
+  func findings(_ exchange: Exchange) async throws(Problem) -> Answer {
+    let limit = try ParseOperatorRequest.limit(from: exchange.query)
+    return .ok(AnswerOperator.findings(try await steerPayments.findings(atMost: limit)))
+  }
+
+  func deadLetters(_ exchange: Exchange) async throws(Problem) -> Answer {
+    let (stream, limit) = try ParseOperatorRequest.deadLetters(from: exchange.query)
+    return .ok(AnswerOperator.deadLetters(try await inspectQueues.deadLetters(of: stream, atMost: limit)))
+  }
+
+  func retryDeadLetter(_ caller: Caller, _ exchange: Exchange) async throws(Problem) -> Answer {
+    guard let id = exchange.parameters.first.flatMap(DeadLetterID.init) else { throw InspectQueues.unknown }
+    try await inspectQueues.retry(id, for: caller)
+    return .ok(AnswerOperator.putBack(id))
+  }
+
+  func makeAPIKey(_ caller: Caller, _ exchange: inout Exchange) async throws(Problem) -> Answer {
+    let request = try APIKeyRequest(from: try await body(&exchange), now: clock.now())
+    let (record, text) = try await manageAPIKeys.make(request, for: caller)
+    exchange.auditDetail = "API key \(record.terms.id) for \(record.terms.owner)"
+    return Answer(status: 201, body: AnswerOperator.apiKey(record, text))
+  }
+
+  func apiKeys(_ exchange: Exchange) async throws(Problem) -> Answer {
+    let (owner, limit) = try ParseOperatorRequest.keys(from: exchange.query)
+    return .ok(AnswerOperator.apiKeys(try await manageAPIKeys.list(of: owner, atMost: limit)))
+  }
+
+  func revokeAPIKey(_ caller: Caller, _ exchange: Exchange) async throws(Problem) -> Answer {
+    guard let id = exchange.parameters.first else { throw .mistake }
+    return .ok(AnswerOperator.apiKey(try await manageAPIKeys.revoke(id, for: caller)))
+  }
+
+  func audits(_ exchange: Exchange) async throws(Problem) -> Answer {
+    .ok(AnswerOperator.audits(try await listAudits.page(try AuditListRequest(from: exchange.query))))
+  }
+}

@@ -1,0 +1,105 @@
+import Ledger
+import Logging
+import Worker
+
+/// The breaker and the pause, as an operator finds them.
+struct PaymentsView: Sendable {
+  let breaker: BreakerReport
+  let conditions: PayingConditions
+  /// Whether the call changed anything; nil where it only looked.
+  var hasChanged: Bool?
+  /// The findings of the fence that it acknowledged.
+  var acknowledged: [FindingRecord] = []
+}
+
+/// Stops all signing and lets it go on, in an operator's name.
+///
+/// Doing it twice changes nothing more: what stands already is told. (The reason for opening what is open is kept all the
+/// same.)
+struct SteerPayments: Sendable {
+  let desk: any OperatorDesk
+  let logger: Logger
+
+  /// What an operator does.
+  enum Act: Sendable {
+    /// Nothing is signed until it is closed.
+    case openBreaker
+    /// Signing goes on; what the fence found and was judged is acknowledged, where all of it was seen.
+    case closeBreaker(SeenBreaker)
+    /// Nothing is signed until it is resumed; clients are told the reason.
+    case pause
+    /// The pause ends.
+    case resume
+
+    fileprivate var name: String {
+      switch self {
+      case .openBreaker: "open breaker"
+      case .closeBreaker: "close breaker"
+      case .pause: "pause"
+      case .resume: "resume"
+      }
+    }
+  }
+
+  /// Carries out an act.
+  /// - Parameter reason: stands in the ledger for ever.
+  func carryOut(_ act: Act, reason: String, for caller: Caller) async throws(Problem) -> PaymentsView {
+    let (hasChanged, acknowledged) = try await change(act, reason, desk.acting(as: caller.actor))
+    logger.notice(
+      hasChanged ? "An operator steered the payments" : "An operator asked for what stood already",
+      metadata: [
+        LogKey.operatorAct: "\(act.name)", LogKey.operatorReason: "\(reason)", LogKey.callerID: "\(caller.id)",
+      ])
+    do {
+      return PaymentsView(
+        breaker: try await desk.breaker(), conditions: try await desk.conditions(), hasChanged: hasChanged,
+        acknowledged: acknowledged)
+    } catch {
+      throw OperatorProblem.doneAndUnseen.because(error)
+    }
+  }
+
+  private func change(
+    _ act: Act, _ reason: String, _ desk: any OperatorDesk
+  ) async throws(Problem) -> (hasChanged: Bool, acknowledged: [FindingRecord]) {
+    do {
+      switch act {
+      case .openBreaker: return (try await desk.openBreaker(reason: reason) == nil, [])
+      case .pause: return (try await desk.pause(reason: reason), [])
+      case .resume: return (try await desk.resume(reason: reason), [])
+      case .closeBreaker(let seen):
+        switch try await desk.closeBreaker(reason: reason, seen: seen) {
+        case .closed(let closed): return (true, closed.acknowledged)
+        case .nothingToClose: return (false, [])
+        case .openByAnother(let cause):
+          throw Problem(
+            .cannotDecide, "It is open by \(cause). Look at that, and send it as cause. Nothing was changed.")
+        case .unseen(let txids):
+          let names = txids.prefix(10).map(\.description).joined(separator: ", ")
+          throw Problem(
+            .cannotDecide,
+            "The fence found \(txids.count) that findings does not name: \(names). Look at them. Nothing was changed.")
+        }
+      }
+    } catch {
+      throw OperatorProblem.ofChange(error)
+    }
+  }
+
+  /// What moved a watched account and was signed by no Signer of ours, the oldest first; with what was acknowledged, which
+  /// holds payouts that equal it.
+  func findings(atMost count: Int) async throws(Problem) -> [UnexplainedFinding] {
+    do {
+      return try await desk.unexplainedFindings(naming: [], atMost: count)
+    } catch {
+      throw ReadPayout.problem(error)
+    }
+  }
+}
+
+extension LogKey {
+  /// What an operator did.
+  static let operatorAct = "operator.act"
+  /// Why, in the operator's words.
+  static let operatorReason = "operator.reason"
+}
