@@ -60,7 +60,8 @@ struct AcceptPayout: Sendable {
       from: body, now: now, forbidden: forbidden.table)
     let request = parsed.request
     guard caller.mayCreate(forNode: request.nodeID) else {
-      throw Problem(.forbidden, "A node operator creates payouts for its own nodes only: those that its token, key or gateway names.")
+      throw Problem(
+        .forbidden, "A node operator creates payouts for its own nodes only: those of its token, key or gateway.")
     }
     let fingerprint = request.fingerprint
     guard parsed.objections.isEmpty else {

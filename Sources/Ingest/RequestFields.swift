@@ -85,6 +85,16 @@ struct RequestFields {
     return flag
   }
 
+  /// A whole number that is not negative.
+  mutating func count(_ field: String) -> Int64? {
+    guard let value = value(field) else { return nil }
+    guard case .number(let text) = value, let count = Int64(text), count >= 0 else {
+      note(field, "must be a whole number, not negative")
+      return nil
+    }
+    return count
+  }
+
   /// A number, or decimal text, read exactly by `parse`; a number's text is the one in the request.
   mutating func decimal<Value>(
     _ field: String, isRequired: Bool = false, parse: (String) throws(MalformedValue) -> Value

@@ -93,7 +93,8 @@ struct NginxPathsTests {
     try await ScriptedServer.run(answering: heard.answered) { url in
       try await GatewayCaller.run(before: [url]) { caller in
         let plain = [
-          "/payouts", "/payouts?limit=5&cursor=a%2Fb%3D&x=%61//../", "/kyc/node%201:a@b", "/kyc/%C3%A9%7B%22%7D",
+          "/payouts", "/payouts?limit=5&cursor=a%2Fb%3D&x=%61//../", "/webhooks/node%201:a@b",
+          "/webhooks/%C3%A9%7B%22%7D",
           "/api/payment/payouts/0190?", "/payouts/batch/0190", "/webhooks/deliveries/x/redeliver", "/payouts/...",
         ]
         for target in plain {
@@ -101,8 +102,10 @@ struct NginxPathsTests {
         }
         #expect(heard.all.map(\.path) == plain)
         let others = [
-          "/", "/x", "/payouts/", "/Payouts", "/payouts/x/y", "/kyc/%61", "/kyc/a%2fb", "/kyc/a%5Cb", "/kyc/a%25b",
-          "/kyc/a%0Ab", "/kyc/a%zz", "/kyc/é", "/docs/", "/-/read", "/-/write", "/-/verifier", "/-/malformed",
+          "/", "/x", "/payouts/", "/Payouts", "/payouts/x/y", "/webhooks/%61", "/webhooks/a%2fb", "/webhooks/a%5Cb",
+          "/webhooks/a%25b",
+          "/webhooks/a%0Ab", "/webhooks/a%zz", "/webhooks/é", "/docs/", "/-/read", "/-/write", "/-/verifier",
+          "/-/malformed",
         ]
         for target in others {
           let status = try await caller.ask("GET", target: target)?.status

@@ -57,7 +57,7 @@ struct OperatorsOverHTTPTests {
         for changed in [true, false] {
           let isClosing = path.hasSuffix("close")
           let reply = try await post(
-            ingest, path, isClosing ? #"{"reason":"why","cause":"operator"}"# : #"{"reason":"why"}"#)
+            ingest, path, isClosing ? #"{"reason":"why","cause":"operator","openings":2}"# : #"{"reason":"why"}"#)
           #expect(reply.status == 200)
           #expect(try reply.member("changed") == .flag(changed), "\(path)")
           #expect(try reply.member("breaker")?["state"] == .text(state), "\(path)")
@@ -76,16 +76,27 @@ struct OperatorsOverHTTPTests {
     let scene = try await IngestScene()
     try await scene.serving { ingest async throws in
       _ = try await post(ingest, "/admin/breaker/open")
-      for body in [#"{"reason":"a"}"#, #"{"reason":"a","cause":"repeated_failures"}"#] {
+      for body in [
+        #"{"reason":"a"}"#, #"{"reason":"a","cause":"repeated_failures","openings":1}"#,
+        #"{"reason":"a","cause":"operator"}"#,
+      ] {
         let reply = try await post(ingest, "/admin/breaker/close", body)
         #expect(try reply.problem == "cannot-decide" && reply.text("detail")?.contains("open by operator") == true)
       }
       try await find(scene, 2)
       let findings = try #require(try await get(ingest, "/admin/unclaimed-transfers").member("findings")).items
       let txids = findings.compactMap { $0["txid"]?.textValue }
+      var openings = "1"
       func closing(_ names: [String]) -> String {
-        "{\"reason\":\"a\",\"cause\":\"operator\",\"findings\":[\(names.map { "\"\($0)\"" }.joined(separator: ","))]}"
+        let list = names.map { "\"\($0)\"" }.joined(separator: ",")
+        return "{\"reason\":\"a\",\"cause\":\"operator\",\"openings\":\(openings),\"findings\":[\(list)]}"
       }
+      // What would have opened it while it was open, by another cause.
+      try await scene.sql("SELECT open_breaker('paid_twice', 'payout 7', 'look')")
+      #expect(try await post(ingest, "/admin/breaker/close", closing(txids)).problem == "cannot-decide")
+      let look = try await get(ingest, "/admin/unclaimed-transfers")
+      openings = try #require(try look.member("breaker")?["openings"]?.plainText)
+      #expect(try openings == "2" && look.member("breaker")?["cause"] == .text("operator"))
       for names in [[], [txids[0]], [txids[1]]] {
         #expect(try await post(ingest, "/admin/breaker/close", closing(names)).problem == "cannot-decide")
       }
@@ -110,7 +121,10 @@ struct OperatorsOverHTTPTests {
   @Test func `every caller has a name of his own in the ledger`() async throws {
     // Proves that ids that are cut, or hold what the server does not keep, stay apart, and that a key's use is told.
     let long = String(repeating: "a", count: 80)
-    let ids = ["root", long + "b", long + "c", "Jürgen", "Jörgen", "a~b", String(repeating: "x", count: 59)]
+    let ids = [
+      "root", long + "b", long + "c", "Jürgen", "Jörgen", "a~b", String(repeating: "x", count: 59),
+      "root/key-0f1e2d3c4b5a6978",
+    ]
     let key = try APIKeyID(hex: "0f1e2d3c4b5a6978")
     let callers = ids.flatMap { id in
       [Caller.Proof.jwt, .apiKey(key)].map { Caller(id: id, role: .admin, nodeIDs: [], proof: $0) }

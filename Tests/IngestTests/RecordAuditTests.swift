@@ -113,9 +113,9 @@ struct RecordAuditTests {
     // moved.
     let waiting = AuditWaiting()
     let early = waiting.entry(for: Self.record(1), waking: nil)
-    for _ in 0..<25 { _ = waiting.tick() }
+    for _ in 0..<25 { waiting.tick() }
     let late = waiting.entry(for: Self.record(2), waking: nil)
-    for _ in 0..<9 { _ = waiting.tick() }
+    for _ in 0..<9 { waiting.tick() }
     #expect(waiting.dated([early, late]).map(\.waitedMilliseconds) == [3_000, 0])
   }
 
@@ -307,6 +307,7 @@ final class GatedAudits: AuditLedger {
   }
 
   func deliveredAudits() async throws -> Int64 { try await ledger.deliveredAudits() }
+  func newestLinkedAudit() async throws -> Int64 { try await ledger.newestLinkedAudit() }
 
   func audits(fitting filter: AuditFilter, before id: Int64?, limit: Int) async throws -> AuditPage {
     try await ledger.audits(fitting: filter, before: id, limit: limit)

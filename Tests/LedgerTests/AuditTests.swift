@@ -202,7 +202,9 @@ import Testing
       let read = try await linkAll(test).map(\.audit.record)
       #expect(read == [record, empty])
       #expect(read.map(\.status) == [100, 599])
-      #expect(record.caller?.unicodeScalars.count == 255 && record.detail?.unicodeScalars.count == AuditRecord.detailCharactersMax)
+      #expect(
+        record.caller?.unicodeScalars.count == 255
+          && record.detail?.unicodeScalars.count == AuditRecord.detailCharactersMax)
       #expect(record.service.hasPrefix("\u{fffd}\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}\u{1f600}"))
       #expect(try await verify(test).sequence == 2)
     }

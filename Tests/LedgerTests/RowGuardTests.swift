@@ -11,7 +11,8 @@ import Testing
     "token = substr(sha256('x'), 1, 21)", "asset = 'x'", "recipient = substr(sha256('x'), 1, 21)", "amount = 1",
     "router = 'kyc'", "batch_type = 'daily'", "client_batch_id = gen_random_uuid()", "node_id = 'x'",
     "kyc_hash = sha256('x')", "created_at = now()", "expires_at = now()", "seal_version = 2", "seal_key_id = 'x'",
-    "seal_signature = 'x'", "beneficiary_user_id = 'x'", "external_id = 'x'", "session_id = 'x'", "accepted_status = 'kyc_pending'", "hour_window = now()", "day_window = now()",
+    "seal_signature = 'x'", "beneficiary_user_id = 'x'", "external_id = 'x'", "session_id = 'x'",
+    "accepted_status = 'kyc_pending'", "hour_window = now()", "day_window = now()",
   ]
 
   // Proves that what was accepted stays as it was, column by column, in a state that changes and in one that does not.

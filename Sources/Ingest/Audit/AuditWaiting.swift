@@ -64,15 +64,17 @@ final class AuditWaiting: Sendable {
   }
 
   /// A tick has passed: whoever has waited for long enough goes on.
-  /// - Returns: the records that are not stored yet, of those who go on.
-  func tick() -> [AuditRecord] {
+  /// - Parameter telling: told first what is not stored yet, of those who go on.
+  func tick(telling: (AuditRecord) -> Void = { _ in }) {
     let late = state.withLock { state in
       state.tick += 1
       let now = state.tick
       let numbers = state.callers.filter { now - $0.value.tick >= Self.ticksMax }.map(\.key)
       return numbers.compactMap { state.callers.removeValue(forKey: $0) }
     }
-    for caller in late { caller.continuation.resume() }
-    return late.map(\.record)
+    for caller in late {
+      telling(caller.record)
+      caller.continuation.resume()
+    }
   }
 }

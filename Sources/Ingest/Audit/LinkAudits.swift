@@ -19,8 +19,10 @@ final class LinkAudits: Sendable {
   private let log: AuditLog?
   private let health: HealthRegistry
   private let metrics: AuditMetrics
-  /// The last place that was seen, and whether others behind it may be in the chain by now without having been printed.
-  private let seen = Mutex<(last: Int64, hasGap: Bool)>((0, false))
+  /// The place behind which lines are still to be printed, where others than the next ones may be; nil before the first look.
+  private let printed = Mutex<Int64?>(nil)
+  /// Whether nobody knows what the last linking has linked.
+  private let isUnsure = Mutex(false)
 
   /// - Parameter log: where lines are printed; nil for nowhere.
   init(ledger: any AuditLedger, log: AuditLog?, health: HealthRegistry, metrics: AuditMetrics) {
@@ -35,27 +37,43 @@ final class LinkAudits: Sendable {
 
   /// Links what there is, a bounded part of it, and prints it. What could not be printed before is tried again.
   func link() async throws -> StepOutcome {
-    let (last, hasGap) = seen.withLock { $0 }
+    if log != nil, printed.withLock({ $0 }) == nil {
+      let newest = try await ledger.newestLinkedAudit()
+      printed.withLock { $0 = newest }
+    }
     let linked: [LinkedAudit]
     do {
-      linked =
-        hasGap
-        ? try await ledger.audits(after: last, limit: Self.atOnce) : try await ledger.linkAudits(atMost: Self.atOnce)
+      linked = try await ledger.linkAudits(atMost: Self.atOnce)
     } catch let error as LedgerError where error.code == .outcomeUnknown {
-      // Before the first one nobody knows where to go on, and the file begins with what comes.
-      seen.withLock { $0.hasGap = $0.last > 0 }
+      isUnsure.withLock { $0 = true }
       throw error
     }
-    seen.withLock { seen in
-      seen.last = max(seen.last, linked.last?.link.sequence ?? 0)
-      seen.hasGap = hasGap && linked.count == Self.atOnce
+    metrics.linked(linked.count)
+    try await print(linked)
+    return linked.count == Self.atOnce ? .worked : .idle(milliseconds: Self.pauseMilliseconds)
+  }
+
+  /// The linking above has waited for the one whose outcome is unknown, by their lock, so that all of that can be read now.
+  private func print(_ linked: [LinkedAudit]) async throws {
+    guard let log else { return }
+    if isUnsure.withLock({ $0 }) {
+      var part: [LinkedAudit] = []
+      repeat {
+        let last = printed.withLock { $0 } ?? 0
+        part = try await ledger.audits(after: last, limit: Self.atOnce)
+        write(part, to: log)
+      } while part.count == Self.atOnce
+      isUnsure.withLock { $0 = false }
+    } else {
+      write(linked, to: log)
     }
-    if !hasGap { metrics.linked(linked.count) }
-    if let log {
-      metrics.linesLost(log.write(linked.map(AuditLog.line)))
-      report(log.failure)
-    }
-    return hasGap || linked.count == Self.atOnce ? .worked : .idle(milliseconds: Self.pauseMilliseconds)
+    report(log.failure)
+  }
+
+  private func write(_ linked: [LinkedAudit], to log: AuditLog) {
+    metrics.linesLost(log.write(linked.map(AuditLog.line)))
+    // Not the highest: after a restore the chain goes on from an earlier place.
+    if let last = linked.last { printed.withLock { $0 = last.link.sequence } }
   }
 
   /// Lines that cannot be printed keep nothing else from going on.

@@ -95,7 +95,7 @@ final class RecordAudit: Service {
         while true {
           try await self.clock.sleep(milliseconds: AuditWaiting.tickMilliseconds)
           // What is only in memory, and of which the caller is told, leaves the machine as a line at least.
-          for record in self.waiting.tick() { self.storing.tellLate(record) }
+          self.waiting.tick { self.storing.tellLate($0) }
           self.metrics.waiting(self.runner.waitingCount)
         }
       }

@@ -38,7 +38,8 @@ final class StrangerAllowance: Sendable {
         AuditRecord(
           service: service, caller: nil, role: nil, proof: nil, operation: Operation.unknownName, target: nil,
           requestID: "-", status: 401, outcome: Problem.Kind.unauthenticated.rawValue,
-          detail: "\(passedBy) more refusals of unknown callers were not recorded one by one"))
+          detail:
+            "\(passedBy) more refusals of callers that nobody knows, of whatever kind, were not recorded one by one"))
     }
     return isTaken
   }

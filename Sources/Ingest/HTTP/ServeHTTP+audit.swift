@@ -13,7 +13,10 @@ extension ServeHTTP {
   ) async {
     let isWrite = exchange.caller != nil && operation?.isWrite == true
     guard isWrite || refused != nil else { return }
-    if exchange.caller == nil, !allowance.takes(service, at: clock.now(), noting: audit) { return }
+    // Who has the right secret of a key that is worth nothing any more is no stranger.
+    if exchange.caller == nil, exchange.auditDetail == nil, !allowance.takes(service, at: clock.now(), noting: audit) {
+      return
+    }
     let isReplay = response.headers[.idempotencyReplayed] != nil
     let record = AuditRecord(
       service: service, caller: exchange.caller?.id, role: exchange.caller?.role.rawValue,
@@ -21,8 +24,9 @@ extension ServeHTTP {
       target: exchange.parameters.first.flatMap(Self.target), requestID: exchange.requestID,
       status: Int(response.status.code),
       outcome: refused?.rawValue ?? (isReplay ? "replayed" : "done"), detail: exchange.auditDetail)
-    // What was refused has changed nothing that would have to be known before its answer.
-    if refused == nil { await audit.write(record) } else { audit.note(record) }
+    // What was refused has changed nothing that would have to be known before its answer, where that is known.
+    let mayHaveChanged = refused == nil || isWrite && refused == .outcomeUnknown
+    if mayHaveChanged { await audit.write(record) } else { audit.note(record) }
   }
 
   /// What a path names, where it is a name: what stands there otherwise may be a secret that was pasted by mistake.

@@ -1,3 +1,5 @@
+import Ledger
+
 /// The calls of operators.
 extension ServeHTTP {
   func steer(
@@ -10,8 +12,7 @@ extension ServeHTTP {
 
   func closeBreaker(_ caller: Caller, _ exchange: inout Exchange) async throws(Problem) -> Answer {
     let (seen, reason) = try ParseOperatorRequest.closing(from: try await body(&exchange))
-    let names = seen.findings.map(\.description).sorted().joined(separator: ", ")
-    exchange.auditDetail = reason + (names.isEmpty ? "" : "; findings: \(names)")
+    exchange.auditDetail = seen.told(reason)
     return .ok(
       AnswerOperator.payments(try await steerPayments.carryOut(.closeBreaker(seen), reason: reason, for: caller)))
   }
@@ -38,7 +39,8 @@ extension ServeHTTP {
 
   func findings(_ exchange: Exchange) async throws(Problem) -> Answer {
     let limit = try ParseOperatorRequest.limit(from: exchange.query)
-    return .ok(AnswerOperator.findings(try await steerPayments.findings(atMost: limit)))
+    let (findings, breaker) = try await steerPayments.findings(atMost: limit)
+    return .ok(AnswerOperator.findings(findings, breaker))
   }
 
   func deadLetters(_ exchange: Exchange) async throws(Problem) -> Answer {
@@ -71,5 +73,17 @@ extension ServeHTTP {
 
   func audits(_ exchange: Exchange) async throws(Problem) -> Answer {
     .ok(AnswerOperator.audits(try await listAudits.page(try AuditListRequest(from: exchange.query))))
+  }
+}
+
+extension SeenBreaker {
+  /// So many findings are named in an audit record; the alarms name all that are acknowledged.
+  private static let findingsToldMax = 5
+
+  /// What was looked at, and why it is closed.
+  fileprivate func told(_ reason: String) -> String {
+    let names = findings.map(\.description).sorted().prefix(Self.findingsToldMax).joined(separator: ", ")
+    let told = names.isEmpty ? "" : ": \(names)"
+    return "\(reason); seen: cause \(cause ?? "none"), openings \(openings ?? 0), findings \(findings.count)\(told)"
   }
 }

@@ -79,7 +79,11 @@ struct ServeHTTP: HTTPResponder {
     } catch {
       refused = error.kind
       // Whose proof was right once, and is worth nothing any more.
-      if error.kind == .unauthenticated, let cause = error.cause { exchange.auditDetail = cause }
+      if error.kind == .unauthenticated, let cause = error.cause {
+        exchange.auditDetail = cause
+        exchange.logger.warning(
+          "A proof that is worth nothing any more was sent", metadata: [LogKey.problemCause: "\(cause)"])
+      }
       response = refusal(error, route, path: path, exchange)
     }
     await record(exchange, operation, response, refused)

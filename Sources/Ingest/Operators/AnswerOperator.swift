@@ -9,15 +9,7 @@ enum AnswerOperator {
     let (breaker, conditions) = (view.breaker, view.conditions)
     return .object([
       .init("changed", view.hasChanged.map { .flag($0) } ?? .null),
-      .init(
-        "breaker",
-        .object([
-          .init("state", .text(breaker.state)), .init("since", .text(breaker.since.description)),
-          .init("cause", .text(orNull: breaker.cause)), .init("closes_by", .text(orNull: breaker.closesBy)),
-          .init("next_trial_at", .text(orNull: breaker.trialAt?.description)),
-          .init("trial_txid", .text(orNull: breaker.trial?.description)),
-          .init("failed_trials", .integer(breaker.failedTrials)),
-        ])),
+      .init("breaker", self.breaker(breaker)),
       .init("paused_since", .text(orNull: conditions.pausedSince?.description)),
       .init("pause_reason", .text(orNull: conditions.pauseReason)),
       .init("history_vouched_for", .flag(conditions.isContinuous)),
@@ -26,12 +18,24 @@ enum AnswerOperator {
     ])
   }
 
-  /// What the fence found and nothing explains.
-  static func findings(_ findings: [UnexplainedFinding]) -> JSONValue {
+  private static func breaker(_ breaker: BreakerReport) -> JSONValue {
     .object([
+      .init("state", .text(breaker.state)), .init("since", .text(breaker.since.description)),
+      .init("cause", .text(orNull: breaker.cause)), .init("closes_by", .text(orNull: breaker.closesBy)),
+      .init("openings", .integer(breaker.openings)),
+      .init("next_trial_at", .text(orNull: breaker.trialAt?.description)),
+      .init("trial_txid", .text(orNull: breaker.trial?.description)),
+      .init("failed_trials", .integer(breaker.failedTrials)),
+    ])
+  }
+
+  /// What the fence found and nothing explains, and the breaker: what whoever closes it must have seen.
+  static func findings(_ findings: [UnexplainedFinding], _ breaker: BreakerReport) -> JSONValue {
+    .object([
+      .init("breaker", self.breaker(breaker)),
       .init(
         "findings",
-        .array(findings.map { .object(finding($0.finding) + [.init("adoption", adoption($0.adoption))]) }))
+        .array(findings.map { .object(finding($0.finding) + [.init("adoption", adoption($0.adoption))]) })),
     ])
   }
 

@@ -63,10 +63,11 @@ struct DecideHeld: Sendable {
     } catch {
       throw Self.notInTheLog.because(error)
     }
+    // The end is a fact, whoever asks: nobody else may ask again, and the log must have it.
+    guard let end = record.flatMap(PayoutEnd.init), await intents.ended(end) else { throw Self.notInTheLog }
     if let note, let record, record.note != note {
       throw Self.cannot("It is \(status.rawValue) already, and these words were said then: \(record.note ?? "none").")
     }
-    guard let end = record.flatMap(PayoutEnd.init), await intents.ended(end) else { throw Self.notInTheLog }
   }
 
   private static let notInTheLog = Problem(

@@ -26,7 +26,7 @@ enum ParseOperatorRequest {
     try whole(body, readSettlement)
   }
 
-  /// `{"reason": …, "cause": …, "findings": [txid, …]}`.
+  /// `{"reason": …, "cause": …, "openings": …, "findings": [txid, …]}`.
   static func closing(from body: [UInt8]) throws(Problem) -> (SeenBreaker, reason: String) {
     try whole(body, readClosing)
   }
@@ -51,7 +51,8 @@ enum ParseOperatorRequest {
     let findings = fields.list("findings", count: 0...findingsMax) { text throws(MalformedValue) in
       try TxID(hex: text)
     }
-    return reason.map { (SeenBreaker(cause: cause, findings: Set(findings ?? [])), $0) }
+    let openings = fields.count("openings")
+    return reason.map { (SeenBreaker(cause: cause, openings: openings, findings: Set(findings ?? [])), $0) }
   }
 
   // MARK: Queries

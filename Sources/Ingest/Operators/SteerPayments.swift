@@ -71,14 +71,17 @@ struct SteerPayments: Sendable {
         switch try await desk.closeBreaker(reason: reason, seen: seen) {
         case .closed(let closed): return (true, closed.acknowledged)
         case .nothingToClose: return (false, [])
-        case .openByAnother(let cause):
+        case .openedSince(let cause, let openings):
           throw Problem(
-            .cannotDecide, "It is open by \(cause). Look at that, and send it as cause. Nothing was changed.")
+            .cannotDecide,
+            "It is open by \(cause), and was opened \(openings) times in all. Look at the alarms and at what it was opened "
+              + "for, and send both as cause and openings. Nothing was changed.")
         case .unseen(let txids):
           let names = txids.prefix(10).map(\.description).joined(separator: ", ")
           throw Problem(
             .cannotDecide,
-            "The fence found \(txids.count) that findings does not name: \(names). Look at them. Nothing was changed.")
+            "The fence found more than findings names, such as \(names). Look at them; where they are more than "
+              + "\(ParseOperatorRequest.findingsMax), 'payoutctl breaker close' acknowledges all. Nothing was changed.")
         }
       }
     } catch {
@@ -86,11 +89,15 @@ struct SteerPayments: Sendable {
     }
   }
 
-  /// What moved a watched account and was signed by no Signer of ours, the oldest first; with what was acknowledged, which
+  /// The breaker, and what moved a watched account and was signed by no Signer of ours, the oldest first; with what was acknowledged, which
   /// holds payouts that equal it.
-  func findings(atMost count: Int) async throws(Problem) -> [UnexplainedFinding] {
+  func findings(
+    atMost count: Int
+  ) async throws(Problem) -> (findings: [UnexplainedFinding], breaker: BreakerReport) {
     do {
-      return try await desk.unexplainedFindings(naming: [], atMost: count)
+      // The breaker is read first, so that what opened it is among what is told, or it was opened again since.
+      let breaker = try await desk.breaker()
+      return (try await desk.unexplainedFindings(naming: [], atMost: count), breaker)
     } catch {
       throw ReadPayout.problem(error)
     }

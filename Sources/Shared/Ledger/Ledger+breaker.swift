@@ -17,7 +17,7 @@ extension Ledger {
   public func breaker() async throws -> BreakerReport {
     let row = try await read(
       """
-      SELECT state, cause, closes_by, since, failed_trials,
+      SELECT state, cause, closes_by, since, failed_trials, openings,
         CASE WHEN state = 'open' AND closes_by = 'trial' THEN trial_at END AS trial_at,
         CASE WHEN state = 'half_open' THEN trial_txid END AS trial_txid
       FROM breaker
@@ -32,7 +32,7 @@ extension Ledger {
       state: try row.text("state"), cause: try row.textOrNil("cause"), closesBy: try row.textOrNil("closes_by"),
       since: try row.time("since"), trialAt: try row.timeOrNil("trial_at"),
       trial: try row.bytesOrNil("trial_txid").map { try TxID($0) }, failedTrials: Int(try row.int4("failed_trials")),
-      findings: try findings.rows.map(FindingRecord.init))
+      openings: try row.int8("openings"), findings: try findings.rows.map(FindingRecord.init))
   }
 
   /// See `OperatorLedger.openBreaker`.
@@ -62,16 +62,19 @@ extension Ledger {
       // Monitor judges a finding and opens the breaker in one transaction; where the breaker is open already, that
       // changes nothing of it. So no judging may be half done while this one looks and closes.
       _ = try await connection.execute("LOCK TABLE unclaimed_transfers IN SHARE ROW EXCLUSIVE MODE", [])
-      let before = try await connection.execute("SELECT state, cause FROM breaker FOR UPDATE", []).single()
+      let before = try await connection.execute("SELECT state, cause, openings FROM breaker FOR UPDATE", []).single()
       try await Ledger.closeExplainedFindings(on: connection)
       let cause = try before.text("state") == "closed" ? nil : before.textOrNil("cause")
       if let seen {
-        if let cause, cause != seen.cause { return .openByAnother(cause) }
+        let openings = try before.int8("openings")
+        if let cause, cause != seen.cause || openings != seen.openings {
+          return .openedSince(cause: cause, openings: openings)
+        }
         let open = try await connection.execute(
           """
           SELECT DISTINCT txid FROM unclaimed_transfers
-          WHERE judged_at IS NOT NULL AND explained_at IS NULL AND acknowledged_at IS NULL ORDER BY txid
-          """, [])
+          WHERE judged_at IS NOT NULL AND explained_at IS NULL AND acknowledged_at IS NULL ORDER BY txid LIMIT $1
+          """, [.int8(Int64(seen.findings.count + BreakerReport.findingsMaximum))])
         let unseen = try open.rows.map { try TxID($0.bytes("txid")) }.filter { !seen.findings.contains($0) }
         guard unseen.isEmpty else { return .unseen(unseen) }
       }

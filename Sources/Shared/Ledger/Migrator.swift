@@ -31,6 +31,7 @@ struct Migrator {
     Migration(number: 15, name: "directory", sql: M015Directory.sql),
     Migration(number: 16, name: "api_keys", sql: M016APIKeys.sql),
     Migration(number: 17, name: "audit", sql: M017Audit.sql),
+    Migration(number: 18, name: "openings", sql: M018Openings.sql),
   ]
 
   /// The number of the newest one.

@@ -70,6 +70,8 @@ public struct BreakerReport: Sendable, Hashable {
   public let trial: TxID?
   /// How many trials have failed since it opened.
   public let failedTrials: Int
+  /// How often it was opened until an operator closes it, also while it was open.
+  public let openings: Int64
   /// What stands open of the fence, oldest first; at most ``findingsMaximum`` of them.
   public let findings: [FindingRecord]
 
@@ -122,12 +124,15 @@ public struct FindingRecord: Sendable, Hashable {
 public struct SeenBreaker: Sendable, Hashable {
   /// Why it is open; nil where it is closed.
   public let cause: String?
+  /// How often it had been opened then; nil where nobody has looked.
+  public let openings: Int64?
   /// The transactions that the fence found.
   public let findings: Set<TxID>
 
   /// What was looked at.
-  public init(cause: String?, findings: Set<TxID>) {
+  public init(cause: String?, openings: Int64?, findings: Set<TxID>) {
     self.cause = cause
+    self.openings = openings
     self.findings = findings
   }
 }
@@ -138,8 +143,8 @@ public enum BreakerClosing: Sendable, Hashable {
   case closed(ClosedBreaker)
   /// It was closed, and nothing was to be acknowledged. Nothing was changed.
   case nothingToClose
-  /// It is open by another cause than the one that was seen. Nothing was changed.
-  case openByAnother(String)
+  /// It is open by another cause than the one that was seen, or was opened again since. Nothing was changed.
+  case openedSince(cause: String, openings: Int64)
   /// The fence has found these besides. Nothing was changed.
   case unseen([TxID])
 }

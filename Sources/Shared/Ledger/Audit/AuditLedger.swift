@@ -11,6 +11,8 @@ public protocol AuditLedger: AuditChainLedger {
   /// - Returns: those that this call has linked, committed, in the order of the chain; fewer than `count` where none is
   ///   left.
   func linkAudits(atMost count: Int) async throws -> [LinkedAudit]
+  /// The last place in the chain; 0 where there is none.
+  func newestLinkedAudit() async throws -> Int64
   /// A page of the records that fit a filter, newest first by their time. However many there are, a bounded part of one
   /// index is read; where nothing more was found there, the page is short and says where to go on.
   ///

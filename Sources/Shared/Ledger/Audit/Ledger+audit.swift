@@ -36,6 +36,11 @@ extension Ledger: AuditLedger {
   private static let linkOldest = PostgresStatement(
     "SELECT \(AuditRecord.columns) FROM link_audit($1) WITH ORDINALITY AS l ORDER BY l.ordinality")
 
+  /// See `AuditLedger.newestLinkedAudit`.
+  public func newestLinkedAudit() async throws -> Int64 {
+    try await read("SELECT coalesce(max(sequence), 0) AS newest FROM audit_records").single().int8("newest")
+  }
+
   /// See `AuditLedger.audits`.
   public func audits(fitting filter: AuditFilter, before id: Int64?, limit: Int) async throws -> AuditPage {
     try await page(AuditScan(filter, before: id, limit: limit))
