@@ -167,6 +167,25 @@ import Testing
     }
   }
 
+  // Found by an audit: an order's transaction is put back whatever its payout is by then, and may have paid it.
+  @Test func `nothing ends unpaid that is ordered to have been paid`() async throws {
+    try await withLedger { test async throws in
+      try await found(test)
+      #expect(try await test.ledger.order(order(test)) == nil)
+      try await test.run("UPDATE payouts SET status = 'held', held_from = 'scheduled', hold_reason = 'test'")
+      _ = try await test.ledger.closeBreaker(reason: "looked at")
+      for decision in [HeldDecision.reject, .settle(proof: "p")] {
+        #expect(
+          try await test.ledger.decide(Sample.payoutID(1), decision, reason: "r", requiredConfirmations: 19)
+            == .refused(.attemptIsLive(Self.lost, .signed)))
+      }
+      try await test.ledger.refuseAdoption(of: Self.lost, "a test")
+      #expect(
+        try await test.ledger.decide(Sample.payoutID(1), .reject, reason: "r", requiredConfirmations: 19)
+          == .done(.rejected))
+    }
+  }
+
   @Test func `an order is carried out or refused once, and never changed or removed`() async throws {
     try await withLedger { test async throws in
       try await found(test)

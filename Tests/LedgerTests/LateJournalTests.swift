@@ -53,6 +53,27 @@ import Testing
     }
   }
 
+  // Found by an audit: with a URL, the statement that confirms it failed, and with it all payouts that it was to confirm.
+  @Test func `a payout beside whose payment a late attempt is live is confirmed, and its client told of the payment`()
+    async throws
+  {
+    try await withLedger { test async throws in
+      let lost = try await paidAgain(test)
+      try await test.force("UPDATE payouts SET webhook_url = 'https://client.example/hook'")
+      try await test.loseContinuity()
+      let paid = test.txid(1, attempt: 2)
+      try await test.head(101, [paid])
+      try await test.solid(101, [paid: .paid(test.place(101), Sample.cost)])
+      try await passExpiration(test, of: lost)
+      #expect(try await test.vouch([lost]) == .vouched(putBack: [lost.txid], missing: []))
+      #expect(
+        try await test.ledger.confirm(headNumber: 119, requiredConfirmations: 19, atMost: 10) == [Sample.payoutID(1)])
+      #expect(
+        try await test.rows("SELECT event, encode(txid, 'hex') FROM webhook_deliveries WHERE status = 'confirmed'")
+          == ["payout.confirmed|\(paid)"])
+    }
+  }
+
   // What cannot be taken back is told, and everything stops.
   @Test func `a late attempt that has paid too opens the breaker`() async throws {
     try await withLedger { test async throws in

@@ -90,7 +90,8 @@ extension Ledger {
       """
       SELECT EXISTS (SELECT FROM unclaimed_transfers WHERE txid = $1 AND explained_at IS NULL) AS is_found,
         coalesce((SELECT number FROM chain_cursors WHERE view = 'solid') >= $2, false) AS is_solid,
-        (SELECT txid FROM attempts WHERE reference = $3 AND (outcome IS NULL OR outcome = 'paid')) AS in_use
+        (SELECT txid FROM attempts WHERE reference = $3 AND (outcome IS NULL OR outcome = 'paid')
+          ORDER BY late LIMIT 1) AS in_use
       """,
       [.bytes(adoption.txid.bytes), .int8(adoption.block.number), .bytes(payout.bytes("reference"))]
     ).single()
@@ -185,6 +186,8 @@ extension Ledger {
   /// See `OrderLedger.adopt`.
   public func adopt(_ entry: JournalEntry, signer: String, journalID: [UInt8], life: ServerLife) async throws -> Bool {
     try await transaction { connection in
+      // A journal may bring the same transaction for another payout just then: one of the two must see the other's attempt.
+      try await Ledger.lockVouching(on: connection)
       let order = try await connection.execute(
         """
         SELECT set_config('application_name', ordered_by, true) FROM adoptions

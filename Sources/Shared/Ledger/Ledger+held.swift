@@ -134,6 +134,13 @@ private struct HeldPayout {
       return .refused(
         attempt.hasPaid ? .attemptHasPaid(attempt.txid) : .attemptIsLive(attempt.txid, attempt.status))
     }
+    // What was ordered to be taken for its payment is as good as an attempt that is live: a Signer puts it back any moment.
+    let ordered = try await connection.execute(
+      """
+      SELECT d.txid FROM adoptions d JOIN payouts p USING (reference)
+      WHERE p.id = $1 AND d.done_at IS NULL AND d.refused_at IS NULL
+      """, [.uuid(id.bytes)])
+    if let row = ordered.rows.first { return .refused(.attemptIsLive(try TxID(row.bytes("txid")), .signed)) }
     guard try await isHistoryTrusted(on: connection) else { return .refused(.historyNotTrusted) }
     return try await leave(to: end, note, on: connection)
   }

@@ -43,8 +43,19 @@ extension Ledger: SignerLedger {
       hasWaited: try row.bool("has_waited"))
   }
 
+  /// The server has another life than the one that was vouched for: nothing is committed.
+  private struct LifeChanged: Error {}
+
   /// See `SignerLedger.vouch`.
   public func vouch(_ vouching: Vouching, journal: [JournalEntry]) async throws -> VouchingOutcome {
+    do {
+      return try await vouchOnce(vouching, journal: journal)
+    } catch is LifeChanged {
+      return .anotherLife
+    }
+  }
+
+  private func vouchOnce(_ vouching: Vouching, journal: [JournalEntry]) async throws -> VouchingOutcome {
     try await transaction { connection in
       try await Ledger.lockVouching(on: connection)
       let life = try await connection.execute("SELECT * FROM server_life()", []).single()
@@ -69,6 +80,9 @@ extension Ledger: SignerLedger {
       try await Ledger.store(vouching, putBack: missing.count, on: connection)
       let unvouched = try await Ledger.namesThatHaveNotVouched(vouching, on: connection)
       if unvouched.isEmpty { try await Ledger.declareContinuous(vouching, on: connection) }
+      // A dump may have been loaded while this waited: then the life that was just written is one that nobody has compared.
+      let last = try await connection.execute("SELECT * FROM server_life()", []).single()
+      guard try ServerLife(last) == vouching.life else { throw LifeChanged() }
       return .vouched(putBack: result.putBack, missing: unvouched)
     }
   }

@@ -32,6 +32,7 @@ struct Migrator {
     Migration(number: 16, name: "api_keys", sql: M016APIKeys.sql),
     Migration(number: 17, name: "audit", sql: M017Audit.sql),
     Migration(number: 18, name: "openings", sql: M018Openings.sql),
+    Migration(number: 19, name: "late_webhooks", sql: M019LateWebhooks.sql),
   ]
 
   /// The number of the newest one.

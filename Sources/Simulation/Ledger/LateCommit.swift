@@ -47,12 +47,14 @@ struct LateCommit: Sendable {
   }
 
   /// What an operation locks besides the rows that it changes: Signers sign one after the other, with the breaker's row
-  /// locked; they vouch, quarantine, bring journals and compare the log of intents one after the other; the breaker is closed
+  /// locked; they vouch, quarantine, bring journals, adopt and compare the log of intents one after the other; the breaker is closed
   /// with all findings locked; and the head goes back with both views locked. A test holds this against PostgreSQL.
   static func locks(of site: String) -> Set<String> {
     switch site {
     case "sign", "sign treasury order": ["signing", "breaker "]
-    case "vouch", "request quarantine", "begin quarantines", "bring journal", "move intent checkpoint": ["vouching"]
+    case "vouch", "request quarantine", "begin quarantines", "bring journal", "move intent checkpoint", "adopt",
+      "hold unproven":
+      ["vouching"]
     case "close breaker": ["breaker ", "findings "]
     case "reset head", "undo head": ["cursors head", "cursors solid"]
     default: []

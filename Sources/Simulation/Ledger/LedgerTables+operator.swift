@@ -40,6 +40,9 @@ extension LedgerTables {
       let isOdd = attempt.isLive && transactions[attempt.txid]?.status == .anomalous && end == .settledExternally
       guard isOthers || isOdd else { return .refused(refusal(attempt)) }
     }
+    if let order = adoptions.first(where: { $0.state == .open && $0.reference == row.terms.reference }) {
+      return .refused(.attemptIsLive(order.order.txid, .signed))
+    }
     guard isHistoryTrusted else { return .refused(.historyNotTrusted) }
     return try leave(row.terms.id, to: end, note)
   }

@@ -8,6 +8,8 @@ extension Ledger {
   /// See `SignerLedger.holdUnproven(atMost:)`.
   public func holdUnproven(atMost count: Int) async throws -> Bool {
     try await transaction { connection in
+      // Not beside a vouching that does the same: what is accepted after that one is proven.
+      try await Ledger.lockVouching(on: connection)
       guard try await Ledger.wasRollbackSeen(on: connection) else { return false }
       return try await Ledger.hold(atMost: Int64(count), on: connection).contains { $0 == count }
     }
