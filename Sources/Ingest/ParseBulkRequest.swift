@@ -12,9 +12,7 @@ enum ParseBulkRequest {
     let ids = fields.list("payout_ids", count: 1...idsMax, isRequired: true) { text throws(MalformedValue) in
       try PayoutID(text)
     }
-    fields.refuseUnknownFields()
-    guard fields.problems.isEmpty else { throw ParsePayoutRequest.problem(fields.problems) }
     var seen: Set<PayoutID> = []
-    return (ids ?? []).filter { seen.insert($0).inserted }
+    return try fields.whole(ids).filter { seen.insert($0).inserted }
   }
 }

@@ -24,9 +24,7 @@ enum ParseListRequest {
   static func request(from query: Substring?) throws(Problem) -> ListRequest {
     var fields = try ReadQuery.fields(query)
     let request = read(&fields)
-    fields.refuseUnknownFields()
-    guard fields.problems.isEmpty else { throw ParsePayoutRequest.problem(fields.problems) }
-    return request
+    return try fields.whole(request)
   }
 
   /// Every parameter is read, whatever is wrong with the others.

@@ -172,6 +172,14 @@ struct RequestFields {
     if value(field) != nil { note(field, message) }
   }
 
+  /// What was read of a request, where nothing is wrong with it and nothing else stands there.
+  /// - Throws: `Problem` of kind `invalidRequest`.
+  mutating func whole<Value>(_ value: Value?) throws(Problem) -> Value {
+    refuseUnknownFields()
+    guard let value, problems.isEmpty else { throw ParsePayoutRequest.problem(problems) }
+    return value
+  }
+
   /// Notes each field that nobody asked for.
   mutating func refuseUnknownFields() {
     for name in names where !asked.contains(name) {

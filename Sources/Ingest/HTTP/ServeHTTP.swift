@@ -55,6 +55,8 @@ struct ServeHTTP: HTTPResponder {
 
   /// ops/openapi.yaml.
   static let document = (try? ReadJSON.value(of: Array(OpenAPIDocument.json.utf8))) ?? .null
+  /// Written once: it is the largest answer, and always the same.
+  private static let documentAnswer = Answer.ok(document)
   private static let documentation = Answer(
     page: DescribeInterface(document).page, styledBy: DescribeInterface.style)
 
@@ -160,7 +162,7 @@ struct ServeHTTP: HTTPResponder {
       case .listAPIKeys: try await apiKeys(exchange)
       case .revokeAPIKey: try await revokeAPIKey(caller, exchange)
       case .listAudits: try await audits(exchange)
-      case .getDocument: Answer.ok(Self.document)
+      case .getDocument: Self.documentAnswer
       case .getHealth, .getReadiness, .getLiveness, .getDocumentation: throw .mistake
       }
     return answer.response(requestID: exchange.requestID, isHead: exchange.isHead)
@@ -173,8 +175,7 @@ struct ServeHTTP: HTTPResponder {
   /// A query that nobody reads could mean something to whoever sent it.
   private static func refuseQuery(_ exchange: Exchange) throws(Problem) {
     var fields = try ReadQuery.fields(exchange.query)
-    fields.refuseUnknownFields()
-    guard fields.problems.isEmpty else { throw ParsePayoutRequest.problem(fields.problems) }
+    try fields.whole(())
   }
 
   /// The body, where it is declared as JSON.

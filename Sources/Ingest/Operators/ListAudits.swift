@@ -14,9 +14,8 @@ struct AuditListRequest: Sendable, Hashable {
   /// - Throws: `Problem` of kind `malformedQuery` or `invalidRequest`.
   init(from query: Substring?) throws(Problem) {
     var fields = try ReadQuery.fields(query)
-    self.init(reading: &fields)
-    fields.refuseUnknownFields()
-    guard fields.problems.isEmpty else { throw ParsePayoutRequest.problem(fields.problems) }
+    let request = AuditListRequest(reading: &fields)
+    self = try fields.whole(request)
   }
 
   /// Every parameter is read, whatever is wrong with the others.

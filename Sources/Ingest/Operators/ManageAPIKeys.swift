@@ -115,9 +115,7 @@ extension APIKeyRequest {
   init(from body: [UInt8], now: Timestamp) throws(Problem) {
     var fields = try RequestFields(body: body)
     let request = Self.read(&fields, now: now)
-    fields.refuseUnknownFields()
-    guard let request, fields.problems.isEmpty else { throw ParsePayoutRequest.problem(fields.problems) }
-    self = request
+    self = try fields.whole(request)
   }
 
   /// Every field is read, whatever is wrong with the others.

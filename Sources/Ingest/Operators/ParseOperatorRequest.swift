@@ -111,12 +111,3 @@ enum ParseOperatorRequest {
     return try fields.whole(value)
   }
 }
-
-extension RequestFields {
-  /// What was read of a request, where nothing is wrong with it and nothing else stands there.
-  fileprivate mutating func whole<Value>(_ value: Value?) throws(Problem) -> Value {
-    refuseUnknownFields()
-    guard let value, problems.isEmpty else { throw ParsePayoutRequest.problem(problems) }
-    return value
-  }
-}

@@ -20,13 +20,13 @@ extension LedgerTables {
     _ decision: HeldDecision, _ row: Payout, _ heldFrom: PayoutStatus, _ attempt: Attempt?, reason: String,
     requiredConfirmations: Int64
   ) throws -> HeldOutcome {
+    let note = decision.note(reason)
     switch decision {
     case .release, .releaseAlthoughEnded:
       if decision == .release, let end = openEnd(of: row.terms.reference) { return .refused(.endedBeforeRestore(end)) }
-      return try release(row, heldFrom, attempt, reason, requiredConfirmations: requiredConfirmations)
-    case .reject: return try end(row, attempt, as: .rejected, note: reason)
-    case .settle(let proof):
-      return try end(row, attempt, as: .settledExternally, note: "\(reason) (proof: \(proof))")
+      return try release(row, heldFrom, attempt, note, requiredConfirmations: requiredConfirmations)
+    case .reject: return try end(row, attempt, as: .rejected, note: note)
+    case .settle: return try end(row, attempt, as: .settledExternally, note: note)
     case .adopt(let txid):
       return try adopt(row, attempt, txid, reason, requiredConfirmations: requiredConfirmations)
     }
