@@ -8,13 +8,17 @@ struct DecideHeld {
   let ledger: any OperatorLedger
   let payout: PayoutID
   let decision: HeldDecision
+  /// For what it was held when the person looked; nil where that was not told.
+  let seen: String?
   let reason: String
   let requiredConfirmations: Int64
   /// Where an unpaid end is written after its commit; nil where `REDIS_URL` is not set.
   let intents: IntentRecorder?
 
   /// Reads the settings that all three need.
-  static func run(_ payout: PayoutID, _ decision: HeldDecision, reason: String) async throws {
+  static func run(
+    _ payout: PayoutID, _ decision: HeldDecision, seen: String? = nil, reason: String
+  ) async throws {
     let (database, redis, required) = try Settings.read { settings in
       (
         settings.url("DATABASE_URL", .postgres), settings.optionalURL("REDIS_URL", .redis),
@@ -22,7 +26,7 @@ struct DecideHeld {
       )
     }
     let decide = DecideHeld(
-      ledger: Payoutctl.ledger(at: database), payout: payout, decision: decision, reason: reason,
+      ledger: Payoutctl.ledger(at: database), payout: payout, decision: decision, seen: seen, reason: reason,
       requiredConfirmations: required, intents: try redis.map { try Payoutctl.recorder(at: $0) })
     print("payout \(payout) is \(try await decide.run().rawValue) now")
   }
@@ -31,7 +35,7 @@ struct DecideHeld {
   /// - Throws: `Refusal` where it cannot be, `LedgerError`.
   func run() async throws -> PayoutStatus {
     let outcome = try await ledger.decide(
-      payout, decision, reason: reason, requiredConfirmations: requiredConfirmations)
+      payout, decision, seen: seen, reason: reason, requiredConfirmations: requiredConfirmations)
     switch outcome {
     case .done(let status):
       await recordEnd()
@@ -91,6 +95,9 @@ struct DecideHeld {
     case .confirmationsAreMissing(let txid, let confirmations):
       "\(cannot) yet: transaction \(txid) has paid it and has \(confirmations) confirmations of "
         + "\(requiredConfirmations); try again when it has them; nothing was changed"
+    case .heldFor(let reason):
+      "\(cannot): it is held for \(reason); look at 'payoutctl show \(payout)', and where it shall go on all the same, say "
+        + "--held-for \(reason); nothing was changed"
     case .endedBeforeRestore(let status):
       "\(cannot): the log of intents says that it was \(status.rawValue) before a restore took that end; reject or settle "
         + "it, or say --although-it-ended where that end does not hold; nothing was changed"

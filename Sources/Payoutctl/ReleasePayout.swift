@@ -19,7 +19,14 @@ struct ReleasePayout: AsyncParsableCommand {
   @Flag(name: .long, help: "Also where the log of intents says that it ended in a part of the history that was lost.")
   var althoughItEnded = false
 
+  @Option(
+    name: .long,
+    help: "For what it is held, as 'held' tells: must be said where nobody but a person keeps it from being paid again."
+  )
+  var heldFor: String?
+
   func run() async throws {
-    try await DecideHeld.run(target.payout, althoughItEnded ? .releaseAlthoughEnded : .release, reason: why.reason)
+    try await DecideHeld.run(
+      target.payout, althoughItEnded ? .releaseAlthoughEnded : .release, seen: heldFor, reason: why.reason)
   }
 }

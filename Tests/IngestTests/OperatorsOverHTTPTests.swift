@@ -9,6 +9,9 @@ import Testing
 
 /// The calls of operators over real HTTP. (What each of them does to the ledger is shown by its own tests.)
 struct OperatorsOverHTTPTests {
+  /// A release that names what the payouts here are held for.
+  private static let seen = #"{"reason":"why","hold_reason":"test"}"#
+
   private func post(
     _ ingest: RunningIngest, _ path: String, _ body: String = #"{"reason":"why"}"#, role: String = "admin"
   ) async throws -> RunningIngest.Reply {
@@ -192,7 +195,11 @@ struct OperatorsOverHTTPTests {
       #expect(held.allSatisfy { $0["hold_reason"] == .text("test") })
       #expect(try await get(ingest, "/admin/held?limit=1").member("payouts")?.items.count == 1)
 
-      let released = try await post(ingest, "/payouts/\(ids[0])/release")
+      for unseen in [#"{"reason":"why"}"#, #"{"reason":"why","hold_reason":"dead_letter"}"#] {
+        let refused = try await post(ingest, "/payouts/\(ids[0])/release", unseen)
+        #expect(try refused.problem == "cannot-decide" && refused.text("detail")?.contains("held for test") == true)
+      }
+      let released = try await post(ingest, "/payouts/\(ids[0])/release", Self.seen)
       #expect(try released.status == 200 && released.text("status") == "queued")
       #expect(try await post(ingest, "/payouts/\(ids[0])/release").problem == "cannot-decide")
       for _ in 0..<2 {
@@ -232,7 +239,7 @@ struct OperatorsOverHTTPTests {
         #expect(reply.headers.first(name: "Retry-After") == "10")
       }
       #expect(try await ends(scene).isEmpty)
-      #expect(try await post(ingest, "/payouts/\(id)/release").text("status") == "queued")
+      #expect(try await post(ingest, "/payouts/\(id)/release", Self.seen).text("status") == "queued")
     }
   }
 
@@ -342,7 +349,7 @@ private struct BlindDesk: OperatorDesk {
   func attempts(of ids: [PayoutID]) async throws -> [PayoutID: [AttemptRecord]] { [:] }
   func payout(_ id: PayoutID) async throws -> PayoutRecord? { nil }
   func decide(
-    _ payout: PayoutID, _ decision: HeldDecision, reason: String, requiredConfirmations: Int64
+    _ payout: PayoutID, _ decision: HeldDecision, seen: String?, reason: String, requiredConfirmations: Int64
   ) async throws -> HeldOutcome { .refused(.unknownPayout) }
   func stageDepths(countingAtMost maximum: Int64?) async throws -> [StageDepth] { [] }
 }

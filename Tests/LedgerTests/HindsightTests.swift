@@ -114,19 +114,38 @@ import Testing
     }
   }
 
+  // The same of one whose own failures are used up.
+  @Test func `a payout that an acknowledged finding may have paid is held where it would fail`() async throws {
+    try await withLedger { test async throws in
+      try await test.signed(1)
+      try await test.ledger.settle(
+        [test.txid(1): .failedOnChain(test.place(101), Sample.cost, result: "REVERT")], retryDelayMilliseconds: 0)
+      try await test.findTransfer(to: 1)
+      #expect(try await test.ledger.judgeFindings() == 1)
+      _ = try await test.ledger.closeBreaker(reason: "acknowledged")
+      #expect(try await test.blame(.payout, maximumOwnFailures: 1).isEmpty)
+      let record = try #require(try await test.ledger.payout(Sample.payoutID(1)))
+      #expect(record.status == .held && record.holdReason == HoldReason.unclaimedTransfer.rawValue)
+      // Its failure is judged once a person has let it go: while the finding stands, it is held again.
+      func release() async throws -> HeldOutcome {
+        try await test.ledger.decide(Sample.payoutID(1), .release, reason: "r", requiredConfirmations: 19)
+      }
+      #expect(try await release() == .done(.scheduled))
+      #expect(try await test.blame(.payout, maximumOwnFailures: 1).isEmpty)
+      #expect(try await test.status(Sample.payoutID(1)) == .held)
+      try await test.force("UPDATE unclaimed_transfers SET explained_at = ledger_now()")
+      #expect(try await release() == .done(.scheduled))
+      #expect(try await test.blame(.payout, maximumOwnFailures: 1) == [Sample.payoutID(1)])
+      #expect(try await test.status(Sample.payoutID(1)) == .failed)
+    }
+  }
+
   // §3 "The fence": "a payout that equals an unclaimed one in these is `held`, never signed"; it must not end unpaid either.
   @Test func `a payout that an acknowledged finding may have paid is held where it would expire`() async throws {
     try await withLedger { test async throws in
       let end = test.now.advanced(byMilliseconds: 60_000)
       try await test.accept(try (1...2).map { try Sample.payout($0, expiresAt: end) })
-      try await test.head(
-        101, [],
-        suspects: [
-          ChainFinding(
-            kind: .tokenTransfer, txid: Sample.txid(Sample.reference(1), attempt: 7), logIndex: 0,
-            wallet: Sample.wallet, recipient: Sample.recipient(1), amountText: "1000000",
-            referenceBits: Sample.reference(1).topTenBits, timestamp: nil)
-        ])
+      try await test.findTransfer(to: 1)
       #expect(try await test.ledger.judgeFindings() == 1)
       _ = try await test.ledger.closeBreaker(reason: "acknowledged")
       try await test.force("UPDATE payouts SET expires_at = ledger_now() - interval '1 second'")

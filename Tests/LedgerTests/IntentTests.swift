@@ -105,15 +105,6 @@ import Testing
     return AcceptedPayout(record, fingerprint: [UInt8](repeating: fingerprint, count: 32))
   }
 
-  /// Takes payouts away with everything about them, as a restore to before their acceptance does.
-  private func forget(_ test: TestLedger) async throws {
-    try await test.force(
-      """
-      DELETE FROM payouts; DELETE FROM payout_references; DELETE FROM payout_events;
-      DELETE FROM limit_windows WHERE scope LIKE 'accepted%';
-      """)
-  }
-
   // Proves that a put-back row is the lost one to the last column but its time and note, is counted in its windows, and
   // that a second replay, or two at once, change nothing more.
   @Test func `an acceptance is put back exactly, counted, and once`() async throws {
@@ -138,7 +129,7 @@ import Testing
       var intents: [AcceptedPayout] = []
       for number in 1...3 { intents.append(try await accepted(number, test)) }
       #expect(try await test.ledger.lost(intents.map { .accepted($0) }) == [])
-      try await forget(test)
+      try await test.forgetPayouts()
       #expect(try await test.ledger.lost(intents.map { .accepted($0) }) == intents.map { .accepted($0) })
       let twice = intents + intents
       async let first = test.ledger.putBack(acceptances: twice)
@@ -163,7 +154,7 @@ import Testing
       try await test.signed(1)
       let entries = try await test.broadcast()
       let intent = try await accepted(1, test)
-      try await forget(test)
+      try await test.forgetPayouts()
       try await test.forget(test.txid(1))
       try await test.loseContinuity()
       #expect(try await test.vouch(entries) == .vouched(putBack: [test.txid(1)], missing: []))
@@ -188,7 +179,7 @@ import Testing
     try await withLedger { test async throws in
       try await test.accept([try Sample.payout(1), try Sample.payout(2)])
       let intents = [try await accepted(1, test), try await accepted(2, test)]
-      try await forget(test)
+      try await test.forgetPayouts()
       try await test.accept([
         try Sample.payout(1, id: 11), try Sample.payout(2, id: 12, amount: 7_000_000, fingerprint: 9),
       ])
@@ -199,7 +190,9 @@ import Testing
       #expect(held.status == .held && held.holdReason == HoldReason.conflictingAcceptance.rawValue)
       #expect(try await test.status(Sample.payoutID(11)) == .queued)
       // A person has decided: that is not asked again.
-      _ = try await test.ledger.decide(Sample.payoutID(12), .release, reason: "this one", requiredConfirmations: 19)
+      let decided = try await test.ledger.decide(
+        Sample.payoutID(12), .release, seen: "conflicting_acceptance", reason: "this one", requiredConfirmations: 19)
+      #expect(decided == .done(.queued))
       #expect(try await test.status(Sample.payoutID(12)) == .queued)
       #expect(try await test.ledger.lost(intents.map { .accepted($0) }) == [])
       #expect(try await test.ledger.putBack(acceptances: intents).conflicts == 0)
@@ -218,7 +211,7 @@ import Testing
       }
       _ = try await accept(1, 6_000_000)
       let lost = try await accepted(1, test)
-      try await forget(test)
+      try await test.forgetPayouts()
       // After the restore others take what seems to be free.
       guard case .accepted = try await accept(2, 8_000_000) else { throw UnexpectedOutcome("not accepted") }
       #expect(try await test.ledger.putBack(acceptances: [lost]).putBack == 1)
@@ -241,7 +234,7 @@ import Testing
       func due() async throws -> [PayoutID] { try await test.ledger.duePayouts(atMost: 10) }
       try await test.accept([try Sample.payout(1, batchType: .hourly), try Sample.payout(2, batchType: .weekly)])
       let intents = [try await accepted(1, test), try await accepted(2, test)]
-      try await forget(test)
+      try await test.forgetPayouts()
       // Neither is due because of how long it was away: both ends are the old ones.
       #expect(try await test.ledger.putBack(acceptances: [intents[0]]).putBack == 1)
       #expect(try await due() == [])
@@ -259,7 +252,7 @@ import Testing
     try await withLedger { test async throws in
       try await test.acceptTold(1...1)
       let intent = try await accepted(1, test)
-      try await forget(test)
+      try await test.forgetPayouts()
       try await test.force("DELETE FROM webhook_deliveries")
       #expect(try await test.ledger.putBack(acceptances: [intent]).putBack == 1)
       let end = PayoutEnd(

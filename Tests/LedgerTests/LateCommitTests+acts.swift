@@ -6,7 +6,7 @@ import Payouts
 /// The ledger as pairs ask it: the real one and the model's alike.
 protocol AskedLedger: IngestLedger, SchedulerLedger, SignerLedger, MonitorLedger {
   func decide(
-    _ payout: PayoutID, _ decision: HeldDecision, reason: String, requiredConfirmations: Int64
+    _ payout: PayoutID, _ decision: HeldDecision, seen: String?, reason: String, requiredConfirmations: Int64
   ) async throws -> HeldOutcome
   func bring(_ journal: [JournalEntry], of journalID: [UInt8]) async throws -> LateJournalOutcome
   /// `closeBreaker`, which asks the real one for a reason.
@@ -39,7 +39,7 @@ extension LateCommitTests {
     static func decide(_ number: Int, _ decision: HeldDecision) -> Act {
       Act { ledger, _ in
         let id = Sample.payoutID(number)
-        return "\(try await ledger.decide(id, decision, reason: "a test", requiredConfirmations: 19))"
+        return "\(try await ledger.decide(id, decision, seen: nil, reason: "a test", requiredConfirmations: 19))"
       }
     }
     static func hold(_ number: Int) -> Act {

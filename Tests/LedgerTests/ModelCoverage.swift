@@ -17,7 +17,7 @@ enum ModelCoverage {
     "claimWebhooks(after: leaseMilliseconds: atMost:)": "claim",
     "closeBreaker(reason:)": "close-breaker", "conditions()": "conditions",
     "confirm(headNumber: requiredConfirmations: atMost:)": "confirm", "cursor(CursorView)": "cursor",
-    "decide(PayoutID HeldDecision reason: requiredConfirmations:)": "decide",
+    "decide(PayoutID HeldDecision seen: reason: requiredConfirmations:)": "decide",
     "declare(wallet: signer: journalID: begin: waits:)": "declare", "declaredJournal(of:)": "declared-journal",
     "headBlock(Int64)": "head-block", "headResets(atMost:)": "head-resets",
     "orderHeadReset(reason:)": "order-head-reset", "refuseHeadReset(HeadResetOrder String)": "refuse-head-reset",
@@ -63,7 +63,7 @@ enum ModelCoverage {
     "cancel": ["cancelled", "tooLate", "mayBePaid", "historyNotTrusted", "unknownPayout"],
     "decide": [
       "done", "notHeld", "endedBeforeRestore", "historyNotTrusted", "notItsAnomaly", "confirmationsAreMissing",
-      "attemptIsLive", "attemptHasPaid",
+      "attemptIsLive", "attemptHasPaid", "heldFor",
     ],
     "declare": ["declared", "alreadyDeclared", "anotherJournal", "walletHasPast", "error refused"],
     "head": ["true", "false"],

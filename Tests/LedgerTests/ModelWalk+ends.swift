@@ -31,11 +31,16 @@ extension ModelWalk {
     let id = chosen[roll(chosen.count)].terms.id
     let odd = model.transactions.values.filter { $0.status == .anomalous }.map(\.entry.txid).min()
     let adopt = HeldDecision.adopt(odd ?? Sample.txid(Sample.reference(1), attempt: 1))
-    let decision: HeldDecision = [.release, .release, .reject, .settle(proof: "proof"), adopt][roll(5)]
-    try await compare("decide \(id) \(decision)") {
-      "\(try await $0.decide(id, decision, reason: "reason", requiredConfirmations: 2))"
+    let decision: HeldDecision = [
+      .release, .release, .releaseAlthoughEnded, .reject, .settle(proof: "proof"), adopt,
+    ][roll(6)]
+    // Mostly what it is held for.
+    let other = roll(2) == 0 ? nil : HoldReason.allCases[roll(HoldReason.allCases.count)].rawValue
+    let seen = roll(4) > 0 ? model.payouts[id]?.holdReason : other
+    try await compare("decide \(id) \(decision) \(seen ?? "-")") {
+      "\(try await $0.decide(id, decision, seen: seen, reason: "reason", requiredConfirmations: 2))"
     } _: {
-      "\(try $0.decide(id, decision, reason: "reason", requiredConfirmations: 2))"
+      "\(try $0.decide(id, decision, seen: seen, reason: "reason", requiredConfirmations: 2))"
     } locking: { _ in
       [id.description]
     }

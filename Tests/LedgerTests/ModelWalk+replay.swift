@@ -80,10 +80,11 @@ extension ModelWalk {
     guard !held.isEmpty, roll(2) == 0 else { return }
     let id = held[roll(held.count)].terms.id
     let decision: HeldDecision = [.release, .releaseAlthoughEnded, .reject][roll(3)]
+    let seen = model.payouts[id]?.holdReason
     try await compare("decide \(decision) about \(id)") {
-      "\(try await $0.decide(id, decision, reason: "reason", requiredConfirmations: 2))"
+      "\(try await $0.decide(id, decision, seen: seen, reason: "reason", requiredConfirmations: 2))"
     } _: {
-      "\(try $0.decide(id, decision, reason: "reason", requiredConfirmations: 2))"
+      "\(try $0.decide(id, decision, seen: seen, reason: "reason", requiredConfirmations: 2))"
     }
   }
 

@@ -46,6 +46,7 @@ extension ModelWalk {
       UNION ALL SELECT 'lost end ' || concat_ws(' ', encode(reference, 'hex'), status, \(ms("ended_at")),
           answered_at IS NOT NULL)
         FROM lost_ends
+      UNION ALL SELECT 'conflicting acceptance ' || payout_id FROM conflicting_acceptances
       UNION ALL SELECT 'webhook ' || concat_ws(' ', payout_id, url, event, \(ms("at")), coalesce(encode(txid, 'hex'), '-'),
           coalesce(hold_reason, '-'), state, tries, \(ms("next_try_at")))
         FROM webhook_deliveries

@@ -295,7 +295,8 @@ import Testing
       // A person says that it is still owed; once Monitor has told whose failure it was it is signed again.
       try await test.blame(.expired)
       #expect(
-        try await test.ledger.decide(Sample.payoutID(1), .release, reason: "owed", requiredConfirmations: 19)
+        try await test.ledger.decide(
+          Sample.payoutID(1), .release, seen: "history_unproven", reason: "owed", requiredConfirmations: 19)
           == .done(.scheduled))
       try await test.blame(.expired)
       #expect(try await test.sign() == .done(signed: 1, held: 0, waiting: 0))

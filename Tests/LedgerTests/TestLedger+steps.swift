@@ -126,6 +126,27 @@ extension TestLedger {
       """)
   }
 
+  /// A block of the head holds a transfer to a payout's recipient, of its amount, that nobody claims.
+  func findTransfer(to number: Int) async throws {
+    try await head(
+      101, [],
+      suspects: [
+        ChainFinding(
+          kind: .tokenTransfer, txid: Sample.txid(Sample.reference(number), attempt: 7), logIndex: 0,
+          wallet: Sample.wallet, recipient: Sample.recipient(number), amountText: "1000000",
+          referenceBits: Sample.reference(number).topTenBits, timestamp: nil)
+      ])
+  }
+
+  /// Makes the database forget what was accepted, as a restore does.
+  func forgetPayouts() async throws {
+    try await force(
+      """
+      DELETE FROM payouts; DELETE FROM payout_references; DELETE FROM payout_events;
+      DELETE FROM limit_windows WHERE scope LIKE 'accepted%';
+      """)
+  }
+
   /// Makes the history untrusted, as every start of the server does.
   func loseContinuity() async throws { try await force("DELETE FROM continuity; DELETE FROM vouchings;") }
 

@@ -64,10 +64,19 @@ struct TestLedger: Sendable {
 
   /// The word of the template's Signer, or of another one.
   static func vouching(
-    _ life: ServerLife, signer: String = signer, names: [String] = [signer], journalID: [UInt8] = journalID
+    _ life: ServerLife, signer: String = signer, names: [String] = [signer], journalID: [UInt8] = journalID,
+    intentLog: IntentLogWord = .whole
   ) -> Vouching {
     Vouching(
-      signer: signer, runID: [UInt8](repeating: 7, count: 16), names: names, journalID: journalID, life: life)
+      signer: signer, runID: [UInt8](repeating: 7, count: 16), names: names, journalID: journalID, life: life,
+      intentLog: intentLog)
+  }
+
+  /// How many of this database's connections wait for somebody's lock.
+  func waitingForLocks() async throws -> Int {
+    let count = try await value(
+      "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+    return count.flatMap(Int.init) ?? 0
   }
 
   /// The server's clock.

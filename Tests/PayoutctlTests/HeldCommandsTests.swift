@@ -65,6 +65,19 @@ struct HeldCommandsTests {
     #expect(again.exitCode == 1)
     #expect(again.errors == "payoutctl: payout \(id) cannot be settled: it is queued, not held; nothing was changed\n")
 
+    let doubtful = try await scene.held().id
+    try await scene.sql(
+      "SET session_replication_role = replica; UPDATE payouts SET hold_reason = 'history_unproven' WHERE status = 'held'"
+    )
+    let release = ["release", "\(doubtful)", "--reason", "r"]
+    for words in [[], ["--held-for", "dead_letter"]] {
+      let unseen = try await CommandLineScene.payoutctl(release + words, ["DATABASE_URL": scene.url])
+      #expect(unseen.exitCode == 1 && unseen.errors.contains("--held-for history_unproven; nothing was changed"))
+    }
+    let seen = try await CommandLineScene.payoutctl(
+      release + ["--held-for", "history_unproven"], ["DATABASE_URL": scene.url])
+    #expect(seen.exitCode == 0, "\(seen.errors)")
+
     let unknown = try await scene.run("release", "019ab2c3-1111-7222-8333-444455556666", "--reason", "r")
     #expect(unknown.exitCode == 1 && unknown.errors.contains("there is no payout"))
   }

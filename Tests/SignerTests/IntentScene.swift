@@ -72,7 +72,7 @@ struct IntentScene: Sendable {
   func reject(_ number: Int) async throws {
     _ = try await scene.ledger.holdQueued(PayingScene.payoutID(number), note: "a person looks")
     let decide = DecideHeld(
-      ledger: scene.ledger, payout: PayingScene.payoutID(number), decision: .reject, reason: "by policy",
+      ledger: scene.ledger, payout: PayingScene.payoutID(number), decision: .reject, seen: nil, reason: "by policy",
       requiredConfirmations: 19,
       intents: IntentRecorder(log, logger: Logger(label: "log", factory: { _ in SwiftLogNoOpLogHandler() })))
     guard try await decide.run() == .rejected else { throw SceneError("not rejected") }

@@ -20,15 +20,15 @@ extension ServeHTTP {
   func decide(_ operation: Operation, _ caller: Caller, _ exchange: inout Exchange) async throws(Problem) -> Answer {
     guard let id = exchange.parameters.first else { throw .mistake }
     let body = try await body(&exchange)
-    let (decision, reason) =
-      switch operation {
-      case .releasePayout: try ParseOperatorRequest.release(from: body)
-      case .settlePayout: try ParseOperatorRequest.settle(from: body)
-      case .rejectPayout: (.reject, try ParseOperatorRequest.reason(from: body))
-      default: throw .mistake
-      }
-    exchange.auditDetail = decision.note(reason)
-    try await decideHeld.decide(id, decision, reason: reason, for: caller)
+    let asked: ParseOperatorRequest.Decision
+    switch operation {
+    case .releasePayout: asked = try ParseOperatorRequest.release(from: body)
+    case .settlePayout: asked = try ParseOperatorRequest.settle(from: body)
+    case .rejectPayout: asked = (.reject, nil, try ParseOperatorRequest.reason(from: body))
+    default: throw .mistake
+    }
+    exchange.auditDetail = asked.decision.note(asked.reason)
+    try await decideHeld.decide(id, asked.decision, seen: asked.seen, reason: asked.reason, for: caller)
     return try await changed(id, caller)
   }
 

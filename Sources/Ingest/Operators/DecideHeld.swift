@@ -13,15 +13,17 @@ struct DecideHeld: Sendable {
   let requiredConfirmations: Int64
   let logger: Logger
 
-  /// - Parameter id: the id's text in the path; a text that is no id names no payout.
+  /// - Parameters:
+  ///   - id: the id's text in the path; a text that is no id names no payout.
+  ///   - seen: for what it was held when the caller looked; nil where that was not told.
   func decide(
-    _ id: String, _ decision: HeldDecision, reason: String, for caller: Caller
+    _ id: String, _ decision: HeldDecision, seen: String?, reason: String, for caller: Caller
   ) async throws(Problem) {
     guard let id = try? PayoutID(id) else { throw .unknownPayout }
     let outcome: HeldOutcome
     do {
       outcome = try await desk.acting(as: caller.actor).decide(
-        id, decision, reason: reason, requiredConfirmations: requiredConfirmations)
+        id, decision, seen: seen, reason: reason, requiredConfirmations: requiredConfirmations)
     } catch {
       throw OperatorProblem.ofChange(error)
     }
@@ -92,6 +94,10 @@ struct DecideHeld: Sendable {
       Self.cannot(
         "Transaction \(txid) has paid it and has \(confirmations) of \(requiredConfirmations) confirmations.",
         retryAfterSeconds: 60)
+    case .heldFor(let reason):
+      Self.cannot(
+        "It is held for \(reason): look at it again, and where it shall go on all the same, send \(reason) as hold_reason."
+      )
     case .endedBeforeRestore(let status):
       Self.cannot(
         "It was \(status.rawValue) before a restore took that end, says the log of intents: reject or settle it, or send "

@@ -17,7 +17,7 @@ protocol OperatorDesk: Sendable {
   func attempts(of ids: [PayoutID]) async throws -> [PayoutID: [AttemptRecord]]
   func payout(_ id: PayoutID) async throws -> PayoutRecord?
   func decide(
-    _ payout: PayoutID, _ decision: HeldDecision, reason: String, requiredConfirmations: Int64
+    _ payout: PayoutID, _ decision: HeldDecision, seen: String?, reason: String, requiredConfirmations: Int64
   ) async throws -> HeldOutcome
   func stageDepths(countingAtMost maximum: Int64?) async throws -> [StageDepth]
 }

@@ -7,6 +7,9 @@ enum ParseOperatorRequest {
   /// The longest reason or proof, in characters: both are kept for ever.
   static let wordsCharactersMax = 500
 
+  /// The longest name of a hold, in characters.
+  static let holdReasonCharactersMax = 64
+
   /// The most findings that are named at once: all that are told.
   static let findingsMax = 100
 
@@ -16,13 +19,16 @@ enum ParseOperatorRequest {
   /// - Throws: `Problem` of kind `malformedJSON` or `invalidRequest`, as do all of these.
   static func reason(from body: [UInt8]) throws(Problem) -> String { try whole(body, readReason) }
 
-  /// `{"reason": …, "although_it_ended": …}`.
-  static func release(from body: [UInt8]) throws(Problem) -> (HeldDecision, reason: String) {
+  /// What is decided about a held payout, for what it was held when the caller looked, and why it is decided so.
+  typealias Decision = (decision: HeldDecision, seen: String?, reason: String)
+
+  /// `{"reason": …, "hold_reason": …, "although_it_ended": …}`.
+  static func release(from body: [UInt8]) throws(Problem) -> Decision {
     try whole(body, readRelease)
   }
 
   /// `{"reason": …, "proof": …}`.
-  static func settle(from body: [UInt8]) throws(Problem) -> (HeldDecision, reason: String) {
+  static func settle(from body: [UInt8]) throws(Problem) -> Decision {
     try whole(body, readSettlement)
   }
 
@@ -33,16 +39,17 @@ enum ParseOperatorRequest {
 
   static func readReason(_ fields: inout RequestFields) -> String? { words("reason", &fields) }
 
-  static func readRelease(_ fields: inout RequestFields) -> (HeldDecision, reason: String)? {
+  static func readRelease(_ fields: inout RequestFields) -> Decision? {
     let reason = readReason(&fields)
+    let seen = fields.text("hold_reason", maximum: holdReasonCharactersMax)
     let althoughItEnded = fields.flag("although_it_ended") ?? false
-    return reason.map { (althoughItEnded ? .releaseAlthoughEnded : .release, $0) }
+    return reason.map { (althoughItEnded ? .releaseAlthoughEnded : .release, seen, $0) }
   }
 
-  static func readSettlement(_ fields: inout RequestFields) -> (HeldDecision, reason: String)? {
+  static func readSettlement(_ fields: inout RequestFields) -> Decision? {
     let (reason, proof) = (readReason(&fields), words("proof", &fields))
     guard let reason, let proof else { return nil }
-    return (.settle(proof: proof), reason)
+    return (.settle(proof: proof), nil, reason)
   }
 
   static func readClosing(_ fields: inout RequestFields) -> (SeenBreaker, reason: String)? {

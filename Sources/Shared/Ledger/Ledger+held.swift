@@ -13,14 +13,15 @@ extension Ledger {
 
   /// See `OperatorLedger.decide`.
   public func decide(
-    _ payout: PayoutID, _ decision: HeldDecision, reason: String, requiredConfirmations: Int64
+    _ payout: PayoutID, _ decision: HeldDecision, seen: String? = nil, reason: String,
+    requiredConfirmations: Int64
   ) async throws -> HeldOutcome {
     try await transaction { connection in
       switch try await HeldPayout.lock(payout, on: connection) {
       case .failure(let refusal): return .refused(refusal)
       case .success(let held):
         let outcome = try await held.carryOut(
-          decision, reason: reason, requiredConfirmations: requiredConfirmations, on: connection)
+          decision, seen: seen, reason: reason, requiredConfirmations: requiredConfirmations, on: connection)
         if case .done = outcome { try await held.answerLostEnd(on: connection) }
         return outcome
       }
@@ -49,6 +50,8 @@ private struct HeldPayout {
 
   let id: PayoutID
   let heldFrom: PayoutStatus
+  /// For what.
+  let reason: String
   /// How it ended in a lost part of the history, where nobody has said yet what holds.
   let lostEnd: PayoutStatus?
   let attempt: Attempt?
@@ -64,7 +67,7 @@ private struct HeldPayout {
       ORDER BY txid FOR UPDATE
       """, [.uuid(id.bytes)])
     let locked = try await connection.execute(
-      "SELECT status, held_from, reference FROM payouts WHERE id = $1 FOR UPDATE", [.uuid(id.bytes)])
+      "SELECT status, held_from, hold_reason, reference FROM payouts WHERE id = $1 FOR UPDATE", [.uuid(id.bytes)])
     guard let row = locked.rows.first else { return .failure(.unknownPayout) }
     let status: PayoutStatus = try row.named("status")
     guard status == .held else { return .failure(.notHeld(status)) }
@@ -91,20 +94,21 @@ private struct HeldPayout {
       """, [.bytes(row.bytes("reference"))])
     return .success(
       HeldPayout(
-        id: id, heldFrom: try row.named("held_from"), lostEnd: try lostEnds.rows.first?.named("status"),
+        id: id, heldFrom: try row.named("held_from"), reason: try row.text("hold_reason"),
+        lostEnd: try lostEnds.rows.first?.named("status"),
         attempt: attempt))
   }
 
   /// The decision itself.
   func carryOut(
-    _ decision: HeldDecision, reason: String, requiredConfirmations: Int64, on connection: PostgresConnection
+    _ decision: HeldDecision, seen: String?, reason: String, requiredConfirmations: Int64,
+    on connection: PostgresConnection
   ) async throws -> HeldOutcome {
     let note = decision.note(reason)
     switch decision {
-    case .release:
-      if let lostEnd { return .refused(.endedBeforeRestore(lostEnd)) }
-      return try await release(note, requiredConfirmations: requiredConfirmations, on: connection)
-    case .releaseAlthoughEnded:
+    case .release, .releaseAlthoughEnded:
+      if decision == .release, let lostEnd { return .refused(.endedBeforeRestore(lostEnd)) }
+      guard HoldReason.isNamed(reason: self.reason, by: seen) else { return .refused(.heldFor(self.reason)) }
       return try await release(note, requiredConfirmations: requiredConfirmations, on: connection)
     case .reject: return try await end(as: .rejected, note: note, on: connection)
     case .settle: return try await end(as: .settledExternally, note: note, on: connection)

@@ -285,11 +285,19 @@ struct SigningGate {
   /// The same where what is to be signed cannot be the breaker's trial.
   var blockBesidesTrial: SigningBlock? { block ?? (isTrial ? .breakerOpen : nil) }
 
-  /// Reads it with the breaker's row locked: what opens it waits or comes first, and of several Signers one begins its
-  /// trial. Whoever holds this lock takes no payout's any more: others lock payouts first.
+  /// Locks what it reads of the breaker and the pause: what opens it or pauses waits or comes first, and of several Signers
+  /// one begins its trial. Whoever holds this lock takes no payout's any more: others lock payouts first.
+  ///
+  /// By statements of their own: what is read by the next one is then of after the wait.
+  static func lock(on connection: PostgresConnection) async throws {
+    _ = try await connection.pipeline([
+      ("SELECT FROM breaker FOR NO KEY UPDATE", []), ("SELECT FROM pause FOR SHARE", []),
+    ])
+  }
+
+  /// Reads it with that locked.
   init(locking order: SigningOrder, on connection: PostgresConnection) async throws {
-    // By a statement of its own: what is read by the next one is then of after the wait.
-    _ = try await connection.execute("SELECT FROM breaker FOR NO KEY UPDATE", [])
+    try await Self.lock(on: connection)
     try await self.init(order, on: connection)
   }
 

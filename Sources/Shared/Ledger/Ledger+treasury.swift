@@ -6,14 +6,17 @@ extension Ledger {
   /// See `OperatorLedger.order`.
   public func order(_ sweep: TreasuryOrder) async throws {
     _ = try await transaction { connection in
-      let known = try await connection.execute("SELECT FROM treasury_orders WHERE id = $1", [.uuid(sweep.id.bytes)])
-      guard known.rows.isEmpty else { return }
+      // Claimed for ever, so that no payout can have it. Whoever gives the same order at this moment waits here.
+      let claimed = try await connection.execute(
+        "INSERT INTO payout_references (reference, payout_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        [.bytes(sweep.reference.bytes), .uuid(sweep.id.bytes)])
+      guard claimed.affectedRows == 1 else {
+        let known = try await connection.execute("SELECT FROM treasury_orders WHERE id = $1", [.uuid(sweep.id.bytes)])
+        guard known.rows.isEmpty else { return }
+        throw LedgerError(
+          .refused, "the reference of treasury order \(sweep.id) is somebody else's; nothing was ordered")
+      }
       _ = try await connection.pipeline([
-        // Claimed for ever, so that no payout can have it.
-        (
-          "INSERT INTO payout_references (reference, payout_id) VALUES ($1, $2)",
-          [.bytes(sweep.reference.bytes), .uuid(sweep.id.bytes)]
-        ),
         (
           """
           INSERT INTO treasury_orders (id, reference, token, recipient, amount, despite_breaker, reason)
@@ -64,9 +67,12 @@ extension Ledger {
     try await transaction { connection in
       // First, as for payouts: Signers sign one after the other.
       _ = try await Ledger.lockSignedWindows(on: connection)
+      guard try await Ledger.hasTreasuryOrders(on: connection) else { return .done(signed: 0, held: 0, waiting: 0) }
+      // Windows change with the hour: at that moment two Signers hold two, and only one of them the breaker.
+      try await SigningGate.lock(on: connection)
       let orders = try await Ledger.waitingTreasuryOrders(on: connection)
       guard let first = orders.first else { return .done(signed: 0, held: 0, waiting: 0) }
-      let gate = try await SigningGate(locking: signing.order(named: first.id), on: connection)
+      let gate = try await SigningGate(signing.order(named: first.id), on: connection)
       for order in orders {
         // Those despite the breaker come first: what blocks this one blocks the rest.
         if let block = order.isDespiteBreaker ? gate.blockInEmergency : gate.blockBesidesTrial {
@@ -98,6 +104,12 @@ extension Ledger {
         Ledger.storeTransactions([signed], order: signing.order(named: order.id)))
       return .done(signed: 1, held: 0, waiting: 0)
     }
+  }
+
+  private static func hasTreasuryOrders(on connection: PostgresConnection) async throws -> Bool {
+    try await connection.execute(
+      "SELECT EXISTS (SELECT FROM treasury_orders WHERE txid IS NULL AND refused_at IS NULL) AS any", []
+    ).single().bool("any")
   }
 
   /// Behind so many orders that wait another one is not looked at.

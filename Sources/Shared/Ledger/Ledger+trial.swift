@@ -97,7 +97,7 @@ extension Ledger {
     let opened = try await connection.execute(
       """
       UPDATE breaker b SET state = 'open', cause = $1, closes_by = 'trial', since = ledger_now(), failed_trials = 0,
-        trial_at = ledger_now() + $4 * interval '1 second', trial_txid = NULL
+        trial_at = ledger_now() + $4 * interval '1 second', trial_txid = NULL, openings = openings + 1
       WHERE b.state = 'closed' AND (b.failures_in_row >= $2 OR $2 <= (
         SELECT count(*) FROM attempts a
         WHERE blame <> 'payout' AND ended_at > greatest(b.since, ledger_now() - $3 * interval '1 second')

@@ -60,6 +60,11 @@ extension Ledger: SignerLedger {
       try await Ledger.lockVouching(on: connection)
       let life = try await connection.execute("SELECT * FROM server_life()", []).single()
       guard try ServerLife(life) == vouching.life else { return .anotherLife }
+      if case .gone = vouching.intentLog {
+        // Nobody changes a payout, or holds one's row, until this is committed (`holdUnproven`). First of all it does, so that
+        // nobody waits for it who has what it will need.
+        _ = try await connection.execute("LOCK TABLE payouts IN EXCLUSIVE MODE", [])
+      }
       try await Ledger.endQuarantines(by: vouching, on: connection)
       let known = try await connection.execute(
         "SELECT journal_id FROM journals WHERE signer = $1", [.text(vouching.signer)])

@@ -153,11 +153,13 @@ extension Ledger {
           """, [.text(lot.origin), .int8(lot.claim)])
         return 0
       }
-      _ = try await connection.execute(
+      let rests = try await connection.execute(
         """
         UPDATE webhook_origins SET closed_until = ledger_now() + $3 * interval '1 millisecond', failures = failures + 1
         WHERE origin = $1 AND claims = $2
         """, [.text(lot.origin), .int8(lot.claim), .int8(restMilliseconds)])
+      // Somebody else calls it by now, and may have an answer.
+      guard rests.affectedRows == 1 else { return 0 }
       let old = try await connection.execute(
         """
         UPDATE webhook_deliveries SET state = 'given_up', ended_at = ledger_now(),

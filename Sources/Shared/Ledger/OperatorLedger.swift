@@ -63,10 +63,12 @@ public protocol OperatorLedger: ReplayLedger, ReconcileLedger {
   ///
   /// - Parameters:
   ///   - reason: why, in the person's words; stands in the payout's history.
+  ///   - seen: for what it was held when the person looked; a release names it where `HoldReason.mustBeNamed`, and where it
+  ///     names any, that one. A request that is repeated because its answer was lost would let go what nobody has seen.
   ///   - requiredConfirmations: `REQUIRED_CONFIRMATIONS`, for a payout whose attempt has paid meanwhile.
   /// - Returns: where the payout is now, committed; or why nothing was changed.
   func decide(
-    _ payout: PayoutID, _ decision: HeldDecision, reason: String, requiredConfirmations: Int64
+    _ payout: PayoutID, _ decision: HeldDecision, seen: String?, reason: String, requiredConfirmations: Int64
   ) async throws -> HeldOutcome
 
   /// Orders a Signer to move money of the wallet to an address of its own configuration. The same order twice is one.

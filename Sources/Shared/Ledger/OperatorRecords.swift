@@ -24,6 +24,13 @@ public enum HeldDecision: Sendable, Hashable {
   }
 }
 
+extension HoldReason {
+  /// Whether whoever lets a payout go that is held for `reason` has named enough.
+  package static func isNamed(reason: String, by seen: String?) -> Bool {
+    seen.map { $0 == reason } ?? (HoldReason(rawValue: reason)?.mustBeNamed == false)
+  }
+}
+
 /// What came of a decision about a held payout.
 public enum HeldOutcome: Sendable, Hashable {
   /// Where the payout is now, committed.
@@ -50,6 +57,8 @@ public enum HeldRefusal: Sendable, Hashable {
   case confirmationsAreMissing(TxID, confirmations: Int64)
   /// It ended like this in a part of the history that a restore took, by the log of intents; nobody has said what holds.
   case endedBeforeRestore(PayoutStatus)
+  /// It is held for this, which whoever lets it go did not name: it may have been held for something else when he looked.
+  case heldFor(String)
   /// Nothing ends unpaid or goes back to `signed` now: the Signers have not vouched for the database's history, or a finding is open.
   case historyNotTrusted
 }
@@ -70,7 +79,7 @@ public struct BreakerReport: Sendable, Hashable {
   public let trial: TxID?
   /// How many trials have failed since it opened.
   public let failedTrials: Int
-  /// How often it was opened until an operator closes it, also while it was open.
+  /// How often it was opened, by whatever, also while it was open.
   public let openings: Int64
   /// What stands open of the fence, oldest first; at most ``findingsMaximum`` of them.
   public let findings: [FindingRecord]

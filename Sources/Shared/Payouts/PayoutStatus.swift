@@ -92,6 +92,17 @@ public enum HoldReason: String, CaseIterable, Sendable {
   case conflictingAcceptance = "conflicting_acceptance"
   /// The database went back in time and the log that would tell how the payout went on is gone.
   case historyUnproven = "history_unproven"
+
+  /// Whether letting it go asks for a person who knows that it is held for this: nothing else keeps it from being paid once
+  /// more than it should be. What Signer holds by its own rules it holds again by itself, and a lost end has a word of its own.
+  public var mustBeNamed: Bool {
+    switch self {
+    case .historyUnproven, .conflictingAcceptance, .operatorDecision: true
+    case .brokenSeal, .anomalousTransaction, .referenceInUse, .unclaimedTransfer, .signerLimit, .deadLetter,
+      .foreignTerms, .forbiddenRecipient, .endWasLost:
+      false
+    }
+  }
 }
 
 /// Where a signed transaction stands (DESIGN.md §2).

@@ -84,6 +84,7 @@ struct LateCommit: Sendable {
       whole("breaker", \.breaker), whole("pauseReason", \.pauseReason), whole("findings", \.findings),
       whole("alarms", \.alarms), whole("vouchings", \.vouchings), whole("quarantines", \.quarantines),
       whole("lostEnds", \.lostEnds), whole("replayedAt", \.replayedAt), whole("headMovedAt", \.headMovedAt),
+      whole("toldConflicts", \.toldConflicts),
       whole("blocks", \.blocks), whole("adoptions", \.adoptions), whole("treasury", \.treasury),
       whole("headResets", \.headResets), whole("vouchedLife", \.vouchedLife), checkpoint, webhooks,
     ]

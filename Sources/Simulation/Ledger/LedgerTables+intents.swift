@@ -30,9 +30,7 @@ extension LedgerTables {
     let terms = accepted.terms
     let claim = claims[terms.reference]
     guard let row = payout(of: terms.reference) else { return claim.map { $0.payout == terms.id } ?? true }
-    let waits: Set<PayoutStatus> = [.kycPending, .compliancePending, .queued, .scheduled]
-    return row.terms.id != terms.id && claim?.fingerprint != accepted.fingerprint && waits.contains(row.status)
-      && !wasConflictTold(row.terms.id)
+    return row.terms.id != terms.id && claim?.fingerprint != accepted.fingerprint && !toldConflicts.contains(terms.id)
   }
 
   private func isLost(_ end: PayoutEnd) -> Bool {

@@ -36,6 +36,7 @@ extension LedgerTables {
       "lost end \(row.end.reference) \(row.end.status.rawValue) \(row.end.at.milliseconds) "
         + Self.text(row.answeredAt != nil)
     }
+    lines += toldConflicts.map { "conflicting acceptance \($0)" }
     lines += webhooks.map { row in
       "webhook \(row.payout) \(row.url) payout.\(row.status.rawValue) \(row.at.milliseconds) "
         + "\(row.txid?.description ?? "-") \(row.holdReason ?? "-") \(row.state.rawValue) \(row.tries) "

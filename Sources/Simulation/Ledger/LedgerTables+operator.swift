@@ -5,25 +5,27 @@ import Payouts
 extension LedgerTables {
   /// `Ledger.decide`.
   mutating func decide(
-    _ id: PayoutID, _ decision: HeldDecision, reason: String, requiredConfirmations: Int64
+    _ id: PayoutID, _ decision: HeldDecision, seen: String?, reason: String, requiredConfirmations: Int64
   ) throws -> HeldOutcome {
     guard let row = payouts[id] else { return .refused(.unknownPayout) }
     guard row.status == .held, let heldFrom = row.heldFrom else { return .refused(.notHeld(row.status)) }
     let attempt = attemptInUse(of: row.terms.reference)
     let outcome = try carryOut(
-      decision, row, heldFrom, attempt, reason: reason, requiredConfirmations: requiredConfirmations)
+      decision, seen, row, heldFrom, attempt, reason: reason, requiredConfirmations: requiredConfirmations)
     if case .done = outcome { answerEnd(of: row.terms.reference) }
     return outcome
   }
 
   private mutating func carryOut(
-    _ decision: HeldDecision, _ row: Payout, _ heldFrom: PayoutStatus, _ attempt: Attempt?, reason: String,
-    requiredConfirmations: Int64
+    _ decision: HeldDecision, _ seen: String?, _ row: Payout, _ heldFrom: PayoutStatus, _ attempt: Attempt?,
+    reason: String, requiredConfirmations: Int64
   ) throws -> HeldOutcome {
     let note = decision.note(reason)
     switch decision {
     case .release, .releaseAlthoughEnded:
       if decision == .release, let end = openEnd(of: row.terms.reference) { return .refused(.endedBeforeRestore(end)) }
+      let held = row.holdReason ?? ""
+      guard HoldReason.isNamed(reason: held, by: seen) else { return .refused(.heldFor(held)) }
       return try release(row, heldFrom, attempt, note, requiredConfirmations: requiredConfirmations)
     case .reject: return try end(row, attempt, as: .rejected, note: note)
     case .settle: return try end(row, attempt, as: .settledExternally, note: note)

@@ -22,13 +22,6 @@ extension LedgerTables {
     }
   }
 
-  /// Whether a payout was held because of another request of its reference.
-  func wasConflictTold(_ id: PayoutID) -> Bool {
-    (events[id] ?? []).contains {
-      $0.to == .held && $0.note?.hasPrefix(HoldReason.conflictingAcceptance.rawValue) == true
-    }
-  }
-
   /// `Ledger.putBack(acceptances:)`.
   mutating func putBack(acceptances: [AcceptedPayout]) throws -> IntentReplay {
     var seen: Set<Reference> = []
@@ -45,7 +38,7 @@ extension LedgerTables {
     }
     for id in missing.map(\.payout.terms.id).sorted() where !webhooks.contains(where: { $0.payout == id }) { tell(id) }
     for accepted in missing { try holdSigned(accepted.payout.terms) }
-    for accepted in conflicts { try holdConflicting(accepted.payout.terms) }
+    for accepted in conflicts { try tellConflict(accepted.payout.terms) }
     replay.conflicts = conflicts.count
     note(replay)
     return replay
@@ -86,11 +79,24 @@ extension LedgerTables {
       "it was put back from the log of intents after its transaction: release it once that has ended")
   }
 
-  private mutating func holdConflicting(_ lost: PayoutTerms) throws {
-    guard let row = payout(of: lost.reference), row.status.waitsUnsigned else { return }
+  private mutating func tellConflict(_ lost: PayoutTerms) throws {
+    toldConflicts.insert(lost.id)
     let note = "a restore took payout \(lost.id), accepted earlier under the same idempotency key"
-    try hold(row.terms.id, .conflictingAcceptance, note)
-    raiseAlarm(HoldReason.conflictingAcceptance.rawValue, "payout \(row.terms.id)", note)
+    _ = try hold(lost.reference, .conflictingAcceptance, note)
+    raiseAlarm(HoldReason.conflictingAcceptance.rawValue, "payout \(lost.id)", note)
+  }
+
+  private mutating func hold(_ reference: Reference, _ reason: HoldReason, _ note: String) throws -> Bool {
+    guard let row = payout(of: reference) else { return false }
+    if row.status == .held {
+      payouts[row.terms.id]?.holdReason = reason.rawValue
+      payouts[row.terms.id]?.note = note
+    } else if row.status.waitsUnsigned {
+      try hold(row.terms.id, reason, note)
+    } else {
+      return false
+    }
+    return true
   }
 
   /// `Ledger.putBack(ends:)`.
@@ -100,14 +106,8 @@ extension LedgerTables {
       guard !lostEnds.contains(where: { ($0.end.reference, $0.end.at) == (end.reference, end.at) }) else { continue }
       lostEnds.append(LostEnd(end: end))
       replay.ends += 1
-      guard let row = payout(of: end.reference), row.status == .held || row.status.waitsUnsigned else { continue }
       let note = "the log of intents says that payout \(end.payout) of its reference was \(end.status) at \(end.at)"
-      if row.status == .held {
-        payouts[row.terms.id]?.holdReason = HoldReason.endWasLost.rawValue
-        payouts[row.terms.id]?.note = note
-      } else {
-        try hold(row.terms.id, .endWasLost, note)
-      }
+      guard try hold(end.reference, .endWasLost, note) else { continue }
       raiseAlarm(HoldReason.endWasLost.rawValue, "payout \(end.payout)", note)
     }
     note(replay)

@@ -119,7 +119,7 @@ extension LedgerTables {
   }
 
   /// Whether an unexplained transfer may have paid it.
-  private func isUnclaimed(_ id: PayoutID) -> Bool {
+  func isUnclaimed(_ id: PayoutID) -> Bool {
     guard let terms = payouts[id]?.terms else { return false }
     return findings.contains { finding in
       !finding.isExplained && finding.what.recipient == terms.recipient

@@ -117,6 +117,13 @@ extension LedgerTables {
       let index = attempts[failure.reference]?.firstIndex(where: { $0.txid == failure.txid && $0.isUnblamed }),
       let endedAt = attempts[failure.reference]?[index].endedAt
     else { return nil }
+    let judged = (attempts[failure.reference] ?? []).filter { $0.blame == .payout }.count
+    if blame.isPayoutsOwn, let row = payout(of: failure.reference), row.status == .scheduled,
+      judged + 1 >= maximumOwnFailures, isUnclaimed(row.terms.id)
+    {
+      try hold(row.terms.id, .unclaimedTransfer, "a transfer that nobody claims may have paid it")
+      return nil
+    }
     attempts[failure.reference]?[index].blame = blame
     guard blame.isPayoutsOwn else {
       if endedAt.milliseconds > now.milliseconds - 300_000 { countFailures([(failure.txid, blame)]) }

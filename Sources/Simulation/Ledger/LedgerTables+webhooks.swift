@@ -130,11 +130,10 @@ extension LedgerTables {
 
   /// `Ledger.release(_:restMilliseconds:lifetimeMilliseconds:)`.
   mutating func release(_ lot: WebhookLot, restMilliseconds: Int64?, lifetimeMilliseconds: Int64) -> Int {
-    if var server = servers[lot.origin], server.claims == lot.claim {
-      server.closedUntil = now.advanced(byMilliseconds: restMilliseconds ?? 0)
-      server.failures = restMilliseconds == nil ? 0 : server.failures + 1
-      servers[lot.origin] = server
-    }
+    guard var server = servers[lot.origin], server.claims == lot.claim else { return 0 }
+    server.closedUntil = now.advanced(byMilliseconds: restMilliseconds ?? 0)
+    server.failures = restMilliseconds == nil ? 0 : server.failures + 1
+    servers[lot.origin] = server
     guard restMilliseconds != nil else { return 0 }
     let old = webhooks.indices.filter { index in
       let row = webhooks[index]

@@ -207,6 +207,8 @@ struct LedgerTables: Sendable {
   var retiredJournals: [[UInt8]: String] = [:]
   /// Unpaid ends that a restore took, as the log of intents tells them.
   var lostEnds: [LostEnd] = []
+  /// Payouts that a restore took whose reference has another request now, of which a person was told.
+  var toldConflicts: Set<PayoutID> = []
   /// When something was last put back from the log of intents.
   var replayedAt: Timestamp?
   /// Transactions that a Signer ever put back, and when.

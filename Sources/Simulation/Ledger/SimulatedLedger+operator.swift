@@ -31,10 +31,10 @@ extension SimulatedLedger: ReplayLedger, ReconcileLedger {
 
   /// `OperatorLedger.decide`.
   func decide(
-    _ payout: PayoutID, _ decision: HeldDecision, reason: String, requiredConfirmations: Int64
+    _ payout: PayoutID, _ decision: HeldDecision, seen: String?, reason: String, requiredConfirmations: Int64
   ) async throws -> HeldOutcome {
     try await write("decide") {
-      try $0.decide(payout, decision, reason: reason, requiredConfirmations: requiredConfirmations)
+      try $0.decide(payout, decision, seen: seen, reason: reason, requiredConfirmations: requiredConfirmations)
     }
   }
 

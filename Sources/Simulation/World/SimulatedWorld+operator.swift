@@ -130,7 +130,8 @@ extension SimulatedWorld {
     for row in tables.payouts(in: [.held]) {
       guard let decision = decision(on: row, tables, dropped) else { continue }
       let outcome = try await ledger.decide(
-        row.terms.id, decision, reason: "decided", requiredConfirmations: settings.solidLag + 1)
+        row.terms.id, decision, seen: row.holdReason, reason: "decided",
+        requiredConfirmations: settings.solidLag + 1)
       guard case .done(let status) = outcome, status.isUnpaidFinal,
         let record = try await ledger.payout(row.terms.id), let end = PayoutEnd(record)
       else { continue }

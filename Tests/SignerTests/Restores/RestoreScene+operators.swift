@@ -15,7 +15,8 @@ extension RestoreScene {
   @discardableResult
   func decide(_ number: Int, _ decision: HeldDecision) async throws -> PayoutStatus {
     try await DecideHeld(
-      ledger: scene.ledger, payout: record(number).id, decision: decision, reason: "by policy",
+      ledger: scene.ledger, payout: record(number).id, decision: decision,
+      seen: record(number).holdReason, reason: "by policy",
       requiredConfirmations: 19,
       intents: IntentRecorder(log, logger: Logger(label: "log", factory: { _ in SwiftLogNoOpLogHandler() }))
     ).run()

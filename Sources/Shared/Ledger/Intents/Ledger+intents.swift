@@ -83,7 +83,7 @@ extension Ledger {
     ]
   }
 
-  /// What is lost of acceptances, and how. A conflict that was dealt with left its word in the payout's history.
+  /// What is lost of acceptances, and how. A conflict that was told stands in `conflicting_acceptances`.
   static let lostAcceptances = """
     SELECT n.place, p.id IS NOT NULL AS is_conflict
     FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) WITH ORDINALITY AS n (id, reference, fingerprint, place)
@@ -92,9 +92,7 @@ extension Ledger {
     WHERE CASE
       WHEN p.id IS NULL THEN r.payout_id IS NULL OR r.payout_id = n.id
       ELSE p.id <> n.id AND r.request_fingerprint IS DISTINCT FROM n.fingerprint
-        AND p.status IN ('kyc_pending', 'compliance_pending', 'queued', 'scheduled')
-        AND NOT EXISTS (SELECT FROM payout_events e WHERE e.payout_id = p.id AND e.to_status = 'held'
-                        AND starts_with(e.note, '\(HoldReason.conflictingAcceptance.rawValue)'))
+        AND NOT EXISTS (SELECT FROM conflicting_acceptances c WHERE c.payout_id = n.id)
       END
     ORDER BY n.place
     """

@@ -19,7 +19,7 @@ extension Ledger {
       }
       var replay = IntentReplay()
       replay.putBack = try await Ledger.insert(missing, on: connection)
-      for accepted in conflicts where try await Ledger.holdConflicting(accepted, on: connection) {
+      for accepted in conflicts where try await Ledger.tellConflict(accepted, on: connection) {
         replay.conflicts += 1
       }
       // What was found proves that the database went back in time, whoever holds it.
@@ -133,43 +133,48 @@ extension Ledger {
   }
 
   /// The owner used one key for two requests, which only a disaster between them lets happen, and was told 201 for both. A
-  /// reference pays once: a person decides which.
+  /// reference pays once: a person decides which, and is asked wherever the one that stands has gone.
   ///
-  /// - Returns: false where it waits no more: somebody else has held it meanwhile, signed it or ended it.
-  private static func holdConflicting(
+  /// - Returns: false where another replay has told it meanwhile.
+  private static func tellConflict(
     _ intent: AcceptedPayout, on connection: PostgresConnection
   ) async throws -> Bool {
     let terms = intent.payout.terms
+    let added = try await connection.execute(
+      "INSERT INTO conflicting_acceptances (payout_id, reference) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+      [.uuid(terms.id.bytes), .bytes(terms.reference.bytes)])
+    guard added.affectedRows == 1 else { return false }
     let note =
       "a restore took payout \(terms.id) of \(terms.amount) USDT to \(terms.recipient), accepted earlier under the same "
       + "idempotency key with another request: ask the owner which of the two is meant"
-    let held = try await connection.execute(
-      """
-      UPDATE payouts SET status = 'held', held_from = status, hold_reason = $2, note = $3
-      WHERE reference = $1 AND status IN ('kyc_pending', 'compliance_pending', 'queued', 'scheduled')
-      RETURNING id
-      """, [.bytes(terms.reference.bytes), .text(HoldReason.conflictingAcceptance.rawValue), .text(note)])
-    for row in held.rows {
-      try await raiseAlarm(
-        HoldReason.conflictingAcceptance.rawValue, "payout \(PayoutID(bytes: row.uuid("id")))", note, on: connection)
-    }
-    return !held.rows.isEmpty
+    _ = try await hold(terms.reference, .conflictingAcceptance, note, on: connection)
+    try await raiseAlarm(HoldReason.conflictingAcceptance.rawValue, "payout \(terms.id)", note, on: connection)
+    return true
   }
 
-  /// Whatever waits unsigned is held; a held one keeps where it was held from. What is signed goes its way: its own end
-  /// comes from the chain, and where that frees it, Signer holds it. So does it with a payout that is accepted anew under the
-  /// reference later.
+  /// What is signed goes its way: its own end comes from the chain, and where that frees it, Signer holds it. So does it with
+  /// a payout that is accepted anew under the reference later.
   private static func holdEnded(_ end: PayoutEnd, on connection: PostgresConnection) async throws {
     let note =
       "the log of intents says that payout \(end.payout) of its reference was \(end.status.rawValue) at \(end.at)"
       + (end.note.map { ": \($0)" } ?? "")
-    let parameters: [PostgresParameter] = [
-      .bytes(end.reference.bytes), .text(HoldReason.endWasLost.rawValue), .text(note),
-    ]
+    guard try await hold(end.reference, .endWasLost, note, on: connection) else { return }
+    try await raiseAlarm(
+      HoldReason.endWasLost.rawValue, "payout \(end.payout)",
+      "\(note); a restore took that end: reject it, settle it, or release it although it ended", on: connection)
+  }
+
+  /// Whatever waits unsigned under a reference is held; a held one keeps where it was held from.
+  ///
+  /// - Returns: whether one is held for this now.
+  private static func hold(
+    _ reference: Reference, _ reason: HoldReason, _ note: String, on connection: PostgresConnection
+  ) async throws -> Bool {
+    let parameters: [PostgresParameter] = [.bytes(reference.bytes), .text(reason.rawValue), .text(note)]
     let held = try await connection.pipeline([
       // Whoever holds it just now would be passed by otherwise: not yet held for the first of these, no longer waiting for
       // the second.
-      ("SELECT FROM payouts WHERE reference = $1 FOR UPDATE", [.bytes(end.reference.bytes)]),
+      ("SELECT FROM payouts WHERE reference = $1 FOR UPDATE", [.bytes(reference.bytes)]),
       (
         """
         UPDATE payouts SET hold_reason = $2, note = concat_ws('; it was held before: ', $3::text, hold_reason)
@@ -183,10 +188,7 @@ extension Ledger {
         """, parameters
       ),
     ])
-    guard held.dropFirst().contains(where: { $0.affectedRows > 0 }) else { return }
-    try await raiseAlarm(
-      HoldReason.endWasLost.rawValue, "payout \(end.payout)",
-      "\(note); a restore took that end: reject it, settle it, or release it although it ended", on: connection)
+    return held.dropFirst().contains { $0.affectedRows > 0 }
   }
 
   private static func note(_ acceptances: Int, _ ends: Int, on connection: PostgresConnection) async throws {
