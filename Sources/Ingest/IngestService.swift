@@ -47,7 +47,7 @@ public enum IngestService {
       try AuditLog(path: $0, clock: context.clock, logger: context.logger)
     }
     let parts = try await IngestParts(
-      configuration, ledger: ledger, directory: ledger, desk: ledger, apiKeys: ledger, audits: ledger,
+      configuration, ledger: ledger, directory: ledger, desk: ledger, apiKeys: ledger, audits: ledger, webhooks: ledger,
       auditLog: auditLog, streams: streams, intents: streams, queues: streams, context: context)
     let measuring = MeasureQueues.step(ledger, streams, context.instruments)
     // What is stopped first stands last: nothing is audited any more once the server and the commits have stopped.
@@ -77,7 +77,7 @@ struct IngestParts: Sendable {
   /// - Throws: `LedgerError` where the hot wallets cannot be read.
   init(
     _ configuration: IngestConfiguration, ledger: any IngestLedger, directory: any PayoutDirectory,
-    desk: any OperatorDesk, apiKeys: any APIKeyLedger, audits: any AuditLedger,
+    desk: any OperatorDesk, apiKeys: any APIKeyLedger, audits: any AuditLedger, webhooks: any WebhookEndpointLedger,
     auditLog: AuditLog? = nil, streams: any StreamTransport, intents: any IntentLog,
     queues: any StreamDesk, context: WorkerContext, bodyMilliseconds: Int64 = ReadBody.millisecondsMax
   ) async throws {
@@ -126,6 +126,8 @@ struct IngestParts: Sendable {
       inspectQueues: InspectQueues(desk: desk, streams: queues, logger: logger),
       manageAPIKeys: ManageAPIKeys(ledger: apiKeys, sealer: sealer, random: context.random, logger: logger),
       listAudits: ListAudits(ledger: audits),
+      manageWebhooks: ManageWebhooks(
+        ledger: webhooks, clock: context.clock, random: context.random, logger: logger),
       answerPayout: AnswerPayout(requiredConfirmations: tron.requiredConfirmations),
       answerTransaction: AnswerTransaction(
         network: tron.network, requiredConfirmations: tron.requiredConfirmations),

@@ -15,10 +15,14 @@ struct AuthorizationMatrixTests {
   private static let gatewayToken = "a-gateway-token-of-the-tests-long-enough"
 
   /// The status of a call that is allowed. Nothing that is asked here changes a payout: nobody vouches, none is held. Nor is
-  /// the breaker closed, since nobody names what it is open by.
+  /// the breaker closed, since nobody names what it is open by. No webhook is made, since no URL is named, and what is to be
+  /// redelivered waits already.
   private static func done(_ operation: Operation) -> Int {
     switch operation {
     case .createPayout, .makeAPIKey: 201
+    case .makeWebhook: 400
+    case .testWebhook: 202
+    case .redeliverWebhook: 409
     case .cancelPayout, .releasePayout, .rejectPayout, .settlePayout, .closeBreaker: 409
     // There is no Redis here.
     case .listDeadLetters, .retryDeadLetter: 503
@@ -33,6 +37,12 @@ struct AuthorizationMatrixTests {
     guard let role else { return 401 }
     switch operation {
     case .getDocument, .listPayouts, .getTransactions: return done
+    case .listWebhooks: return done
+    case .listWebhookDeliveries: return role == .admin || reach == .own ? done : 404
+    case .makeWebhook: return role == .endUser ? 403 : done
+    case .deleteWebhook, .testWebhook, .redeliverWebhook, .rotateWebhookSecret:
+      if role == .endUser { return 403 }
+      return role == .admin || reach == .own ? done : 404
     case .getPayout, .getTransaction: return role == .admin || reach != .others ? done : 404
     case .createPayout:
       if role == .endUser { return 403 }
@@ -45,9 +55,12 @@ struct AuthorizationMatrixTests {
     }
   }
 
-  /// Three payouts, and a key that can be revoked.
+  /// Three payouts, a webhook of each owner with a delivery, another one to be deleted, and a key that can be revoked.
   private struct World {
     let payouts: [Reach: String]
+    private(set) var webhooks: [Reach: String] = [:]
+    private(set) var doomed: [Reach: String] = [:]
+    private(set) var deliveries: [Reach: String] = [:]
     let key: String
 
     init(_ ingest: RunningIngest) async throws {
@@ -61,6 +74,21 @@ struct AuthorizationMatrixTests {
       }
       self.payouts = payouts
       key = try await World.key(ingest, .service).id
+      for (owner, reaches) in [("caller", [Reach.own]), ("other", [.named, .others])] {
+        let (webhook, doomed) = (try await World.webhook(ingest, owner), try await World.webhook(ingest, owner))
+        let path = "/webhooks/\(webhook)/test"
+        let tested = try await ingest.ask("POST", path, token: ingest.token(owner))
+        let delivery = try #require(try tested.text("delivery_id"))
+        for reach in reaches {
+          (webhooks[reach], self.doomed[reach], deliveries[reach]) = (webhook, doomed, delivery)
+        }
+      }
+    }
+
+    private static func webhook(_ ingest: RunningIngest, _ owner: String) async throws -> String {
+      let made = try await ingest.post(
+        #"{"url":"https://hooks.example"}"#, token: ingest.token(owner), path: "/webhooks")
+      return try #require(try made.text("webhook_id"))
     }
 
     /// A new API key of the caller's in a role.
@@ -73,6 +101,8 @@ struct AuthorizationMatrixTests {
     func path(_ operation: Operation, _ reach: Reach) -> String {
       operation.place.template.replacing("{payout_id}", with: payouts[reach] ?? "")
         .replacing("{dead_letter_id}", with: "batches.ready:1-0").replacing("{api_key_id}", with: key)
+        .replacing("{webhook_id}", with: (operation == .deleteWebhook ? doomed : webhooks)[reach] ?? "")
+        .replacing("{delivery_id}", with: deliveries[reach] ?? "")
     }
 
     func body(_ operation: Operation, _ reach: Reach) -> String? {
@@ -83,6 +113,7 @@ struct AuthorizationMatrixTests {
       case .releasePayout, .rejectPayout, .openBreaker, .closeBreaker, .pausePayments, .resumePayments:
         #"{"reason":"r"}"#
       case .makeAPIKey: #"{"name":"n","owner":"o","role":"service"}"#
+      case .makeWebhook: "{}"
       default: nil
       }
     }

@@ -85,6 +85,8 @@ struct OpenAPITests {
     #expect(words("PayoutRequest", "properties", "priority") == Set(Priority.allCases.map(\.rawValue)))
     #expect(words("BatchType") == Set(BatchType.allCases.map(\.rawValue)))
     #expect(words("RouterType") == Set(RouterType.allCases.map(\.rawValue)))
+    #expect(words("WebhookEvent") == Set(WebhookEvent.allCases.map(\.rawValue)))
+    #expect(words("WebhookState") == Set(WebhookState.allCases.map(\.rawValue)))
     #expect(words("CallerRole") == Set(CallerRole.allCases.map(\.rawValue)))
     #expect(words("CallerPermission") == Set(CallerPermission.allCases.map(\.rawValue)))
     #expect(words("WaitingFor", "properties", "what") == Set(PayoutWaiting.Cause.allCases.map(\.rawValue)))
@@ -154,6 +156,7 @@ struct OpenAPITests {
       ("ReleaseRequest", { _ = ParseOperatorRequest.readRelease(&$0) }),
       ("SettleRequest", { _ = ParseOperatorRequest.readSettlement(&$0) }),
       ("CloseRequest", { _ = ParseOperatorRequest.readClosing(&$0) }),
+      ("WebhookRequest", { _ = WebhookRequest.read(&$0) }),
       ("APIKeyRequest", { _ = APIKeyRequest.read(&$0, now: Timestamp(milliseconds: 0)) }),
     ]
     for (name, read) in bodies {
@@ -164,6 +167,8 @@ struct OpenAPITests {
     let queries: [Operation: (inout RequestFields) -> Void] = [
       .listPayouts: { _ = ParseListRequest.read(&$0) }, .listHeld: { _ = ParseListRequest.limit(&$0) },
       .listFindings: { _ = ParseListRequest.limit(&$0) },
+      .listWebhooks: { _ = WebhookListRequest(reading: &$0) },
+      .listWebhookDeliveries: { _ = WebhookDeliveryListRequest(reading: &$0) },
       .listDeadLetters: { _ = ParseOperatorRequest.readDeadLetters(&$0) },
       .listAPIKeys: { _ = ParseOperatorRequest.readKeys(&$0) }, .listAudits: { _ = AuditListRequest(reading: &$0) },
     ]

@@ -160,7 +160,7 @@ extension LateCommitTests {
     static let claim = Act { ledger, _ in
       switch try await ledger.claimWebhooks(after: nil, leaseMilliseconds: 30_000, atMost: 20) {
       case .nothing(let next): return "nothing \(next ?? "-")"
-      case .lot(let lot): return "\(lot.origin) \(lot.deliveries.map(\.payout.id).sorted())"
+      case .lot(let lot): return "\(lot.origin) \(lot.deliveries.compactMap(\.payout?.id).sorted())"
       }
     }
     static func tell(_ index: Int) -> Act {

@@ -90,8 +90,8 @@ extension LateCommitTests {
       guard case .lot(let lot) = claims.real, case .lot(let modelled) = claims.modelled else {
         throw UnexpectedOutcome("\(claims)")
       }
-      deliveries.real = lot.deliveries.sorted { $0.payout.id < $1.payout.id }
-      deliveries.modelled = modelled.deliveries.sorted { $0.payout.id < $1.payout.id }
+      deliveries.real = lot.deliveries.sorted { ($0.payout?.id ?? $0.id) < ($1.payout?.id ?? $1.id) }
+      deliveries.modelled = modelled.deliveries.sorted { ($0.payout?.id ?? $0.id) < ($1.payout?.id ?? $1.id) }
       try await both { ledger, _ in
         _ = try await ledger.release(lot, restMilliseconds: nil, lifetimeMilliseconds: 259_200_000)
       }

@@ -26,7 +26,7 @@ extension ModelWalk {
         .delivered("HTTP 200"), .gone("HTTP 410"),
         .failed("HTTP 500", delayMilliseconds: 5_000, lifetimeMilliseconds: roll(3) == 0 ? 60_000 : 259_200_000),
       ][roll(3)]
-      try await compare("record-webhook \(theirs.payout.id) \(result)") {
+      try await compare("record-webhook \(theirs.payout.map { "\($0.id)" } ?? "-") \(result)") {
         String(describing: try await $0.record(result, of: theirs))
       } _: {
         String(describing: $0.record(result, of: ours))
@@ -46,7 +46,7 @@ extension ModelWalk {
     switch claim {
     case .nothing(let next): return "nothing \(next ?? "-")"
     case .lot(let lot):
-      let deliveries = lot.deliveries.map { "\($0.payout) \($0.event) \($0.url) \($0.tries)" }
+      let deliveries = lot.deliveries.map { "\(String(describing: $0.payout)) \($0.event) \($0.url) \($0.tries)" }
       return "lot \(lot.origin) \(lot.claim) \(lot.failures) \(deliveries)"
     }
   }

@@ -72,6 +72,9 @@ struct Caller: Sendable, Hashable {
     role == .admin || isSame(owner) || beneficiary.map(isSame) ?? false
   }
 
+  /// Whether what belongs to this owner alone, such as a webhook, is in reach: of its owner and of admins.
+  func reaches(owner: String) -> Bool { role == .admin || isSame(owner) }
+
   /// Whether this payout may be cancelled: not by whom it only names, and not with a proof that allows to look alone.
   func mayCancel(owner: String) -> Bool { has(.create) && (role == .admin || isSame(owner)) }
 

@@ -11,6 +11,13 @@ enum Operation: String, CaseIterable, Sendable {
   case cancelPayout
   case getTransaction
   case getTransactions
+  case makeWebhook
+  case listWebhooks
+  case deleteWebhook
+  case listWebhookDeliveries
+  case testWebhook
+  case redeliverWebhook
+  case rotateWebhookSecret
   case releasePayout
   case rejectPayout
   case settlePayout
@@ -48,6 +55,13 @@ enum Operation: String, CaseIterable, Sendable {
     case .cancelPayout: (.delete, "/payouts/{payout_id}")
     case .getTransaction: (.get, "/payouts/{payout_id}/transaction")
     case .getTransactions: (.post, "/payouts/transactions/bulk")
+    case .makeWebhook: (.post, "/webhooks")
+    case .listWebhooks: (.get, "/webhooks")
+    case .deleteWebhook: (.delete, "/webhooks/{webhook_id}")
+    case .listWebhookDeliveries: (.get, "/webhooks/{webhook_id}/deliveries")
+    case .testWebhook: (.post, "/webhooks/{webhook_id}/test")
+    case .redeliverWebhook: (.post, "/webhooks/deliveries/{delivery_id}/redeliver")
+    case .rotateWebhookSecret: (.post, "/webhooks/{webhook_id}/rotate-secret")
     case .releasePayout: (.post, "/payouts/{payout_id}/release")
     case .rejectPayout: (.post, "/payouts/{payout_id}/reject")
     case .settlePayout: (.post, "/payouts/{payout_id}/settle")
@@ -76,7 +90,9 @@ enum Operation: String, CaseIterable, Sendable {
   var permission: Caller.Permission? {
     switch self {
     case .createPayout, .cancelPayout: .create
+    case .makeWebhook, .deleteWebhook, .testWebhook, .redeliverWebhook, .rotateWebhookSecret: .create
     case .listPayouts: .list
+    case .listWebhooks, .listWebhookDeliveries: .list
     case .getPayout, .getTransaction, .getTransactions: .read
     case .releasePayout, .rejectPayout, .settlePayout, .listHeld, .openBreaker, .closeBreaker, .pausePayments,
       .resumePayments, .listFindings, .getQueues, .listDeadLetters, .retryDeadLetter, .makeAPIKey, .listAPIKeys,
@@ -100,6 +116,8 @@ enum Operation: String, CaseIterable, Sendable {
     case .createPayout, .cancelPayout, .releasePayout, .rejectPayout, .settlePayout, .openBreaker, .closeBreaker,
       .pausePayments, .resumePayments, .retryDeadLetter, .makeAPIKey, .revokeAPIKey:
       true
+    case .makeWebhook, .deleteWebhook, .testWebhook, .redeliverWebhook, .rotateWebhookSecret: true
+    case .listWebhooks, .listWebhookDeliveries: false
     case .listPayouts, .getPayout, .getTransaction, .getTransactions, .listHeld, .listFindings, .getQueues,
       .listDeadLetters, .listAPIKeys, .listAudits, .getHealth, .getReadiness, .getLiveness, .getDocument,
       .getDocumentation:
@@ -111,6 +129,7 @@ enum Operation: String, CaseIterable, Sendable {
   var readsQuery: Bool {
     switch self {
     case .listPayouts, .listHeld, .listFindings, .listDeadLetters, .listAPIKeys, .listAudits: true
+    case .listWebhooks, .listWebhookDeliveries: true
     default: false
     }
   }
@@ -128,6 +147,11 @@ extension Operation {
     case .getPayout, .getTransaction: Self.ofLedger.union([200, 404])
     case .cancelPayout: Self.ofLedger.union([200, 404, 409])
     case .getTransactions: Self.ofLedger.union(Self.ofBody).union([200])
+    case .makeWebhook: Self.ofLedger.union(Self.ofBody).union([201, 409])
+    case .listWebhooks: Self.ofLedger.union([200])
+    case .deleteWebhook, .listWebhookDeliveries: Self.ofLedger.union([200, 404])
+    case .testWebhook, .redeliverWebhook: Self.ofLedger.union([202, 404, 409])
+    case .rotateWebhookSecret: Self.ofLedger.union([200, 404, 409])
     case .releasePayout, .rejectPayout, .settlePayout: Self.ofLedger.union(Self.ofBody).union([200, 404, 409])
     case .listHeld, .listFindings, .getQueues, .listDeadLetters, .listAPIKeys, .listAudits:
       Self.ofLedger.union([200])

@@ -71,6 +71,12 @@ extension Problem {
     case cannotCancel = "cannot-cancel"
     /// An operator's decision does not fit what the payout is, or may still become.
     case cannotDecide = "cannot-decide"
+    /// The caller has as many webhooks as one may have.
+    case tooManyWebhooks = "too-many-webhooks"
+    /// The webhook was deleted or disabled.
+    case webhookEnded = "webhook-ended"
+    /// The delivery waits for its next try already.
+    case cannotRedeliver = "cannot-redeliver"
     /// Nothing ends unpaid while the ledger's history is not vouched for.
     case historyNotTrusted = "history-not-trusted"
     /// The body did not arrive in time.
@@ -106,6 +112,7 @@ extension Problem {
       case .methodNotAllowed: 405
       case .requestTimeout: 408
       case .cannotCancel, .cannotDecide, .historyNotTrusted: 409
+      case .tooManyWebhooks, .webhookEnded, .cannotRedeliver: 409
       case .bodyTooLarge: 413
       case .unsupportedMediaType: 415
       case .idempotencyMismatch: 422
@@ -129,6 +136,9 @@ extension Problem {
       case .methodNotAllowed: "Method not allowed"
       case .cannotCancel: "The payout cannot be cancelled"
       case .cannotDecide: "The decision cannot be carried out"
+      case .tooManyWebhooks: "There are too many webhooks"
+      case .webhookEnded: "The webhook is told nothing any more"
+      case .cannotRedeliver: "The delivery waits already"
       case .historyNotTrusted: "Nothing can end unpaid just now"
       case .requestTimeout: "The request took too long to arrive"
       case .bodyTooLarge: "The body is too large"

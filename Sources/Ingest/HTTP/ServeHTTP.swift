@@ -35,6 +35,7 @@ struct ServeHTTP: HTTPResponder {
   let inspectQueues: InspectQueues
   let manageAPIKeys: ManageAPIKeys
   let listAudits: ListAudits
+  let manageWebhooks: ManageWebhooks
   let answerPayout: AnswerPayout
   let answerTransaction: AnswerTransaction
   let readBody: ReadBody
@@ -148,6 +149,13 @@ struct ServeHTTP: HTTPResponder {
       case .cancelPayout: try await cancel(caller, exchange)
       case .getTransaction: try await Answer.ok(answerTransaction.current(view(caller, exchange)))
       case .getTransactions: try await transactions(caller, &exchange)
+      case .makeWebhook: try await makeWebhook(caller, &exchange)
+      case .listWebhooks: try await webhooks(caller, exchange)
+      case .deleteWebhook: try await deleteWebhook(caller, exchange)
+      case .listWebhookDeliveries: try await webhookDeliveries(caller, exchange)
+      case .testWebhook: try await testWebhook(caller, exchange)
+      case .redeliverWebhook: try await redeliverWebhook(caller, exchange)
+      case .rotateWebhookSecret: try await rotateWebhookSecret(caller, exchange)
       case .releasePayout, .rejectPayout, .settlePayout: try await decide(operation, caller, &exchange)
       case .listHeld: try await held(exchange)
       case .openBreaker: try await steer(.openBreaker, caller, &exchange)

@@ -73,14 +73,16 @@ final class DeliverWebhooks: Sendable {
   }
 
   private func deliver(_ lot: WebhookLot) async throws {
-    let secrets = try await secrets(of: Set(lot.deliveries.map(\.owner)))
+    let secrets = try await secrets(of: Set(lot.deliveries.filter { $0.endpoint == nil }.map(\.owner)))
     let began = clock.now()
     let hasAnswered = try await withThrowingTaskGroup(of: Bool.self) { group in
       var waiting = lot.deliveries[...]
       var hasAnswered = true
       func begin() {
         guard let delivery = waiting.popFirst() else { return }
-        group.addTask { try await self.deliver(delivery, secrets[delivery.owner] ?? []) }
+        group.addTask {
+          try await self.deliver(delivery, delivery.endpoint?.secrets ?? secrets[delivery.owner] ?? [])
+        }
       }
       for _ in 0..<Self.atOnce { begin() }
       while let answered = try await group.next() {
@@ -160,9 +162,11 @@ final class DeliverWebhooks: Sendable {
 
   private func log(_ result: WebhookResult, _ state: WebhookState?, _ delivery: WebhookDelivery) {
     var metadata: Logger.Metadata = [
-      LogKey.payoutID: "\(delivery.payout.id)", LogKey.webhookID: "\(delivery.id)",
-      LogKey.webhookEvent: "\(delivery.event)", LogKey.deliveryCount: "\(delivery.tries + 1)",
+      LogKey.webhookID: "\(delivery.id)", LogKey.webhookEvent: "\(delivery.event)",
+      LogKey.deliveryCount: "\(delivery.tries + 1)",
     ]
+    if let payout = delivery.payout { metadata[LogKey.payoutID] = "\(payout.id)" }
+    if let endpoint = delivery.endpoint { metadata[LogKey.webhookEndpointID] = "\(endpoint.id)" }
     switch result {
     case .delivered: logger.debug("Delivered a webhook", metadata: metadata)
     case .gone: logger.info("A webhook's receiver is gone: it is told no more", metadata: metadata)

@@ -6,6 +6,7 @@ public import Worker
 public struct WebhookMetrics: Sendable {
   private let due: Meter
   private let oldestDueAge: Meter
+  private let disabledEndpoints: Meter
   private let delivered: Counter
   private let failed: Counter
   private let gone: Counter
@@ -16,6 +17,8 @@ public struct WebhookMetrics: Sendable {
     due = instruments.gauge("webhooks_due", help: "How many webhooks wait to be sent now?")
     oldestDueAge = instruments.gauge(
       "webhooks_oldest_due_age_seconds", help: "How long has the oldest of them been due?")
+    disabledEndpoints = instruments.gauge(
+      "webhook_endpoints_disabled", help: "How many endpoints kept failing, were disabled and are not deleted yet?")
     func tries(_ outcome: String) -> Counter {
       instruments.counter("webhook_tries_total", help: "How did tries end?", labels: [("outcome", outcome)])
     }
@@ -28,6 +31,7 @@ public struct WebhookMetrics: Sendable {
   func show(_ depth: WebhookDepth) {
     due.set(depth.dueCount)
     oldestDueAge.set(depth.oldestDueAgeMilliseconds / 1_000)
+    disabledEndpoints.set(depth.disabledEndpoints)
   }
 
   func count(_ result: WebhookResult) {

@@ -34,6 +34,7 @@ struct Migrator {
     Migration(number: 18, name: "openings", sql: M018Openings.sql),
     Migration(number: 19, name: "late_webhooks", sql: M019LateWebhooks.sql),
     Migration(number: 20, name: "twins", sql: M020Twins.sql),
+    Migration(number: 21, name: "webhook_endpoints", sql: M021WebhookEndpoints.sql),
   ]
 
   /// The number of the newest one.

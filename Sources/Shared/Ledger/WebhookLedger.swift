@@ -71,24 +71,56 @@ public struct WebhookLot: Sendable, Hashable {
 public struct WebhookDelivery: Sendable, Hashable {
   /// The same with every try.
   public let id: WebhookID
-  /// Whose secret signs it.
+  /// Whose secret signs it, unless it is for an endpoint.
   public let owner: String
+  /// The registered endpoint that it is for; nil: the payout's own URL.
+  public let endpoint: Endpoint?
   /// Where it is told; may hold credentials in its query.
   public let url: String
   /// `payout.queued`, …
   public let event: String
   /// What is told.
-  public let payout: WebhookPayout
+  public let told: Told
   /// How often it was tried before.
   public let tries: Int
 
+  /// A registered endpoint, as whoever calls it needs it.
+  public struct Endpoint: Sendable, Hashable {
+    /// Its name.
+    public let id: WebhookEndpointID
+    /// With what it is signed when it was claimed, the newest first; never none.
+    public let secrets: [WebhookSecret]
+
+    /// An endpoint of its parts.
+    public init(id: WebhookEndpointID, secrets: [WebhookSecret]) {
+      self.id = id
+      self.secrets = secrets
+    }
+  }
+
+  /// What an event is about.
+  public enum Told: Sendable, Hashable {
+    /// One payout's change.
+    case payout(WebhookPayout)
+    /// Anything else: `data` is the JSON text that is sent as such, to the letter.
+    case other(at: Timestamp, data: String)
+  }
+
+  /// The payout; nil where it is about something else.
+  public var payout: WebhookPayout? {
+    if case .payout(let payout) = told { payout } else { nil }
+  }
+
   /// A delivery of its parts.
-  public init(id: WebhookID, owner: String, url: String, event: String, payout: WebhookPayout, tries: Int) {
+  public init(
+    id: WebhookID, owner: String, endpoint: Endpoint? = nil, url: String, event: String, told: Told, tries: Int
+  ) {
     self.id = id
     self.owner = owner
+    self.endpoint = endpoint
     self.url = url
     self.event = event
-    self.payout = payout
+    self.told = told
     self.tries = tries
   }
 }
@@ -145,7 +177,7 @@ public enum WebhookResult: Sendable, Hashable {
 }
 
 /// Where a delivery stands.
-public enum WebhookState: String, Sendable, Hashable {
+public enum WebhookState: String, Sendable, Hashable, CaseIterable {
   /// It waits for its first or next try.
   case pending
   /// The receiver has answered with success.
@@ -162,10 +194,13 @@ public struct WebhookDepth: Sendable, Hashable {
   public let dueCount: Int64
   /// Since when the oldest one is, in milliseconds; 0 where none is.
   public let oldestDueAgeMilliseconds: Int64
+  /// How many endpoints were disabled since they kept failing, and are not deleted yet.
+  public let disabledEndpoints: Int64
 
   /// Of its parts; for this package's own ledgers.
-  package init(dueCount: Int64, oldestDueAgeMilliseconds: Int64) {
+  package init(dueCount: Int64, oldestDueAgeMilliseconds: Int64, disabledEndpoints: Int64 = 0) {
     self.dueCount = dueCount
     self.oldestDueAgeMilliseconds = oldestDueAgeMilliseconds
+    self.disabledEndpoints = disabledEndpoints
   }
 }

@@ -86,10 +86,11 @@ extension LedgerTables {
     guard let payout = payouts[row.payout] else { return nil }
     return WebhookDelivery(
       id: row.id, owner: row.owner, url: row.url, event: "payout.\(row.status.rawValue)",
-      payout: WebhookPayout(
-        id: row.payout, status: row.status, at: row.at, asset: "USDT", amount: payout.terms.amount,
-        recipient: payout.terms.recipient, externalID: payout.particulars.externalID, clientBatch: nil, txid: row.txid,
-        holdReason: row.holdReason),
+      told: .payout(
+        WebhookPayout(
+          id: row.payout, status: row.status, at: row.at, asset: "USDT", amount: payout.terms.amount,
+          recipient: payout.terms.recipient, externalID: payout.particulars.externalID, clientBatch: nil,
+          txid: row.txid, holdReason: row.holdReason)),
       tries: row.tries)
   }
 

@@ -57,6 +57,8 @@ public enum LogKey {
   public static let deliveryCount = "delivery.count"
   /// The webhook delivery's id.
   public static let webhookID = "webhook.id"
+  /// The registered endpoint that a webhook is for.
+  public static let webhookEndpointID = "webhook.endpoint_id"
   /// The webhook's event: payout.queued, …
   public static let webhookEvent = "webhook.event"
   /// Scheme, host and port of where a webhook goes; never its path or query.
