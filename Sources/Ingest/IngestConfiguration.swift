@@ -5,7 +5,7 @@ public import Worker
 /// What Ingest reads besides what every worker reads.
 ///
 /// ## Configuration keys
-/// - those of `StoreConfiguration`, `TronConfiguration` and `CallerConfiguration`.
+/// - those of `StoreConfiguration`, `TronConfiguration`, `CallerConfiguration` and `RateLimits`.
 /// - `HOST` (address to listen on, default 127.0.0.1) and `PORT` (0 to 65535, default 8090; 0: a free one, which is
 ///   logged).
 /// - `INTENT_SEAL_KEY` (secret `id:hex`, required): the Ed25519 key that seals payouts.
@@ -24,6 +24,7 @@ public struct IngestConfiguration: SettingsReadable, Sendable {
   let host: String
   let port: Int
   let callers: CallerConfiguration
+  let rateLimits: RateLimits
   let sealer: Sealer?
   let limits: AcceptanceLimits
   let maxima: PayoutLimits
@@ -39,6 +40,7 @@ public struct IngestConfiguration: SettingsReadable, Sendable {
     host = settings.text("HOST", default: "127.0.0.1")
     port = Int(settings.integer("PORT", default: 8_090, in: 0...65_535))
     callers = CallerConfiguration(from: &settings)
+    rateLimits = RateLimits(from: &settings)
     auditLogPath = settings.optionalText("AUDIT_LOG_PATH")
     // Nil stands for a problem that is noted, so that it never gets out of `Settings.read`.
     sealer = settings.value(

@@ -73,6 +73,10 @@ extension HTTPField.Name {
   /// `Idempotency-Replayed: true` where the answer was given before.
   static let idempotencyReplayed = constant("Idempotency-Replayed")
 
+  /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10).
+  static let rateLimitPolicy = constant("RateLimit-Policy")
+  static let rateLimit = constant("RateLimit")
+
   private static func constant(_ name: String) -> HTTPField.Name {
     guard let field = HTTPField.Name(name) else { preconditionFailure("\(name) is no header's name") }
     return field
