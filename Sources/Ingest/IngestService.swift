@@ -125,6 +125,7 @@ struct IngestParts: Sendable {
       authenticate: AuthenticateCaller(
         callers, keySet: keySet, apiKeys: apiKeys, sealer: sealer, clock: context.clock,
         metrics: CallerMetrics(context.instruments), logger: logger), limitRates: limitRates,
+      origins: configuration.origins,
       acceptPayout: AcceptPayout(
         rules: rules, sealer: sealer, forbidden: forbidden, commits: commits, ledger: ledger,
         intents: intents, clock: context.clock, random: context.random),

@@ -106,6 +106,7 @@ import Testing
     Malformed("ingest", "V0_MAX_PAYOUT_USDT", "10000.01", "0.01 to 10000"),
     Malformed("ingest", "KYC_MAX_PAYOUT_USDT", "0", "0.01 to 10000"),
     Malformed("ingest", "REQUIRE_IDEMPOTENCY_KEY", "maybe", "true or false"),
+    Malformed("ingest", "CORS_ALLOWED_ORIGINS", "*", "name each origin"),
     Malformed("ingest", "RATE_LIMIT_BATCH_PER_MINUTE", "-1", "from 0 to 1000000"),
     Malformed("ingest", "RATE_LIMIT_WRITES_PER_MINUTE", "1000001", "from 0 to 1000000"),
     Malformed("ingest", "RATE_LIMIT_READS_PER_MINUTE", "many", "no whole number"),

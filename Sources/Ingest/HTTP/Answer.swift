@@ -57,7 +57,6 @@ struct Answer: Sendable {
     fields[.contentLength] = String(bytes.count)
     fields[.cacheControl] = "no-store"
     fields[.requestID] = requestID
-    fields[.xContentTypeOptions] = "nosniff"
     for (name, value) in headers { fields[name] = value }
     return Response(
       status: .init(code: status), headers: fields,
@@ -73,6 +72,8 @@ extension HTTPField.Name {
   /// `Idempotency-Replayed: true` where the answer was given before.
   static let idempotencyReplayed = constant("Idempotency-Replayed")
 
+  /// `Referrer-Policy`.
+  static let referrerPolicy = constant("Referrer-Policy")
   /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10).
   static let rateLimitPolicy = constant("RateLimit-Policy")
   static let rateLimit = constant("RateLimit")

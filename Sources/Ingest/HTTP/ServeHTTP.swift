@@ -28,6 +28,7 @@ struct ServeHTTP: HTTPResponder {
 
   let authenticate: AuthenticateCaller
   let limitRates: LimitRates
+  let origins: AllowedOrigins
   let acceptPayout: AcceptPayout
   let readPayout: ReadPayout
   let listPayouts: ListPayouts
@@ -93,6 +94,7 @@ struct ServeHTTP: HTTPResponder {
     }
     await record(exchange, operation, response, refused)
     Self.tellRate(exchange, &response)
+    tellBrowsers(exchange, &response)
     if exchange.leavesBodyUnread { endConnection(&response, context.channel) }
     metrics.answered(route: name, status: Int(response.status.code), since: began)
     exchange.logger.debug(
@@ -132,6 +134,7 @@ struct ServeHTTP: HTTPResponder {
   private func respond(
     _ route: Route?, _ operation: Operation?, _ context: Context, _ exchange: inout Exchange
   ) async throws(Problem) -> Response {
+    if let answer = try preflight(route, exchange) { return answer }
     if let route, route.isOpen {
       guard let operation else { throw Self.notAllowed(route) }
       if operation == .getDocumentation {
