@@ -5,7 +5,8 @@ public import Worker
 /// What Ingest reads besides what every worker reads.
 ///
 /// ## Configuration keys
-/// - those of `StoreConfiguration`, `TronConfiguration` and `CallerConfiguration`.
+/// - those of `StoreConfiguration`, `TronConfiguration`, `CallerConfiguration` and `RateLimits`.
+/// - `CORS_ALLOWED_ORIGINS` (origins, comma-separated, default none): whose pages may read answers in a browser.
 /// - `HOST` (address to listen on, default 127.0.0.1) and `PORT` (0 to 65535, default 8090; 0: a free one, which is
 ///   logged).
 /// - `INTENT_SEAL_KEY` (secret `id:hex`, required): the Ed25519 key that seals payouts.
@@ -24,6 +25,8 @@ public struct IngestConfiguration: SettingsReadable, Sendable {
   let host: String
   let port: Int
   let callers: CallerConfiguration
+  let rateLimits: RateLimits
+  let origins: AllowedOrigins
   let sealer: Sealer?
   let limits: AcceptanceLimits
   let maxima: PayoutLimits
@@ -39,6 +42,10 @@ public struct IngestConfiguration: SettingsReadable, Sendable {
     host = settings.text("HOST", default: "127.0.0.1")
     port = Int(settings.integer("PORT", default: 8_090, in: 0...65_535))
     callers = CallerConfiguration(from: &settings)
+    rateLimits = RateLimits(from: &settings)
+    origins = settings.value(
+      "CORS_ALLOWED_ORIGINS", default: AllowedOrigins(), standIn: AllowedOrigins(), expected: AllowedOrigins.expected
+    ) { text throws(MalformedValue) in try AllowedOrigins(text) }
     auditLogPath = settings.optionalText("AUDIT_LOG_PATH")
     // Nil stands for a problem that is noted, so that it never gets out of `Settings.read`.
     sealer = settings.value(

@@ -43,15 +43,16 @@ public enum IngestService {
       throw WorkerError(.configuration, error.message)
     }
     let streams = try configuration.stores.redisURL.withText { try RedisStreams(url: $0, logger: context.logger) }
+    let rates = try configuration.stores.redisURL.withText { try RedisRates(url: $0, logger: context.logger) }
     let auditLog = try configuration.auditLogPath.map {
       try AuditLog(path: $0, clock: context.clock, logger: context.logger)
     }
     let parts = try await IngestParts(
       configuration, ledger: ledger, directory: ledger, desk: ledger, apiKeys: ledger, audits: ledger, webhooks: ledger,
-      auditLog: auditLog, streams: streams, intents: streams, queues: streams, context: context)
+      auditLog: auditLog, streams: streams, intents: streams, queues: streams, rates: rates, context: context)
     let measuring = MeasureQueues.step(ledger, streams, context.instruments)
     // What is stopped first stands last: nothing is audited any more once the server and the commits have stopped.
-    return [ledger.connections] + streams.connections + (auditLog.map { [$0] } ?? [])
+    return [ledger.connections] + streams.connections + [rates.connection] + (auditLog.map { [$0] } ?? [])
       + [
         parts.intents.recorder, parts.audit, parts.enqueue, parts.commits, context.loop(parts.steps + [measuring]),
         parts.server(),
@@ -69,6 +70,8 @@ struct IngestParts: Sendable {
   let keySet: WatchKeySet?
   let audit: RecordAudit
   private let linkAudits: LinkAudits
+  private let limitRates: LimitRates
+  private let recordLimited: Step
   let http: ServeHTTP
   private let host: String
   private let port: Int
@@ -79,7 +82,8 @@ struct IngestParts: Sendable {
     _ configuration: IngestConfiguration, ledger: any IngestLedger, directory: any PayoutDirectory,
     desk: any OperatorDesk, apiKeys: any APIKeyLedger, audits: any AuditLedger, webhooks: any WebhookEndpointLedger,
     auditLog: AuditLog? = nil, streams: any StreamTransport, intents: any IntentLog,
-    queues: any StreamDesk, context: WorkerContext, bodyMilliseconds: Int64 = ReadBody.millisecondsMax
+    queues: any StreamDesk, rates: any SharedRates, context: WorkerContext,
+    bodyMilliseconds: Int64 = ReadBody.millisecondsMax
   ) async throws {
     let (tron, logger, health) = (configuration.tron, context.logger, context.health)
     guard let sealer = configuration.sealer else { preconditionFailure("a configuration that was read has its sealer") }
@@ -111,10 +115,17 @@ struct IngestParts: Sendable {
     let keySet: WatchKeySet? =
       if let file = callers.keySet { try await WatchKeySet(file, health: health, logger: logger) } else { nil }
     self.keySet = keySet
+    let limitRates = LimitRates(
+      configuration.rateLimits, shared: rates, clock: context.clock, health: health,
+      metrics: RateMetrics(context.instruments), logger: logger)
+    self.limitRates = limitRates
+    let limited = LimitedAllowance()
+    recordLimited = limited.step(context.clock, noting: audit)
     http = ServeHTTP(
       authenticate: AuthenticateCaller(
         callers, keySet: keySet, apiKeys: apiKeys, sealer: sealer, clock: context.clock,
-        metrics: CallerMetrics(context.instruments), logger: logger),
+        metrics: CallerMetrics(context.instruments), logger: logger), limitRates: limitRates,
+      origins: configuration.origins,
       acceptPayout: AcceptPayout(
         rules: rules, sealer: sealer, forbidden: forbidden, commits: commits, ledger: ledger,
         intents: intents, clock: context.clock, random: context.random),
@@ -132,15 +143,18 @@ struct IngestParts: Sendable {
       answerTransaction: AnswerTransaction(
         network: tron.network, requiredConfirmations: tron.requiredConfirmations),
       readBody: ReadBody(clock: context.clock, timeLimit: bodyMilliseconds), health: IngestParts.healthRoutes(health),
-      audit: audit, service: context.configuration.serviceName, metrics: metrics, clock: context.clock,
-      random: context.random, logger: logger)
+      audit: audit, limited: limited, service: context.configuration.serviceName, metrics: metrics,
+      clock: context.clock, random: context.random, logger: logger)
     host = configuration.host
     port = configuration.port
     self.logger = logger
   }
 
   /// The steps that go round beside the server.
-  var steps: [Step] { watch.steps + [intents.step, linkAudits.step] + (keySet.map { [$0.step] } ?? []) }
+  var steps: [Step] {
+    watch.steps + [intents.step, linkAudits.step, recordLimited] + limitRates.steps
+      + (keySet.map { [$0.step] } ?? [])
+  }
 
   /// The HTTP server as a service.
   func server(

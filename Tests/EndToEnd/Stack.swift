@@ -81,7 +81,8 @@ actor Stack {
       "TRON_KEYSTORE_PASSPHRASE": "correct horse battery staple", "JWT_SECRET_KEY": Self.jwtKey, "LOG_FORMAT": "json",
       "SIGNER_NAMES": replicas.filter { $0.role == .signer }.map(\.description).joined(separator: ","),
       "TRANSACTION_EXPIRATION_SECONDS": "\(expirationSeconds)", "PAYOUT_RETRY_DELAY_SECONDS": "1",
-      "BATCH_HOURLY_SECONDS": "5",
+      "BATCH_HOURLY_SECONDS": "5", "RATE_LIMIT_WRITES_PER_MINUTE": "0", "RATE_LIMIT_BATCH_PER_MINUTE": "0",
+      "RATE_LIMIT_READS_PER_MINUTE": "0",
       "BATCH_DAILY_SECONDS": "7", "BATCH_WEEKLY_SECONDS": "9", "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
     ]
     let seal = Hex.text(SystemRandomSource().bytes(32))

@@ -65,11 +65,13 @@ struct IngestScene: Sendable {
   ///   - intents: nil for the log in memory.
   ///   - queues: nil where operators find Redis away.
   ///   - desk: nil for the real ledger.
+  ///   - rates: nil where nothing counts requests for all replicas; without settings there are no limits here.
   ///   - apiKeys: nil for those in the real ledger.
   func serving(
     _ settings: [String: String] = [:], ledger: (any IngestLedger)? = nil, streams: (any StreamTransport)? = nil,
     intents: (any IntentLog)? = nil, queues: (any StreamDesk)? = nil, apiKeys: (any APIKeyLedger)? = nil,
-    desk: (any OperatorDesk)? = nil, bodyMilliseconds: Int64 = ReadBody.millisecondsMax,
+    desk: (any OperatorDesk)? = nil, rates: any SharedRates = AbsentRates(),
+    bodyMilliseconds: Int64 = ReadBody.millisecondsMax,
     idleMilliseconds: Int64 = HTTPServer.idleMillisecondsMax,
     _ body: @Sendable @escaping (RunningIngest) async throws -> Void
   ) async throws {
@@ -84,7 +86,7 @@ struct IngestScene: Sendable {
     let parts = try await IngestParts(
       configuration, ledger: ledger ?? self.ledger, directory: self.ledger, desk: desk ?? self.ledger,
       apiKeys: apiKeys ?? self.ledger, audits: self.ledger, webhooks: self.ledger, streams: streams ?? self.streams,
-      intents: intents ?? self.streams, queues: queues ?? AbsentQueues(), context: context,
+      intents: intents ?? self.streams, queues: queues ?? AbsentQueues(), rates: rates, context: context,
       bodyMilliseconds: bodyMilliseconds)
     let (ports, port) = AsyncStream<Int>.makeStream()
     let services: [any Service] = [
@@ -139,7 +141,8 @@ struct IngestScene: Sendable {
     [
       "LUCID_ENV": "dev", "DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1", "TRON_NETWORK": "devnet",
       "TRON_GENESIS_BLOCK_ID": Self.genesis, "PORT": "0", "JWT_SECRET_KEY": Self.jwtKey,
-      "INTENT_SEAL_KEY": Self.sealKey, "PAYOUT_ROUTER_V0_ADDRESS": Self.router.description,
+      "INTENT_SEAL_KEY": Self.sealKey, "RATE_LIMIT_BATCH_PER_MINUTE": "0", "RATE_LIMIT_WRITES_PER_MINUTE": "0",
+      "RATE_LIMIT_READS_PER_MINUTE": "0", "PAYOUT_ROUTER_V0_ADDRESS": Self.router.description,
     ].merging(settings) { $1 }
   }
 
@@ -177,6 +180,13 @@ private struct AbsentQueues: StreamDesk {
   func depths(of stages: [(stream: StreamName, group: ConsumerGroup)]) async throws -> [StreamDepth] { throw error }
   func deadLetters(of stream: StreamName, atMost count: Int) async throws -> [DeadLetter] { throw error }
   func retry(_ id: StreamEntryID, deadLetterOf stream: StreamName) async throws -> DeadLetterRetry { throw error }
+}
+
+/// What counts requests while Redis is away.
+struct AbsentRates: SharedRates {
+  func take(_ key: String, of limit: RateLimit) async throws -> RateVerdict {
+    throw StreamError(code: .unavailable, outcome: .notDone, message: "there is no Redis here")
+  }
 }
 
 extension PayoutID {

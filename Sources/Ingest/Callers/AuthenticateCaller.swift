@@ -48,6 +48,11 @@ struct AuthenticateCaller: Sendable {
     }
   }
 
+  /// Whether a request came the way that it must, where nobody has to be proven.
+  ///
+  /// - Throws: `Problem` of kind `forbidden`.
+  func checkWay(of headers: HTTPFields) throws(Problem) { _ = try gateway.isPassed(headers) }
+
   private static let notTheGateway = Problem(
     .unauthenticated,
     "X-User-ID, X-User-Role and X-User-Node-IDs count from the gateway alone, with its X-Gateway-Token. Send a token, "

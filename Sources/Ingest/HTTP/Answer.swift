@@ -57,7 +57,6 @@ struct Answer: Sendable {
     fields[.contentLength] = String(bytes.count)
     fields[.cacheControl] = "no-store"
     fields[.requestID] = requestID
-    fields[.xContentTypeOptions] = "nosniff"
     for (name, value) in headers { fields[name] = value }
     return Response(
       status: .init(code: status), headers: fields,
@@ -72,6 +71,12 @@ extension HTTPField.Name {
   static let idempotencyKey = constant("Idempotency-Key")
   /// `Idempotency-Replayed: true` where the answer was given before.
   static let idempotencyReplayed = constant("Idempotency-Replayed")
+
+  /// `Referrer-Policy`.
+  static let referrerPolicy = constant("Referrer-Policy")
+  /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10).
+  static let rateLimitPolicy = constant("RateLimit-Policy")
+  static let rateLimit = constant("RateLimit")
 
   private static func constant(_ name: String) -> HTTPField.Name {
     guard let field = HTTPField.Name(name) else { preconditionFailure("\(name) is no header's name") }

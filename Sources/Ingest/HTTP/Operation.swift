@@ -125,6 +125,12 @@ enum Operation: String, CaseIterable, Sendable {
     }
   }
 
+  /// Which of its caller's allowances it is taken from; nil for probes and pages that are open to all.
+  var rateClass: RateClass? {
+    if isOpen { return nil }
+    return isWrite ? .writes : .reads
+  }
+
   /// Whether it reads a query; where none is read, any parameter is refused.
   var readsQuery: Bool {
     switch self {
@@ -163,7 +169,8 @@ extension Operation {
     }
   }
 
-  /// Without the gateway's token nothing is served where that is a must, and an API key is looked up in the ledger.
-  private static let ofLedger: Set<Int> = [400, 401, 403, 500, 503]
+  /// Without the gateway's token nothing is served where that is a must, an API key is looked up in the ledger, and each
+  /// caller's requests are counted.
+  private static let ofLedger: Set<Int> = [400, 401, 403, 429, 500, 503]
   private static let ofBody: Set<Int> = [408, 413, 415]
 }

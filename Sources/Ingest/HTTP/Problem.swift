@@ -87,6 +87,8 @@ extension Problem {
     case unsupportedMediaType = "unsupported-media-type"
     /// The key was used before with another request.
     case idempotencyMismatch = "idempotency-mismatch"
+    /// The caller has made as many requests as it may.
+    case rateLimited = "rate-limited"
     /// A mistake of ours.
     case internalError = "internal-error"
     /// It may have been accepted or not: the same key finds out.
@@ -116,6 +118,7 @@ extension Problem {
       case .bodyTooLarge: 413
       case .unsupportedMediaType: 415
       case .idempotencyMismatch: 422
+      case .rateLimited: 429
       case .internalError: 500
       case .outcomeUnknown, .unavailable, .streamsUnavailable, .overloaded, .shuttingDown: 503
       }
@@ -144,6 +147,7 @@ extension Problem {
       case .bodyTooLarge: "The body is too large"
       case .unsupportedMediaType: "The body is not declared as JSON"
       case .idempotencyMismatch: "The Idempotency-Key was used with another request"
+      case .rateLimited: "Too many requests"
       case .internalError: "Internal error"
       case .outcomeUnknown: "The outcome is unknown"
       case .unavailable: "The ledger cannot be reached"

@@ -24,6 +24,11 @@ extension ServeHTTP {
       target: exchange.parameters.first.flatMap(Self.target), requestID: exchange.requestID,
       status: Int(response.status.code),
       outcome: refused?.rawValue ?? (isReplay ? "replayed" : "done"), detail: exchange.auditDetail)
+    if refused == .rateLimited, let rate = exchange.rate,
+      !limited.takes(record, rate.rateClass, at: clock.now(), noting: audit)
+    {
+      return
+    }
     // What was refused has changed nothing that would have to be known before its answer, where that is known.
     let mayHaveChanged = refused == nil || isWrite && refused == .outcomeUnknown
     if mayHaveChanged { await audit.write(record) } else { audit.note(record) }

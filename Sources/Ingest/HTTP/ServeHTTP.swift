@@ -3,6 +3,7 @@ import Hummingbird
 import Logging
 import NIOCore
 import Payouts
+import Streams
 import Worker
 
 /// What a request is answered in: besides what Hummingbird needs, its connection, to end it where a body was not read.
@@ -21,11 +22,13 @@ struct IngestRequestContext: RequestContext {
 
 /// The HTTP interface: parses, calls one step, renders. It decides nothing about payouts.
 ///
-/// The order is fixed: what is open to all needs no credentials; everything else authenticates first; then path, method, permission, query and body.
+/// The order is fixed: what is open to all needs no credentials; everything else authenticates first; then the rate limit, path, method, permission, query and body.
 struct ServeHTTP: HTTPResponder {
   typealias Context = IngestRequestContext
 
   let authenticate: AuthenticateCaller
+  let limitRates: LimitRates
+  let origins: AllowedOrigins
   let acceptPayout: AcceptPayout
   let readPayout: ReadPayout
   let listPayouts: ListPayouts
@@ -42,6 +45,7 @@ struct ServeHTTP: HTTPResponder {
   let health: any HTTPResponder<BasicRequestContext>
   let audit: RecordAudit
   let allowance = StrangerAllowance()
+  let limited: LimitedAllowance
   /// This process, in audit records.
   let service: String
   let metrics: IngestMetrics
@@ -90,6 +94,8 @@ struct ServeHTTP: HTTPResponder {
       response = refusal(error, route, path: path, exchange)
     }
     await record(exchange, operation, response, refused)
+    Self.tellRate(exchange, &response)
+    tellBrowsers(exchange, &response)
     if exchange.leavesBodyUnread { endConnection(&response, context.channel) }
     metrics.answered(route: name, status: Int(response.status.code), since: began)
     exchange.logger.debug(
@@ -111,6 +117,8 @@ struct ServeHTTP: HTTPResponder {
     var isBodyRead = false
     /// Who asks, once that is proven.
     var caller: Caller?
+    /// What was left of the caller's allowance, where there is a limit.
+    var rate: (rateClass: RateClass, verdict: RateVerdict)?
     /// What the audit record says besides: a reason, or what was made.
     var auditDetail: String?
 
@@ -127,6 +135,7 @@ struct ServeHTTP: HTTPResponder {
   private func respond(
     _ route: Route?, _ operation: Operation?, _ context: Context, _ exchange: inout Exchange
   ) async throws(Problem) -> Response {
+    if let answer = try preflight(route, exchange) { return answer }
     if let route, route.isOpen {
       guard let operation else { throw Self.notAllowed(route) }
       if operation == .getDocumentation {
@@ -137,6 +146,7 @@ struct ServeHTTP: HTTPResponder {
     let caller = try await authenticate.caller(headers: exchange.request.headers)
     exchange.caller = caller
     exchange.logger[metadataKey: LogKey.callerID] = "\(caller.id)"
+    try await countRequest(of: caller, operation, &exchange)
     guard let route else { throw Problem(.notFound, "There is nothing under this path.") }
     guard let operation else { throw Self.notAllowed(route) }
     if let permission = operation.permission, !caller.has(permission) { throw caller.lacks(permission) }
