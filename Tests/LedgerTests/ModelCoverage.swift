@@ -6,7 +6,7 @@ enum ModelCoverage {
   /// Every operation of the protocols by which workers and operators see the ledger, and the first word of the walk's
   /// operation that calls it. An unlabelled parameter stands by its type.
   static let walked = [
-    "accept([NewPayout] limits:)": "accept", "accepted(under:)": "accepted-under",
+    "accept([AcceptanceRequest] limits:)": "accept", "accepted(under:)": "accepted-under",
     "acknowledgeAlarm(Int64 reason:)": "acknowledge",
     "adopt(JournalEntry signer: journalID: life:)": "adopt",
     "adoptionsToCarryOut(wallet: signer: atMost:)": "adoptions", "apply(head: after:)": "head",
