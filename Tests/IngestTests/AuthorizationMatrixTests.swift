@@ -18,7 +18,7 @@ struct AuthorizationMatrixTests {
   /// the breaker closed, since nobody names what it is open by.
   private static func done(_ operation: Operation) -> Int {
     switch operation {
-    case .createPayout, .makeAPIKey: 201
+    case .createPayout, .createBatch, .makeAPIKey: 201
     case .cancelPayout, .releasePayout, .rejectPayout, .settlePayout, .closeBreaker: 409
     // There is no Redis here.
     case .listDeadLetters, .retryDeadLetter: 503
@@ -34,7 +34,9 @@ struct AuthorizationMatrixTests {
     switch operation {
     case .getDocument, .listPayouts, .getTransactions: return done
     case .getPayout, .getTransaction: return role == .admin || reach != .others ? done : 404
-    case .createPayout:
+    // Whom a payout of it names may not see the whole batch.
+    case .getBatch: return role == .admin || reach == .own ? done : 404
+    case .createPayout, .createBatch:
       if role == .endUser { return 403 }
       return role == .nodeOperator && reach != .own ? 403 : done
     case .cancelPayout:
@@ -45,21 +47,25 @@ struct AuthorizationMatrixTests {
     }
   }
 
-  /// Three payouts, and a key that can be revoked.
+  /// Three payouts, three batches of one, and a key that can be revoked.
   private struct World {
     let payouts: [Reach: String]
+    let batches: [Reach: String]
     let key: String
 
     init(_ ingest: RunningIngest) async throws {
-      var payouts: [Reach: String] = [:]
+      var (payouts, batches): ([Reach: String], [Reach: String]) = ([:], [:])
       for (reach, owner, named) in [
         (Reach.own, "caller", nil), (.named, "other", "\"caller\""), (.others, "other", nil),
       ] {
-        let reply = try await ingest.post(payoutBody(["beneficiary_user_id": named]), token: ingest.token(owner))
-        let id = try #require(try reply.text("payout_id"))
-        payouts[reach] = id
+        let (body, token) = (payoutBody(["beneficiary_user_id": named]), ingest.token(owner))
+        let payout = try #require(try await ingest.post(body, token: token).text("payout_id"))
+        let reply = try await ingest.post(batchBody([body]), token: token, path: "/payouts/batch")
+        let batch = try #require(try reply.text("batch_id"))
+        (payouts[reach], batches[reach]) = (payout, batch)
       }
       self.payouts = payouts
+      self.batches = batches
       key = try await World.key(ingest, .service).id
     }
 
@@ -72,12 +78,14 @@ struct AuthorizationMatrixTests {
 
     func path(_ operation: Operation, _ reach: Reach) -> String {
       operation.place.template.replacing("{payout_id}", with: payouts[reach] ?? "")
+        .replacing("{batch_id}", with: batches[reach] ?? "")
         .replacing("{dead_letter_id}", with: "batches.ready:1-0").replacing("{api_key_id}", with: key)
     }
 
     func body(_ operation: Operation, _ reach: Reach) -> String? {
       switch operation {
       case .createPayout: payoutBody(["node_id": reach == .own ? "\"n\"" : "\"m\""])
+      case .createBatch: batchBody([payoutBody(["node_id": reach == .own ? "\"n\"" : "\"m\""])])
       case .getTransactions: "{\"payout_ids\":[\"\(payouts[reach] ?? "")\"]}"
       case .settlePayout: #"{"reason":"r","proof":"p"}"#
       case .releasePayout, .rejectPayout, .openBreaker, .closeBreaker, .pausePayments, .resumePayments:

@@ -87,6 +87,7 @@ struct OpenAPITests {
     #expect(words("RouterType") == Set(RouterType.allCases.map(\.rawValue)))
     #expect(words("CallerRole") == Set(CallerRole.allCases.map(\.rawValue)))
     #expect(words("CallerPermission") == Set(CallerPermission.allCases.map(\.rawValue)))
+    #expect(words("BatchStatus") == Set(BatchStatus.allCases.map(\.rawValue)))
     #expect(words("WaitingFor", "properties", "what") == Set(PayoutWaiting.Cause.allCases.map(\.rawValue)))
   }
 
@@ -148,6 +149,10 @@ struct OpenAPITests {
     // What belongs to the kyc router is refused by name until there is one.
     #expect(properties("PayoutRequest").union(["kyc_hash", "compliance_signature"]) == payout.asked)
     #expect(properties("BulkRequest") == ["payout_ids"])
+    var batch = RequestFields([])
+    _ = ParseBatchRequest(payouts: ParsePayoutRequest(limits: limits)).read(
+      &batch, now: Timestamp(milliseconds: 0), forbidden: forbidden.table)
+    #expect(properties("BatchRequest") == batch.asked)
     // What the others read of an empty request.
     let bodies: [(String, (inout RequestFields) -> Void)] = [
       ("ReasonRequest", { _ = ParseOperatorRequest.readReason(&$0) }),
