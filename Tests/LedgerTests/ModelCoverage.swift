@@ -56,7 +56,9 @@ enum ModelCoverage {
 
   /// What answers must have said, by the walk's operation.
   static let told: [String: [String]] = [
-    "accept": ["accepted", "replayed", "different", "limit", "known under"],
+    "accept": [
+      "accepted", "replayed", "different", "limit", "known under", "batch accepted", "batch replayed", "batch known",
+    ],
     "adopt": ["true", "false"],
     "begin": ["begun", "clocksDiffer", "anotherLife"],
     "bring": ["notRetired", "brought"],
