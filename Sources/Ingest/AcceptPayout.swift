@@ -50,19 +50,12 @@ struct AcceptPayout: Sendable {
   func accept(
     _ body: [UInt8], caller: Caller, key: IdempotencyKey?, requestID: String
   ) async throws(Problem) -> Acceptance {
-    if rules.requiresIdempotencyKey, key == nil {
-      throw Problem(
-        .idempotencyKeyRequired, "Send an Idempotency-Key header: a text of your own for each payout, kept for a retry."
-      )
-    }
+    try refuseMissing(key)
     let now = clock.now()
     let parsed = try ParsePayoutRequest(limits: rules.limits).request(
       from: body, now: now, forbidden: forbidden.table)
     let request = parsed.request
-    guard caller.mayCreate(forNode: request.nodeID) else {
-      throw Problem(
-        .forbidden, "A node operator creates payouts for its own nodes only: those of its token, key or gateway.")
-    }
+    try refuseForeignNode(of: request, caller)
     let fingerprint = request.fingerprint
     guard parsed.objections.isEmpty else {
       return try await earlierAcceptance(caller, key, fingerprint, or: ParsePayoutRequest.problem(parsed.objections))
@@ -84,6 +77,21 @@ struct AcceptPayout: Sendable {
       }
     }
     throw .mistake
+  }
+
+  func refuseMissing(_ key: IdempotencyKey?) throws(Problem) {
+    guard key != nil || !rules.requiresIdempotencyKey else {
+      throw Problem(
+        .idempotencyKeyRequired,
+        "Send an Idempotency-Key header: a text of your own for each payout or batch, kept for a retry.")
+    }
+  }
+
+  func refuseForeignNode(of request: PayoutRequest, _ caller: Caller) throws(Problem) {
+    guard caller.mayCreate(forNode: request.nodeID) else {
+      throw Problem(
+        .forbidden, "A node operator creates payouts for its own nodes only: those of its token, key or gateway.")
+    }
   }
 
   /// What could not be accepted now may have been accepted before, under the same key: then that is the answer.
@@ -110,7 +118,7 @@ struct AcceptPayout: Sendable {
     key.map { Reference(owner: caller.id, idempotencyKey: $0.text, index: 0) } ?? Reference(payoutWithoutKey: id)
   }
 
-  private func seal(_ terms: PayoutTerms) throws(Problem) -> Seal {
+  func seal(_ terms: PayoutTerms) throws(Problem) -> Seal {
     do {
       return try sealer.seal(terms)
     } catch {
@@ -118,11 +126,11 @@ struct AcceptPayout: Sendable {
     }
   }
 
-  private static let mismatch = Problem(
+  static let mismatch = Problem(
     .idempotencyMismatch,
     "This Idempotency-Key was used with another request. Send that request again, or use another key for this one.")
 
-  private static func limitExceeded(_ use: LimitUse, _ requested: Amount) -> Problem {
+  static func limitExceeded(_ use: LimitUse, _ requested: Amount) -> Problem {
     let name =
       switch use.span {
       case .hour: "hourly"
@@ -143,17 +151,18 @@ struct AcceptPayout: Sendable {
 
 extension PayoutRequest {
   /// What the seal covers.
-  fileprivate func terms(
-    _ id: PayoutID, _ reference: Reference, _ caller: Caller, _ rules: AcceptanceRules, at now: Timestamp
+  func terms(
+    _ id: PayoutID, _ reference: Reference, _ caller: Caller, _ rules: AcceptanceRules, batch: BatchID? = nil,
+    at now: Timestamp
   ) -> PayoutTerms {
     PayoutTerms(
       id: id, reference: reference, owner: caller.id, network: rules.network, token: rules.token,
-      recipient: recipient, amount: amount, router: router, batchType: batchType, node: nodeID, createdAt: now,
-      expiresAt: expiresAt)
+      recipient: recipient, amount: amount, router: router, batchType: batchType, clientBatch: batch, node: nodeID,
+      createdAt: now, expiresAt: expiresAt)
   }
 
   /// What the client said besides.
-  fileprivate func particulars(requestID: String) -> PayoutParticulars {
+  func particulars(requestID: String) -> PayoutParticulars {
     PayoutParticulars(
       priority: priority, reason: reason, externalID: externalID, beneficiaryUserID: beneficiaryUserID,
       sessionID: sessionID, workCredits: workCredits, customData: customData, webhookURL: webhookURL,

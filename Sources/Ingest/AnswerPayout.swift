@@ -9,16 +9,14 @@ struct AnswerPayout: Sendable {
   /// The answer to the request that created it, told from what never changes: a replay is the same, byte for byte.
   func created(_ record: PayoutRecord) -> JSONValue {
     let time = record.terms.createdAt
-    // An immediate payout's window is its acceptance, for which Ingest has a time of its own.
-    let windowEnd = record.terms.batchType == .immediate ? time : record.windowEnd
+    let windowEnd = EstimateConfirmation.windowEnd(ofAccepted: record)
     let waiting = PayoutWaiting(
       acceptedAs: record.acceptedStatus, batchType: record.terms.batchType, windowEnd: windowEnd, at: time)
     return .object(
       members(
         record.terms, record.particulars, status: record.acceptedStatus, settlementBatch: nil, holdReason: nil,
         waiting: waiting, txid: nil,
-        estimate: EstimateConfirmation.time(
-          acceptedAt: time, windowEnd: windowEnd, requiredConfirmations: requiredConfirmations)))
+        estimate: EstimateConfirmation.time(ofAccepted: record, requiredConfirmations: requiredConfirmations)))
   }
 
   /// Where it stands now, with its history.

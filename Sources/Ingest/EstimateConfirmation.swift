@@ -15,8 +15,14 @@ enum EstimateConfirmation {
   static let slotsFromBroadcast: Int64 = 2
 
   /// For a payout that was just accepted. Told from its acceptance alone, so that the first answer stays the same.
-  static func time(acceptedAt time: Timestamp, windowEnd: Timestamp, requiredConfirmations: Int64) -> Timestamp {
-    after(slotsToBlock + requiredConfirmations, max(time, windowEnd))
+  static func time(ofAccepted record: PayoutRecord, requiredConfirmations: Int64) -> Timestamp {
+    after(slotsToBlock + requiredConfirmations, max(record.terms.createdAt, windowEnd(ofAccepted: record)))
+  }
+
+  /// When its window ends, as its client is told first. An immediate payout's window is its acceptance, for which Ingest has
+  /// a time of its own.
+  static func windowEnd(ofAccepted record: PayoutRecord) -> Timestamp {
+    record.terms.batchType == .immediate ? record.terms.createdAt : record.windowEnd
   }
 
   /// For a payout as it stands; nil where it has ended or waits for a person or a check.

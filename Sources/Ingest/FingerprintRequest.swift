@@ -16,4 +16,14 @@ extension PayoutRequest {
     ]
     return [UInt8](SHA256.hash(data: Array("tron-payouts/request/v1\0".utf8) + JSONValue.array(fields).utf8))
   }
+
+  /// SHA-256 over how many payouts a batch has and the fingerprint of each, in order. It is the fingerprint of every one of
+  /// them: so no part of a batch, nor a single payout, is ever taken for the same request.
+  static func fingerprint(ofBatch requests: [PayoutRequest]) -> [UInt8] {
+    let count = UInt32(requests.count)
+    var bytes = Array("tron-payouts/batch-request/v1\0".utf8)
+    bytes += (0..<4).map { UInt8(truncatingIfNeeded: count >> (24 - 8 * UInt32($0))) }
+    for request in requests { bytes += request.fingerprint }
+    return [UInt8](SHA256.hash(data: bytes))
+  }
 }

@@ -11,6 +11,8 @@ protocol PayoutDirectory: Sendable {
   func payouts(_ ids: [PayoutID]) async throws -> [PayoutRecord]
   /// The attempts of payouts, each one's oldest first.
   func attempts(of ids: [PayoutID]) async throws -> [PayoutID: [AttemptRecord]]
+  /// How a client's batch stands, whoever owns it; nil where there is none.
+  func clientBatch(_ id: BatchID) async throws -> ClientBatchProgress?
   /// What may keep payouts from being paid just now.
   func conditions() async throws -> PayingConditions
 }

@@ -48,6 +48,13 @@ struct RequestFields {
     problems.append(Problem.FieldProblem(field: field, message: message))
   }
 
+  /// Notes what is wrong with an object that stands in a field.
+  mutating func note(_ inner: RequestFields, under field: String) {
+    for problem in inner.problems {
+      note("\(field).\(problem.field)", problem.message, isLasting: inner.hasLastingProblem)
+    }
+  }
+
   /// The field's value; nil where it is absent or null, which is noted where it is required.
   mutating func value(_ field: String, isRequired: Bool = false) -> JSONValue? {
     asked.insert(field)

@@ -19,7 +19,7 @@ struct AuthorizationMatrixTests {
   /// redelivered waits already.
   private static func done(_ operation: Operation) -> Int {
     switch operation {
-    case .createPayout, .makeAPIKey: 201
+    case .createPayout, .createBatch, .makeAPIKey: 201
     case .makeWebhook: 400
     case .testWebhook: 202
     case .redeliverWebhook: 409
@@ -44,7 +44,9 @@ struct AuthorizationMatrixTests {
       if role == .endUser { return 403 }
       return role == .admin || reach == .own ? done : 404
     case .getPayout, .getTransaction: return role == .admin || reach != .others ? done : 404
-    case .createPayout:
+    // Whom a payout of it names may not see the whole batch.
+    case .getBatch: return role == .admin || reach == .own ? done : 404
+    case .createPayout, .createBatch:
       if role == .endUser { return 403 }
       return role == .nodeOperator && reach != .own ? 403 : done
     case .cancelPayout:
@@ -55,24 +57,29 @@ struct AuthorizationMatrixTests {
     }
   }
 
-  /// Three payouts, a webhook of each owner with a delivery, another one to be deleted, and a key that can be revoked.
+  /// Three payouts, three batches of one, a webhook of each owner with a delivery, another one to be deleted, and a key that
+  /// can be revoked.
   private struct World {
     let payouts: [Reach: String]
+    let batches: [Reach: String]
     private(set) var webhooks: [Reach: String] = [:]
     private(set) var doomed: [Reach: String] = [:]
     private(set) var deliveries: [Reach: String] = [:]
     let key: String
 
     init(_ ingest: RunningIngest) async throws {
-      var payouts: [Reach: String] = [:]
+      var (payouts, batches): ([Reach: String], [Reach: String]) = ([:], [:])
       for (reach, owner, named) in [
         (Reach.own, "caller", nil), (.named, "other", "\"caller\""), (.others, "other", nil),
       ] {
-        let reply = try await ingest.post(payoutBody(["beneficiary_user_id": named]), token: ingest.token(owner))
-        let id = try #require(try reply.text("payout_id"))
-        payouts[reach] = id
+        let (body, token) = (payoutBody(["beneficiary_user_id": named]), ingest.token(owner))
+        let payout = try #require(try await ingest.post(body, token: token).text("payout_id"))
+        let reply = try await ingest.post(batchBody([body]), token: token, path: "/payouts/batch")
+        let batch = try #require(try reply.text("batch_id"))
+        (payouts[reach], batches[reach]) = (payout, batch)
       }
       self.payouts = payouts
+      self.batches = batches
       key = try await World.key(ingest, .service).id
       for (owner, reaches) in [("caller", [Reach.own]), ("other", [.named, .others])] {
         let (webhook, doomed) = (try await World.webhook(ingest, owner), try await World.webhook(ingest, owner))
@@ -100,6 +107,7 @@ struct AuthorizationMatrixTests {
 
     func path(_ operation: Operation, _ reach: Reach) -> String {
       operation.place.template.replacing("{payout_id}", with: payouts[reach] ?? "")
+        .replacing("{batch_id}", with: batches[reach] ?? "")
         .replacing("{dead_letter_id}", with: "batches.ready:1-0").replacing("{api_key_id}", with: key)
         .replacing("{webhook_id}", with: (operation == .deleteWebhook ? doomed : webhooks)[reach] ?? "")
         .replacing("{delivery_id}", with: deliveries[reach] ?? "")
@@ -108,6 +116,7 @@ struct AuthorizationMatrixTests {
     func body(_ operation: Operation, _ reach: Reach) -> String? {
       switch operation {
       case .createPayout: payoutBody(["node_id": reach == .own ? "\"n\"" : "\"m\""])
+      case .createBatch: batchBody([payoutBody(["node_id": reach == .own ? "\"n\"" : "\"m\""])])
       case .getTransactions: "{\"payout_ids\":[\"\(payouts[reach] ?? "")\"]}"
       case .settlePayout: #"{"reason":"r","proof":"p"}"#
       case .releasePayout, .rejectPayout, .openBreaker, .closeBreaker, .pausePayments, .resumePayments:

@@ -245,21 +245,21 @@ final class CountingLedger: IngestLedger {
 
   func fail(_ failure: Failure?) { state.withLock { $0.failure = failure } }
 
-  func accept(_ payouts: [NewPayout], limits: AcceptanceLimits) async throws -> [AcceptanceOutcome] {
+  func accept(_ requests: [AcceptanceRequest], limits: AcceptanceLimits) async throws -> [RequestOutcome] {
     let (gate, failure) = state.withLock { state in
       state.callCount += 1
-      if state.gate != nil { state.heldCount += payouts.count }
+      if state.gate != nil { state.heldCount += requests.count }
       return (state.gate, state.failure)
     }
     await gate?.wait()
     if case .before(let code) = failure { throw LedgerError(code, "the test lets it fail") }
-    let outcomes = try await ledger.accept(payouts, limits: limits)
+    let outcomes = try await ledger.accept(requests, limits: limits)
     if case .after(let code) = failure { throw LedgerError(code, "the test loses the answer") }
     return outcomes
   }
 
-  func accepted(under reference: Reference) async throws -> AcceptedRequest? {
-    try await ledger.accepted(under: reference)
+  func accepted(under references: [Reference]) async throws -> [AcceptedRequest?] {
+    try await ledger.accepted(under: references)
   }
   func payout(_ id: PayoutID) async throws -> PayoutRecord? { try await ledger.payout(id) }
   func history(of id: PayoutID) async throws -> [PayoutEvent] { try await ledger.history(of: id) }

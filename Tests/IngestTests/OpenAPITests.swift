@@ -89,6 +89,7 @@ struct OpenAPITests {
     #expect(words("WebhookState") == Set(WebhookState.allCases.map(\.rawValue)))
     #expect(words("CallerRole") == Set(CallerRole.allCases.map(\.rawValue)))
     #expect(words("CallerPermission") == Set(CallerPermission.allCases.map(\.rawValue)))
+    #expect(words("BatchStatus") == Set(BatchStatus.allCases.map(\.rawValue)))
     #expect(words("WaitingFor", "properties", "what") == Set(PayoutWaiting.Cause.allCases.map(\.rawValue)))
   }
 
@@ -150,6 +151,10 @@ struct OpenAPITests {
     // What belongs to the kyc router is refused by name until there is one.
     #expect(properties("PayoutRequest").union(["kyc_hash", "compliance_signature"]) == payout.asked)
     #expect(properties("BulkRequest") == ["payout_ids"])
+    var batch = RequestFields([])
+    _ = ParseBatchRequest(payouts: ParsePayoutRequest(limits: limits)).read(
+      &batch, now: Timestamp(milliseconds: 0), forbidden: forbidden.table)
+    #expect(properties("BatchRequest") == batch.asked)
     // What the others read of an empty request.
     let bodies: [(String, (inout RequestFields) -> Void)] = [
       ("ReasonRequest", { _ = ParseOperatorRequest.readReason(&$0) }),

@@ -40,6 +40,30 @@ import Testing
     ("node and session", [5, 6]), ("router and batch type", [1, 2]),
   ]
 
+  /// The same of clients' batches: each reads its own payouts only.
+  private func batchTimes(
+    of batches: some Sequence<BatchID>, _ test: TestLedger
+  ) async throws -> [(time: Duration, name: String)] {
+    try await test.force(
+      """
+      INSERT INTO client_batches (id, owner, payout_count, total_amount)
+      SELECT client_batch_id, min(owner), 10, 10 FROM payouts WHERE client_batch_id IS NOT NULL GROUP BY 1;
+      ANALYZE client_batches
+      """)
+    var times: [(time: Duration, name: String)] = []
+    for batch in batches {
+      let before = try await Work(test)
+      let began = ContinuousClock.now
+      let progress = try #require(try await test.ledger.clientBatch(batch))
+      times.append((ContinuousClock.now - began, "a client's batch"))
+      let after = try await Work(test)
+      #expect(progress.size.payoutCount == 10)
+      #expect(after.wholeReadings == before.wholeReadings && after.pages - before.pages < 200)
+    }
+    #expect(!times.isEmpty)
+    return times
+  }
+
   // Proves, by the server's own counts, that no page reads a table from end to end, and that none touches more pages of it
   // than its bound says: 2,000 payouts looked at of two parts, some three pages each, and their entries. The times are printed.
   @Test func `a page of a list reads a bounded part of an index, whatever is asked for`() async throws {
@@ -75,6 +99,7 @@ import Testing
           slowest += times.map { ($0, "\(name), by \(reader ?? "all")") }
         }
       }
+      slowest += try await batchTimes(of: records.compactMap(\.terms.clientBatch).prefix(20), test)
       slowest.sort { $0.time < $1.time }
       let last = slowest[slowest.count * 99 / 100]
       print(

@@ -6,7 +6,7 @@ enum ModelCoverage {
   /// Every operation of the protocols by which workers and operators see the ledger, and the first word of the walk's
   /// operation that calls it. An unlabelled parameter stands by its type.
   static let walked = [
-    "accept([NewPayout] limits:)": "accept", "accepted(under:)": "accepted-under",
+    "accept([AcceptanceRequest] limits:)": "accept", "accepted(under:)": "accepted-under",
     "acknowledgeAlarm(Int64 reason:)": "acknowledge",
     "adopt(JournalEntry signer: journalID: life:)": "adopt",
     "adoptionsToCarryOut(wallet: signer: atMost:)": "adoptions", "apply(head: after:)": "head",
@@ -56,7 +56,9 @@ enum ModelCoverage {
 
   /// What answers must have said, by the walk's operation.
   static let told: [String: [String]] = [
-    "accept": ["accepted", "replayed", "different", "limit", "known under"],
+    "accept": [
+      "accepted", "replayed", "different", "limit", "known under", "batch accepted", "batch replayed", "batch known",
+    ],
     "adopt": ["true", "false"],
     "begin": ["begun", "clocksDiffer", "anotherLife"],
     "bring": ["notRetired", "brought"],

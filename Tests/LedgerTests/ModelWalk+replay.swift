@@ -25,8 +25,12 @@ extension ModelWalk {
       let number = first + 20 + roll(4)
       let payout = try Sample.payout(
         number, id: roll(3) == 0 ? number + 50 : number, amount: Int64(1_000_000 * (1 + roll(2))),
-        recipient: first + roll(3), router: roll(3) == 0 ? .kyc : .v0, fingerprint: UInt8(1 + roll(4) / 3))
-      return AcceptedPayout(payout, limitWindows: LimitWindows(at: model.now), windowEnd: model.now)
+        recipient: first + roll(3), router: roll(3) == 0 ? .kyc : .v0, fingerprint: UInt8(1 + roll(4) / 3),
+        clientBatch: roll(2) == 0 ? first + roll(3) : nil)
+      let size = roll(3) == 0 ? nil : ClientBatchSize(payoutCount: 1 + roll(3), total: payout.terms.amount)
+      return AcceptedPayout(
+        payout, limitWindows: LimitWindows(at: model.now), windowEnd: model.now,
+        batchSize: payout.terms.clientBatch == nil ? nil : size)
     }
   }
 

@@ -26,6 +26,8 @@ extension ModelWalk {
           coalesce(not_before_reason, '-'), priority, router, batch_type, amount, encode(recipient, 'hex'),
           \(ms("window_end")), coalesce(\(ms("expires_at"))::text, '-')) AS line
         FROM payouts
+      UNION ALL SELECT 'member ' || concat_ws(' ', id, client_batch_id) FROM payouts WHERE client_batch_id IS NOT NULL
+      UNION ALL SELECT 'client batch ' || concat_ws(' ', id, owner, payout_count, total_amount) FROM client_batches
       UNION ALL SELECT 'event ' || concat_ws(' ', payout_id, count(*), string_agg(to_status::text, ',' ORDER BY id))
         FROM payout_events GROUP BY payout_id
       UNION ALL SELECT 'transaction ' || concat_ws(' ', encode(txid, 'hex'), status, \(ms("next_broadcast_at")),

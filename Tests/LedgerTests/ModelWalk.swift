@@ -102,51 +102,6 @@ struct ModelWalk {
     trail.append("\(milliseconds) ms pass")
   }
 
-  private mutating func accept() async throws {
-    let payouts = try (0...roll(3)).map { _ in
-      // Seldom one of those that the log of intents tells of (``replay()``): an end may be all that is known of it.
-      let drawn = first + (roll(8) == 0 ? 20 + roll(4) : roll(6))
-      let lost = lostNumbers
-      let number = !lost.isEmpty && roll(4) == 0 ? lost[roll(lost.count)] : drawn
-      return try Sample.payout(
-        number, id: roll(lost.contains(number) ? 2 : 4) == 0 ? number + 50 : number,
-        amount: Int64(1_000_000 * (1 + roll(2))), recipient: first + roll(3),
-        expiresAt: roll(4) == 0 ? model.now.advanced(byMilliseconds: 30_000) : nil,
-        priority: Priority.allCases[roll(Priority.allCases.count)], router: roll(3) == 0 ? .kyc : .v0,
-        fingerprint: UInt8(1 + roll(5) / 4), batchType: roll(3) == 0 ? .hourly : .immediate,
-        webhookURL: roll(2) == 0 ? "https://\(roll(2) == 0 ? "one" : "two").example/hook" : nil)
-    }
-    // The same reference twice in a group is replayed within it; different bodies under one fingerprint do not exist.
-    var seen: Set<Reference> = []
-    let group = payouts.filter { seen.insert($0.terms.reference).inserted }
-    let limit = roll(4) == 0 ? try Amount(microUSDT: 3_000_000) : nil
-    let limits = AcceptanceLimits(
-      hourly: nil, daily: nil, perRouter: [.kyc: SpanLimits(hourly: limit, daily: nil)])
-    try await compare("accept \(group.map { "\($0.terms.id)" })") { ledger in
-      try await ledger.accept(group, limits: limits).map(Self.text).joined(separator: ", ")
-    } _: {
-      try $0.accept(group, limits: limits).map(Self.text).joined(separator: ", ")
-    }
-  }
-
-  /// Of payouts whose row is gone although their reference is claimed, of this sequence and the last ones: a journal put back
-  /// what a restore took.
-  private var lostNumbers: [Int] {
-    let lost = Set(model.claims.filter { model.payouts[$0.value.payout] == nil }.keys)
-    return lost.isEmpty ? [] : (max(1, first - 300)..<(first + 30)).filter { lost.contains(Sample.reference($0)) }
-  }
-
-  private static func text(_ outcome: AcceptanceOutcome) -> String {
-    switch outcome {
-    case .accepted(let record): "accepted \(record.id) \(record.status) \(record.windowEnd)"
-    case .replayed(let record): "replayed \(record.id) \(record.status)"
-    case .differentRequest: "different"
-    case .limitExceeded(let use): "limit \(String(describing: use.router)) \(use.span) \(use.limit) \(use.used)"
-    case .knownUnder(let id): "known under \(id)"
-    case .refused(let error): "refused \(error.code)"
-    }
-  }
-
   private mutating func schedule() async throws {
     if roll(4) == 0 {
       return try await compare("expire") {

@@ -49,18 +49,31 @@ enum Sample {
     _ number: Int, id: Int? = nil, amount: Int64 = 1_000_000, recipient: Int? = nil, expiresAt: Timestamp? = nil,
     priority: Priority = .normal, router: RouterType = .v0, customData: String? = nil, fingerprint: UInt8 = 1,
     batchType: BatchType = .immediate, status: PayoutStatus = .queued, webhookURL: String? = nil,
-    owner: String = "owner-1"
+    owner: String = "owner-1", clientBatch: Int? = nil
   ) throws -> NewPayout {
     NewPayout(
       terms: PayoutTerms(
         id: payoutID(id ?? number), reference: reference(number), owner: owner, network: .devnet, token: token,
         recipient: Self.recipient(recipient ?? number), amount: try Amount(microUSDT: amount), router: router,
-        batchType: batchType, createdAt: Timestamp(milliseconds: 1_700_000_000_123), expiresAt: expiresAt),
+        batchType: batchType, clientBatch: clientBatch.map(batchID),
+        createdAt: Timestamp(milliseconds: 1_700_000_000_123), expiresAt: expiresAt),
       seal: Seal(version: 1, keyID: "key", signature: [UInt8](repeating: 0x66, count: 64)),
       particulars: PayoutParticulars(
         priority: priority, reason: .custom, customData: customData, webhookURL: webhookURL,
         requestID: "request-\(number)"),
       fingerprint: [UInt8](repeating: fingerprint, count: 32), status: status)
+  }
+
+  /// A client's batch of payouts with these numbers, asked for as one; `ids` are other ids than the usual ones.
+  static func batch(
+    _ batch: Int, _ numbers: ClosedRange<Int>, ids: [Int: Int] = [:], amount: Int64 = 1_000_000, fingerprint: UInt8 = 1,
+    customData: [Int: String] = [:]
+  ) throws -> AcceptanceRequest {
+    AcceptanceRequest(
+      try numbers.map {
+        try payout(
+          $0, id: ids[$0], amount: amount, customData: customData[$0], fingerprint: fingerprint, clientBatch: batch)
+      })
   }
 
   /// What a Signer would store for a candidate: a transaction that lives for a minute.

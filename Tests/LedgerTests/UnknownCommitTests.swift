@@ -48,6 +48,20 @@ import Testing
     }
   }
 
+  // Proves the same for a batch: it is there once and whole, by whichever of the two transactions.
+  @Test(arguments: [CommitCutter.Cut.before, .after])
+  func `a batch with an unknown COMMIT finds out and is accepted once`(cut: CommitCutter.Cut) async throws {
+    try await withCutter([cut]) { test, ledger, cutter async throws in
+      let outcomes = try await ledger.accept(
+        [Sample.batch(1, 1...3), Sample.batch(2, 1...3, ids: [1: 9])], limits: TestLedger.unlimited)
+      #expect(cutter.remaining == 0)
+      #expect(outcomes.map(BatchTests.name) == ["accepted 1: 1,2,3", "replayed 1: 1,2,3"])
+      #expect(try await test.value("SELECT count(*) FROM payouts") == "3")
+      #expect(try await test.value("SELECT count(*) || ' ' || sum(payout_count) FROM client_batches") == "1 3")
+      #expect(try await test.used("accepted") == ["hour": 3_000_000, "day": 3_000_000])
+    }
+  }
+
   // Proves that two unknown COMMITs in a row are told as unknown, and that asking again finds out what they did; in all
   // four ways they can have gone.
   @Test(arguments: [CommitCutter.Cut.before, .after], [CommitCutter.Cut.before, .after])

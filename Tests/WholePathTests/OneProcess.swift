@@ -128,6 +128,17 @@ struct OneProcess: Sendable {
     return try await accept.accept([UInt8](body.utf8), caller: caller, key: idempotencyKey, requestID: "test").record.id
   }
 
+  /// Asks Ingest to pay several at once, or none, and returns the batch.
+  func pay(batchOf amounts: [String], to recipient: Address, key: String) async throws -> BatchAcceptance {
+    let payouts = amounts.map {
+      #"{"recipient_address":"\#(recipient)","amount_usdt":"\#($0)","reason":"custom","router_type":"v0"}"#
+    }
+    let body = #"{"payouts":[\#(payouts.joined(separator: ","))]}"#
+    return try await accept.acceptBatch(
+      [UInt8](body.utf8), caller: Caller(id: "client", role: .service, nodeIDs: []),
+      key: try IdempotencyKey(headers: [key]), requestID: "test")
+  }
+
   /// Every worker goes round until nobody has anything to do.
   func settle() async throws {
     try await ledgerClock.set(clock.now())

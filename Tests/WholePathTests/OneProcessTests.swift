@@ -6,6 +6,8 @@ import Testing
 import Tron
 import Worker
 
+@testable import Ingest
+
 /// The seams hold: a payout goes through all four workers in one process without a single real wait, and so do a fork
 /// and a lost transaction (DESIGN.md §3, last paragraph).
 @Suite struct OneProcessTests {
@@ -31,6 +33,24 @@ import Worker
       #expect(
         try await system.way(of: id) == [.queued, .scheduled, .signed, .broadcast, .confirming, .confirmed])
       #expect(await system.node.payments(to: Self.recipient) == [txid])
+    }
+  }
+
+  @Test func `a batch is paid, each payout once, and completed with the last of them`() async throws {
+    let system = try await OneProcess()
+    try await system.run {
+      // Two of them are alike to the last field.
+      let batch = try await system.pay(batchOf: ["1", "2", "2"], to: Self.recipient, key: "a")
+      func progress() async throws -> (status: BatchStatus, completed: Int) {
+        let progress = try #require(try await system.ledger.clientBatch(batch.id))
+        return (BatchStatus(progress), progress.completedCount)
+      }
+      try await system.settle()
+      try await system.pass(slots: 18)
+      #expect(try await progress() == (.processing, 0))
+      try await system.pass(slots: 1)
+      #expect(try await progress() == (.completed, 3))
+      #expect(await system.node.payments(to: Self.recipient).count == 3)
     }
   }
 

@@ -5,8 +5,9 @@ import Worker
 
 /// Lets concurrent requests share commits: one flush to disk for hundreds of payouts (DESIGN.md §1).
 ///
-/// Each payout's outcome is its own: the ledger accepts all that can be, and refuses one bad payout alone. A caller that
-/// goes away does not withdraw its payout; it is stored all the same, and its key finds it.
+/// Each request's outcome is its own: the ledger accepts all that can be, and refuses one bad request alone. A batch is one
+/// request, whole in one commit. A caller that goes away does not withdraw its request; it is stored all the same, and its
+/// key finds it.
 struct GroupCommit: Service {
   /// How many groups may be on their way to the database at a time. The second is sent while the first waits for the
   /// disk; more would only wait for the rows of the limit windows.
@@ -17,11 +18,11 @@ struct GroupCommit: Service {
   static let waitingMax = 10_000
 
   /// What the ledger said, or why nobody knows.
-  typealias Answer = Result<AcceptanceOutcome, Problem>
+  typealias Answer = Result<RequestOutcome, Problem>
 
-  /// A payout, and who waits for its outcome.
+  /// A request, and who waits for its outcome.
   private struct Waiting: Sendable {
-    let payout: NewPayout
+    let request: AcceptanceRequest
     let continuation: CheckedContinuation<Answer, Never>
   }
 
@@ -40,25 +41,37 @@ struct GroupCommit: Service {
     accepted: @escaping @Sendable ([PayoutRecord]) -> Void, failed: @escaping @Sendable (any Error, Int) -> Void
   ) {
     self.metrics = metrics
-    runner = GroupRunner(laneCount: Self.lanes, groupMax: Self.groupMax, waitingMax: Self.waitingMax) { group in
-      let answers = await Self.commit(group.map(\.payout), ledger, limits, metrics, failed)
-      accepted(answers.compactMap(\.newPayout))
-      await record(zip(group, answers).compactMap { waiting, answer in answer.intent(of: waiting.payout) })
+    runner = GroupRunner(
+      laneCount: Self.lanes, groupMax: Self.groupMax, waitingMax: Self.waitingMax, weight: { $0.request.payouts.count }
+    ) { group in
+      let answers = await Self.commit(group.map(\.request), ledger, limits, metrics, failed)
+      accepted(answers.flatMap(\.newPayouts))
+      await record(zip(group, answers).flatMap { waiting, answer in answer.intents(of: waiting.request) })
       for (waiting, answer) in zip(group, answers) { waiting.continuation.resume(returning: answer) }
     } abandon: { left in
       for waiting in left { waiting.continuation.resume(returning: .failure(.stopping)) }
     }
   }
 
-  /// Stores a payout, together with whatever else waits.
-  ///
-  /// Cancelling the caller changes nothing once the payout waits: the outcome comes within the database's own time-outs.
-  /// - Throws: `Problem`: `outcomeUnknown`, `unavailable`, `overloaded`, `shuttingDown` or `internalError`.
+  /// Stores a single payout.
   func accept(_ payout: NewPayout) async throws(Problem) -> AcceptanceOutcome {
+    let outcome = try await accept(AcceptanceRequest(payout))
+    do {
+      return try AcceptanceOutcome(ofOne: outcome)
+    } catch {
+      throw .mistake.because(error)
+    }
+  }
+
+  /// Stores a request, together with whatever else waits.
+  ///
+  /// Cancelling the caller changes nothing once the request waits: the outcome comes within the database's own time-outs.
+  /// - Throws: `Problem`: `outcomeUnknown`, `unavailable`, `overloaded`, `shuttingDown` or `internalError`.
+  func accept(_ request: AcceptanceRequest) async throws(Problem) -> RequestOutcome {
     let began = ContinuousClock.now
     let answer: Answer = await withCheckedContinuation { continuation in
       do throws(GroupRunner<Waiting>.Refusal) {
-        try runner.submit(Waiting(payout: payout, continuation: continuation))
+        try runner.submit(Waiting(request: request, continuation: continuation))
       } catch {
         switch error {
         case .full: continuation.resume(returning: .failure(.tooManyWaiting))
@@ -81,19 +94,20 @@ struct GroupCommit: Service {
 
   /// One group's answers, in its order and of its number whatever happens.
   private static func commit(
-    _ payouts: [NewPayout], _ ledger: any IngestLedger, _ limits: AcceptanceLimits, _ metrics: IngestMetrics,
+    _ requests: [AcceptanceRequest], _ ledger: any IngestLedger, _ limits: AcceptanceLimits, _ metrics: IngestMetrics,
     _ failed: @Sendable (any Error, Int) -> Void
   ) async -> [Answer] {
     let began = ContinuousClock.now
+    let payoutCount = requests.reduce(0) { $0 + $1.payouts.count }
     do {
-      let outcomes = try await ledger.accept(payouts, limits: limits)
-      precondition(outcomes.count == payouts.count, "the ledger answers for each payout")
-      metrics.groupCommitted(payouts.count, since: began)
+      let outcomes = try await ledger.accept(requests, limits: limits)
+      precondition(outcomes.count == requests.count, "the ledger answers for each request")
+      metrics.groupCommitted(payoutCount, since: began)
       return outcomes.map { .success($0) }
     } catch {
-      failed(error, payouts.count)
-      metrics.groupFailed(payouts.count, since: began)
-      return payouts.map { _ in .failure(problem(error)) }
+      failed(error, payoutCount)
+      metrics.groupFailed(payoutCount, since: began)
+      return requests.map { _ in .failure(problem(error)) }
     }
   }
 
@@ -110,22 +124,35 @@ struct GroupCommit: Service {
   }
 }
 
-extension Result<AcceptanceOutcome, Problem> {
-  /// The payout that this commit stored; one that was known before is on its way already.
-  fileprivate var newPayout: PayoutRecord? {
-    if case .success(.accepted(let record)) = self { return record }
-    return nil
+extension Result<RequestOutcome, Problem> {
+  /// The payouts that this commit stored; one that was known before is on its way already.
+  fileprivate var newPayouts: [PayoutRecord] {
+    if case .success(.accepted(let records)) = self { return records }
+    return []
   }
 
-  /// The acceptance that the caller is told of. A replay's first process may have died before it wrote its own, so that one
-  /// is written again until the payout has ended: whoever was told finds it in the log.
-  fileprivate func intent(of payout: NewPayout) -> AcceptedPayout? {
-    guard case .success(let outcome) = self else { return nil }
-    switch outcome {
-    case .accepted(let record): return AcceptedPayout(record, fingerprint: payout.fingerprint)
-    case .replayed(let record):
-      return record.status.isFinal ? nil : AcceptedPayout(record, fingerprint: payout.fingerprint)
-    case .differentRequest, .limitExceeded, .knownUnder, .refused: return nil
+  /// The acceptances that the caller is told of. A replay's first process may have died before it wrote its own, so that
+  /// those are written again until the payouts have ended: whoever was told finds them in the log. Each entry tells the size
+  /// of its batch, since the log may lose others of it.
+  fileprivate func intents(of request: AcceptanceRequest) -> [AcceptedPayout] {
+    let records: [PayoutRecord]
+    switch self {
+    case .success(.accepted(let accepted)): records = accepted
+    case .success(.replayed(let known)): records = known
+    case .success, .failure: return []
+    }
+    return AcceptedPayout.all(records, of: request.payouts.map(\.fingerprint))
+  }
+}
+
+extension AcceptedPayout {
+  /// The acceptances of one request's payouts that have not ended, in order.
+  static func all(_ records: [PayoutRecord], of fingerprints: [[UInt8]]) -> [AcceptedPayout] {
+    let isBatch = records.first?.terms.clientBatch != nil
+    let total = isBatch ? try? records.reduce(Amount.zero) { try $0.adding($1.terms.amount) } : nil
+    let size = total.map { ClientBatchSize(payoutCount: records.count, total: $0) }
+    return zip(records, fingerprints).filter { !$0.0.status.isFinal }.map {
+      AcceptedPayout($0, fingerprint: $1, batchSize: size)
     }
   }
 }

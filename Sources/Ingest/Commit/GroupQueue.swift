@@ -1,7 +1,7 @@
 /// Which waiting entries go together, and when: a pure state machine without I/O, tasks or time.
 ///
 /// A few *lanes* work, each on one group at a time. A group is whatever waited when a lane became free, at most
-/// `groupMax` entries, oldest first: so an idle system adds no delay, and a busy one makes larger groups by itself.
+/// `groupMax` entries (by their weights, where some count for several), oldest first: so an idle system adds no delay, and a busy one makes larger groups by itself.
 ///
 /// | event | lanes idle | lanes all busy |
 /// | --- | --- | --- |
@@ -31,25 +31,27 @@ struct GroupQueue<Entry> {
     case end
   }
 
-  /// The most entries in a group.
+  /// The most entries in a group, by weight; a heavier one goes alone.
   let groupMax: Int
-  /// The most entries that wait.
+  /// The most entries that wait, by weight.
   let waitingMax: Int
+  /// For how many an entry counts, 1 or more.
+  private let weight: @Sendable (Entry) -> Int
   /// Entries in the order they came; those before `head` are gone.
   private var entries: [Entry] = []
   private var head = 0
   private var idleLanes: [Int] = []
   private(set) var isClosed = false
+  /// How many entries wait, by weight.
+  private(set) var waitingCount = 0
 
   /// An open queue without entries and lanes.
-  init(groupMax: Int, waitingMax: Int) {
+  init(groupMax: Int, waitingMax: Int, weight: @escaping @Sendable (Entry) -> Int = { _ in 1 }) {
     precondition(groupMax > 0 && waitingMax > 0, "a queue takes at least one entry")
     self.groupMax = groupMax
     self.waitingMax = waitingMax
+    self.weight = weight
   }
-
-  /// How many entries wait.
-  var waitingCount: Int { entries.count - head }
 
   /// Takes an entry.
   mutating func submit(_ entry: Entry) -> Submission {
@@ -58,7 +60,8 @@ struct GroupQueue<Entry> {
       // A lane sleeps only while nothing waits, so the group is this entry alone.
       return .wake(lane: lane, group: [entry])
     }
-    guard waitingCount < waitingMax else { return .refusedFull }
+    guard waitingCount + weight(entry) <= waitingMax else { return .refusedFull }
+    waitingCount += weight(entry)
     entries.append(entry)
     return .waits
   }
@@ -88,13 +91,21 @@ struct GroupQueue<Entry> {
     defer {
       entries = []
       head = 0
+      waitingCount = 0
     }
     return Array(entries[head...])
   }
 
   private mutating func takeGroup() -> [Entry] {
-    let group = Array(entries[head...].prefix(groupMax))
-    head += group.count
+    var (end, taken) = (head, 0)
+    while end < entries.count {
+      let heavier = taken + weight(entries[end])
+      guard heavier <= groupMax || end == head else { break }
+      (end, taken) = (end + 1, heavier)
+    }
+    let group = Array(entries[head..<end])
+    head = end
+    waitingCount -= taken
     // The gone beginning is given back now and then, so that each entry is moved once at most.
     if head == entries.count || head > waitingMax {
       entries.removeFirst(head)

@@ -31,20 +31,22 @@ final class GroupRunner<Entry: Sendable>: Service {
   ///   - laneCount: how many groups are worked on at a time.
   ///   - groupMax: the most entries in a group.
   ///   - waitingMax: the most entries that wait.
+  ///   - weight: for how many of both an entry counts.
   ///   - work: works on one group. It deals with its own errors.
   ///   - abandon: told which entries will never be worked on.
   init(
-    laneCount: Int, groupMax: Int, waitingMax: Int, work: @escaping @Sendable ([Entry]) async -> Void,
+    laneCount: Int, groupMax: Int, waitingMax: Int, weight: @escaping @Sendable (Entry) -> Int = { _ in 1 },
+    work: @escaping @Sendable ([Entry]) async -> Void,
     abandon: @escaping @Sendable ([Entry]) -> Void
   ) {
     precondition(laneCount > 0, "somebody has to work")
     self.laneCount = laneCount
-    state = Mutex(State(queue: GroupQueue(groupMax: groupMax, waitingMax: waitingMax)))
+    state = Mutex(State(queue: GroupQueue(groupMax: groupMax, waitingMax: waitingMax, weight: weight)))
     self.work = work
     self.abandon = abandon
   }
 
-  /// How many entries wait.
+  /// How many entries wait, by weight.
   var waitingCount: Int { state.withLock { $0.queue.waitingCount } }
 
   /// Hands an entry over. Never waits.

@@ -6,6 +6,8 @@ import HTTPTypes
 /// Every path stands at the root, behind a gateway that strips its prefix, and under `/api/payment`.
 enum Operation: String, CaseIterable, Sendable {
   case createPayout
+  case createBatch
+  case getBatch
   case listPayouts
   case getPayout
   case cancelPayout
@@ -50,6 +52,8 @@ enum Operation: String, CaseIterable, Sendable {
   var place: (method: HTTPRequest.Method, template: String) {
     switch self {
     case .createPayout: (.post, "/payouts")
+    case .createBatch: (.post, "/payouts/batch")
+    case .getBatch: (.get, "/payouts/batch/{batch_id}")
     case .listPayouts: (.get, "/payouts")
     case .getPayout: (.get, "/payouts/{payout_id}")
     case .cancelPayout: (.delete, "/payouts/{payout_id}")
@@ -89,11 +93,11 @@ enum Operation: String, CaseIterable, Sendable {
   /// What a caller must be allowed to do; nil where any caller that is known may.
   var permission: Caller.Permission? {
     switch self {
-    case .createPayout, .cancelPayout: .create
+    case .createPayout, .createBatch, .cancelPayout: .create
     case .makeWebhook, .deleteWebhook, .testWebhook, .redeliverWebhook, .rotateWebhookSecret: .create
     case .listPayouts: .list
     case .listWebhooks, .listWebhookDeliveries: .list
-    case .getPayout, .getTransaction, .getTransactions: .read
+    case .getPayout, .getBatch, .getTransaction, .getTransactions: .read
     case .releasePayout, .rejectPayout, .settlePayout, .listHeld, .openBreaker, .closeBreaker, .pausePayments,
       .resumePayments, .listFindings, .getQueues, .listDeadLetters, .retryDeadLetter, .makeAPIKey, .listAPIKeys,
       .revokeAPIKey, .listAudits:
@@ -113,12 +117,12 @@ enum Operation: String, CaseIterable, Sendable {
   /// Whether it may change something, so that who asked for it is recorded for ever.
   var isWrite: Bool {
     switch self {
-    case .createPayout, .cancelPayout, .releasePayout, .rejectPayout, .settlePayout, .openBreaker, .closeBreaker,
-      .pausePayments, .resumePayments, .retryDeadLetter, .makeAPIKey, .revokeAPIKey:
+    case .createPayout, .createBatch, .cancelPayout, .releasePayout, .rejectPayout, .settlePayout, .openBreaker,
+      .closeBreaker, .pausePayments, .resumePayments, .retryDeadLetter, .makeAPIKey, .revokeAPIKey:
       true
     case .makeWebhook, .deleteWebhook, .testWebhook, .redeliverWebhook, .rotateWebhookSecret: true
     case .listWebhooks, .listWebhookDeliveries: false
-    case .listPayouts, .getPayout, .getTransaction, .getTransactions, .listHeld, .listFindings, .getQueues,
+    case .listPayouts, .getPayout, .getBatch, .getTransaction, .getTransactions, .listHeld, .listFindings, .getQueues,
       .listDeadLetters, .listAPIKeys, .listAudits, .getHealth, .getReadiness, .getLiveness, .getDocument,
       .getDocumentation:
       false
@@ -128,6 +132,7 @@ enum Operation: String, CaseIterable, Sendable {
   /// Which of its caller's allowances it is taken from; nil for probes and pages that are open to all.
   var rateClass: RateClass? {
     if isOpen { return nil }
+    if self == .createBatch { return .batch }
     return isWrite ? .writes : .reads
   }
 
@@ -148,9 +153,9 @@ extension Operation {
     case .getHealth, .getReadiness: [200, 503]
     case .getLiveness, .getDocumentation: [200]
     case .getDocument: Self.ofLedger.union([200])
-    case .createPayout: Self.ofLedger.union(Self.ofBody).union([201, 422])
+    case .createPayout, .createBatch: Self.ofLedger.union(Self.ofBody).union([201, 422])
     case .listPayouts: Self.ofLedger.union([200])
-    case .getPayout, .getTransaction: Self.ofLedger.union([200, 404])
+    case .getPayout, .getBatch, .getTransaction: Self.ofLedger.union([200, 404])
     case .cancelPayout: Self.ofLedger.union([200, 404, 409])
     case .getTransactions: Self.ofLedger.union(Self.ofBody).union([200])
     case .makeWebhook: Self.ofLedger.union(Self.ofBody).union([201, 409])

@@ -184,6 +184,9 @@ extension Problem {
   /// Somebody else's payout and one that does not exist look alike, so that ids cannot be probed.
   static let unknownPayout = Problem(.notFound, "There is no such payout, or it is not yours to see.")
 
+  /// As of a payout.
+  static let unknownBatch = Problem(.notFound, "There is no such batch, or it is not yours to see.")
+
   /// The caller cannot tell whether it was done; asking again under the same key can.
   static let unknownOutcome = Problem(
     .outcomeUnknown,

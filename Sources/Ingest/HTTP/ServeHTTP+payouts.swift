@@ -17,11 +17,35 @@ extension ServeHTTP {
         metadata: [LogKey.payoutID: "\(id)", LogKey.payoutReference: "\(acceptance.record.terms.reference)"])
     }
     metrics.accepted(isReplay: acceptance.isReplay)
+    return Self.created(
+      answerPayout.created(acceptance.record), at: "/payouts/\(id)", isReplay: acceptance.isReplay, exchange)
+  }
+
+  func createBatch(_ caller: Caller, _ exchange: inout Exchange) async throws(Problem) -> Answer {
+    let key = try IdempotencyKey(headers: exchange.request.headers[values: .idempotencyKey])
+    let body = try await body(&exchange)
+    let batch = try await acceptPayout.acceptBatch(body, caller: caller, key: key, requestID: exchange.requestID)
+    exchange.auditDetail = "batch \(batch.id)"
+    exchange.logger.log(
+      level: batch.isReplay ? .debug : .info, batch.isReplay ? "Batch was accepted before" : "Batch accepted",
+      metadata: [LogKey.batchID: "\(batch.id)", LogKey.payoutCount: "\(batch.records.count)"])
+    for _ in batch.records { metrics.accepted(isReplay: batch.isReplay) }
+    return Self.created(
+      answerPayout.created(batch), at: "/payouts/batch/\(batch.id)", isReplay: batch.isReplay, exchange)
+  }
+
+  private static func created(
+    _ body: JSONValue, at path: String, isReplay: Bool, _ exchange: Exchange
+  ) -> Answer {
     let prefix = exchange.request.uri.path.hasPrefix(Operation.prefix + "/") ? Operation.prefix : ""
-    var answer = Answer(
-      status: 201, body: answerPayout.created(acceptance.record), headers: [(.location, "\(prefix)/payouts/\(id)")])
-    if acceptance.isReplay { answer.headers.append((.idempotencyReplayed, "true")) }
+    var answer = Answer(status: 201, body: body, headers: [(.location, prefix + path)])
+    if isReplay { answer.headers.append((.idempotencyReplayed, "true")) }
     return answer
+  }
+
+  func batch(_ caller: Caller, _ exchange: Exchange) async throws(Problem) -> Answer {
+    guard let id = exchange.parameters.first else { throw .mistake }
+    return .ok(AnswerPayout.progress(try await listPayouts.batch(id, for: caller)))
   }
 
   func list(_ caller: Caller, _ exchange: Exchange) async throws(Problem) -> Answer {

@@ -154,6 +154,8 @@ struct ServeHTTP: HTTPResponder {
     let answer =
       switch operation {
       case .createPayout: try await create(caller, &exchange)
+      case .createBatch: try await createBatch(caller, &exchange)
+      case .getBatch: try await batch(caller, exchange)
       case .listPayouts: try await list(caller, exchange)
       case .getPayout: try await Answer.ok(answerPayout.current(view(caller, exchange)))
       case .cancelPayout: try await cancel(caller, exchange)

@@ -15,6 +15,27 @@ enum AcceptanceRows {
     FROM unnest($1::bytea[], $2::uuid[], $3::text[], $4::bytea[]) AS n (reference, payout_id, owner, fingerprint)
     WHERE r.reference = n.reference AND r.payout_id = n.payout_id AND r.owner IS NULL
     """
+  /// The clients' batches, before their payouts. One that stands there stays as it is: only its lost payouts come back.
+  static let insertClientBatches = """
+    INSERT INTO client_batches (id, owner, payout_count, total_amount)
+    SELECT n.id, n.owner, n.payout_count::integer, n.total_amount
+    FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[]) AS n (id, owner, payout_count, total_amount)
+    ORDER BY n.id
+    ON CONFLICT DO NOTHING
+    """
+  /// The batches of acceptances that are put back, where their references are theirs: a batch that was accepted anew
+  /// meanwhile has another name. What an entry does not tell of its batch is counted from those at hand.
+  static let restoreClientBatches = """
+    INSERT INTO client_batches (id, owner, payout_count, total_amount)
+    SELECT n.client_batch_id, min(n.owner), coalesce(max(n.payout_count), count(*))::integer,
+      coalesce(max(n.total_amount), sum(n.amount))::bigint
+    FROM unnest($1::bytea[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
+        AS n (reference, id, client_batch_id, owner, amount, payout_count, total_amount)
+      JOIN payout_references r ON r.reference = n.reference AND r.payout_id = n.id
+    WHERE n.client_batch_id IS NOT NULL
+    GROUP BY n.client_batch_id ORDER BY n.client_batch_id
+    ON CONFLICT DO NOTHING
+    """
   /// The payouts themselves, in the state they were accepted in; needs `parameters(of:note:)`.
   static let insertPayouts = """
     INSERT INTO payouts (
@@ -44,6 +65,26 @@ enum AcceptanceRows {
     [
       .bytesArray(payouts.map(\.terms.reference.bytes)), .uuidArray(payouts.map(\.terms.id.bytes)),
       .textArray(payouts.map(\.terms.owner)), .bytesArray(payouts.map(\.fingerprint)),
+    ]
+  }
+
+  static func parameters(ofBatches requests: [AcceptanceRequest]) throws(MalformedValue) -> [PostgresParameter] {
+    var sizes: [ClientBatchSize] = []
+    for request in requests { sizes.append(try request.size) }
+    return [
+      .uuidArray(requests.map(\.clientBatch?.bytes)), .textArray(requests.map { $0.payouts[0].terms.owner }),
+      .int8Array(sizes.map { Int64($0.payoutCount) }), .int8Array(sizes.map(\.total.microUSDT)),
+    ]
+  }
+
+  static func parameters(ofBatchesOf acceptances: [AcceptedPayout]) -> [PostgresParameter] {
+    let terms = acceptances.map(\.payout.terms)
+    return [
+      .bytesArray(terms.map(\.reference.bytes)), .uuidArray(terms.map(\.id.bytes)),
+      .uuidArray(terms.map(\.clientBatch?.bytes)), .textArray(terms.map(\.owner)),
+      .int8Array(terms.map(\.amount.microUSDT)),
+      .int8Array(acceptances.map { $0.batchSize.map { Int64($0.payoutCount) } }),
+      .int8Array(acceptances.map(\.batchSize?.total.microUSDT)),
     ]
   }
 

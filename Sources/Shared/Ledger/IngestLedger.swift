@@ -2,13 +2,13 @@ public import Payouts
 
 /// What Ingest asks of the ledger.
 public protocol IngestLedger: Sendable {
-  /// Accepts a group of payouts in one transaction: all that can be, each for itself.
+  /// Accepts a group of requests in one transaction: all that can be, each for itself, and each whole or not at all.
   ///
-  /// - Returns: one outcome a payout, in order. Nothing is accepted unless this returns.
+  /// - Returns: one outcome a request, in order. Nothing is accepted unless this returns.
   /// - Throws: `LedgerError`: `.outcomeUnknown` (asking again with the very same payouts finds out), `.unavailable`.
-  func accept(_ payouts: [NewPayout], limits: AcceptanceLimits) async throws -> [AcceptanceOutcome]
-  /// What was accepted under a reference; nil where nothing was, or its row was lost.
-  func accepted(under reference: Reference) async throws -> AcceptedRequest?
+  func accept(_ requests: [AcceptanceRequest], limits: AcceptanceLimits) async throws -> [RequestOutcome]
+  /// What was accepted under each reference, in order; nil where nothing was, or its row was lost.
+  func accepted(under references: [Reference]) async throws -> [AcceptedRequest?]
   /// A payout by its id, whoever owns it.
   func payout(_ id: PayoutID) async throws -> PayoutRecord?
   /// The changes of a payout's state, oldest first.

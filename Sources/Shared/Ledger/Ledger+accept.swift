@@ -2,18 +2,18 @@ import Payouts
 import Postgres
 
 extension Ledger {
-  /// Accepts a group of payouts in one transaction (see `IngestLedger.accept`).
+  /// Accepts a group of requests in one transaction (see `IngestLedger.accept`).
   ///
   /// All accepting transactions wait for one another at the rows of the current limit windows, so that limits are
   /// exact and two requests with one key cannot both be first. That also settles an unknown COMMIT: the same call
   /// made again waits for the lost transaction's end, writes, and finds its own payouts, or not.
-  public func accept(_ payouts: [NewPayout], limits: AcceptanceLimits) async throws -> [AcceptanceOutcome] {
-    guard !payouts.isEmpty else { return [] }
+  public func accept(_ requests: [AcceptanceRequest], limits: AcceptanceLimits) async throws -> [RequestOutcome] {
+    guard !requests.isEmpty else { return [] }
     do {
-      return try await acceptAll(payouts, limits: limits)
+      return try await acceptAll(requests, limits: limits)
     } catch let error as LedgerError where error.code == .outcomeUnknown {
       do {
-        return try await acceptAll(payouts, limits: limits)
+        return try await acceptAll(requests, limits: limits)
       } catch let second as LedgerError {
         // Whatever kept the second answer away, the first one may have been committed.
         throw LedgerError(.outcomeUnknown, "\(error.message); asked again: \(second.message)")
@@ -23,14 +23,14 @@ extension Ledger {
 
   /// All together; where the database refuses, one of them is to blame, and each goes alone, so that the others do not
   /// fail with it.
-  private func acceptAll(_ payouts: [NewPayout], limits: AcceptanceLimits) async throws -> [AcceptanceOutcome] {
+  private func acceptAll(_ requests: [AcceptanceRequest], limits: AcceptanceLimits) async throws -> [RequestOutcome] {
     do {
-      return try await acceptTogether(payouts, limits: limits)
+      return try await acceptTogether(requests, limits: limits)
     } catch let error as LedgerError where error.isRefusal {
-      var outcomes: [AcceptanceOutcome] = []
-      for payout in payouts {
+      var outcomes: [RequestOutcome] = []
+      for request in requests {
         do {
-          outcomes.append(try await acceptAlone(payout, limits: limits))
+          outcomes.append(try await acceptAlone(request, limits: limits))
         } catch let error as LedgerError where !outcomes.isEmpty {
           throw LedgerError(.outcomeUnknown, "some of a group were accepted, then: \(error.message)")
         }
@@ -39,29 +39,29 @@ extension Ledger {
     }
   }
 
-  /// One payout. What is refused is tried once more: where the same reference was first in a transaction of another
+  /// One request. What is refused is tried once more: where the same reference was first in a transaction of another
   /// window (at midnight), that one is there now, and this is its replay.
-  private func acceptAlone(_ payout: NewPayout, limits: AcceptanceLimits) async throws -> AcceptanceOutcome {
-    var outcomes: [AcceptanceOutcome] = []
+  private func acceptAlone(_ request: AcceptanceRequest, limits: AcceptanceLimits) async throws -> RequestOutcome {
+    var outcomes: [RequestOutcome] = []
     do {
-      outcomes = try await acceptTogether([payout], limits: limits)
+      outcomes = try await acceptTogether([request], limits: limits)
     } catch let error as LedgerError where error.isRefusal {
       do {
-        outcomes = try await acceptTogether([payout], limits: limits)
+        outcomes = try await acceptTogether([request], limits: limits)
       } catch let error as LedgerError where error.isRefusal {
         return .refused(error)
       }
     }
-    guard let outcome = outcomes.first else { throw LedgerError(.corrupt, "one payout had no outcome") }
+    guard let outcome = outcomes.first else { throw LedgerError(.corrupt, "one request had no outcome") }
     return outcome
   }
 
   private func acceptTogether(
-    _ payouts: [NewPayout], limits: AcceptanceLimits
-  ) async throws -> [AcceptanceOutcome] {
+    _ requests: [AcceptanceRequest], limits: AcceptanceLimits
+  ) async throws -> [RequestOutcome] {
     try await transaction { connection in
-      var group = try await AcceptanceGroup(payouts, limits: limits, on: connection)
-      let outcomes = payouts.map { group.admit($0) }
+      var group = try await AcceptanceGroup(requests, limits: limits, on: connection)
+      let outcomes = requests.map { group.admit($0) }
       try await group.store(on: connection)
       return outcomes
     }
@@ -74,6 +74,11 @@ private struct AcceptanceGroup {
     let id: PayoutID
     let fingerprint: [UInt8]?
     let record: PayoutRecord?
+
+    /// Whether the payout may be the one that is known; a bare name, which a Signer put back, tells of no request.
+    func isOf(_ payout: NewPayout) -> Bool {
+      fingerprint == payout.fingerprint || fingerprint == nil && record == nil
+    }
   }
 
   private struct Window {
@@ -92,6 +97,7 @@ private struct AcceptanceGroup {
   private var admitted: [AcceptedPayout] = []
   private var newReferences: [NewPayout] = []
   private var bareReferences: [NewPayout] = []
+  private var newBatches: [AcceptanceRequest] = []
 
   /// Made and locked in the order in which released amounts come back too (scope, span, begin), so that nobody who holds
   /// one of them waits for another in a circle.
@@ -121,12 +127,13 @@ private struct AcceptanceGroup {
     WHERE r.reference = ANY ($1::bytea[])
     """)
 
-  init(_ payouts: [NewPayout], limits: AcceptanceLimits, on connection: PostgresConnection) async throws {
+  init(_ requests: [AcceptanceRequest], limits: AcceptanceLimits, on connection: PostgresConnection) async throws {
+    let references = requests.flatMap { request in request.payouts.map(\.terms.reference.bytes) }
     let results = try await connection.pipeline([
       (AcceptanceGroup.openWindows, []),
       (AcceptanceGroup.lockWindows, []),
       (AcceptanceGroup.findWindowEnds, []),
-      (AcceptanceGroup.findReferences, [.bytesArray(payouts.map(\.terms.reference.bytes))]),
+      (AcceptanceGroup.findReferences, [.bytesArray(references)]),
     ])
     guard results.count == 4, let first = results[1].rows.first else {
       throw LedgerError(.corrupt, "the limit windows of the present hour and day are missing")
@@ -149,42 +156,66 @@ private struct AcceptanceGroup {
     }
   }
 
-  mutating func admit(_ payout: NewPayout) -> AcceptanceOutcome {
-    let earlier = known[payout.terms.reference]
-    if let earlier {
-      if let record = earlier.record {
-        guard earlier.fingerprint == payout.fingerprint else { return .differentRequest }
-        return record.id == payout.terms.id ? .accepted(record) : .replayed(record)
-      }
-      if let fingerprint = earlier.fingerprint, fingerprint != payout.fingerprint { return .differentRequest }
-      guard earlier.id == payout.terms.id else { return .knownUnder(earlier.id) }
+  /// Admits a request whole, or changes nothing: whatever may speak against one of its payouts is asked first.
+  mutating func admit(_ request: AcceptanceRequest) -> RequestOutcome {
+    let payouts = request.payouts
+    let earlier = payouts.map { known[$0.terms.reference] }
+    for (payout, earlier) in zip(payouts, earlier) {
+      if let earlier, !earlier.isOf(payout) { return .differentRequest }
     }
+    let records = earlier.compactMap { $0?.record }
+    if records.count == payouts.count {
+      let isItself = zip(records, payouts).allSatisfy { $0.id == $1.terms.id }
+      return isItself ? .accepted(records) : .replayed(records)
+    }
+    // What is left of a batch says which batch it is: no part of it may come back under another one.
+    let batch = records.first.map(\.terms.clientBatch) ?? request.clientBatch
+    guard payouts.allSatisfy({ $0.terms.clientBatch == batch }),
+      zip(earlier, payouts).allSatisfy({ earlier, payout in earlier.map { $0.id == payout.terms.id } ?? true })
+    else {
+      return .knownUnder(KnownNames(clientBatch: records.first?.terms.clientBatch, payouts: earlier.map { $0?.id }))
+    }
+    let missing = zip(payouts, earlier).filter { $0.1?.record == nil }.map(\.0)
     do {
-      if let full = try reserve(payout.terms.amount, of: payout.terms.router) { return .limitExceeded(full) }
+      if let full = try reserve(missing.map(\.terms)) { return .limitExceeded(full) }
+      if request.clientBatch != nil { _ = try request.size }
     } catch {
       return .refused(LedgerError(.refused, "no window can count so large an amount: \(error)"))
     }
+    for payout in missing { take(payout) }
+    if request.clientBatch != nil { newBatches.append(request) }
+    return .accepted(payouts.compactMap { known[$0.terms.reference]?.record })
+  }
+
+  private mutating func take(_ payout: NewPayout) {
+    let earlier = known[payout.terms.reference]
     let accepted = AcceptedPayout(
       payout, limitWindows: LimitWindows(at: now), windowEnd: windowEnds[payout.terms.batchType] ?? now)
-    let record = PayoutRecord(accepted, at: now)
     admitted.append(accepted)
     if earlier == nil { newReferences.append(payout) }
     if let earlier, earlier.fingerprint == nil { bareReferences.append(payout) }
-    known[payout.terms.reference] = Known(id: payout.terms.id, fingerprint: payout.fingerprint, record: record)
-    return .accepted(record)
+    known[payout.terms.reference] = Known(
+      id: payout.terms.id, fingerprint: payout.fingerprint, record: PayoutRecord(accepted, at: now))
   }
 
-  /// Takes the amount from every window that counts it, or from none and tells which one is full.
-  private mutating func reserve(_ amount: Amount, of router: RouterType) throws(MalformedValue) -> LimitUse? {
-    let counting = windows.indices.filter { windows[$0].router == nil || windows[$0].router == router }
-    for window in counting.map({ windows[$0] }) {
-      // Neither is negative, so that the difference cannot overflow where the sum could.
-      guard let limit = window.limit, amount.microUSDT > limit.microUSDT - window.used.microUSDT else { continue }
-      return LimitUse(
-        router: window.router, span: window.span, startsAt: window.startsAt, limit: limit, used: window.used)
-    }
+  /// Takes the amounts from every window that counts them, or from none and tells which one is full.
+  private mutating func reserve(_ payouts: [PayoutTerms]) throws(MalformedValue) -> LimitUse? {
     var filled = windows
-    for index in counting { filled[index].used = try filled[index].used.adding(amount) }
+    for index in windows.indices {
+      let window = windows[index]
+      var amount = Amount.zero
+      for terms in payouts where window.router == nil || window.router == terms.router {
+        amount = try amount.adding(terms.amount)
+      }
+      // Neither is negative, so that the difference cannot overflow where the sum could.
+      if amount != .zero, let limit = window.limit, amount.microUSDT > limit.microUSDT - window.used.microUSDT {
+        return LimitUse(
+          router: window.router, span: window.span, startsAt: window.startsAt, limit: limit, used: window.used)
+      }
+      // Where no window can count it, a limit that comes later still says which one is full.
+      filled[index].used = amount
+    }
+    for index in windows.indices { filled[index].used = try windows[index].used.adding(filled[index].used) }
     windows = filled
     return nil
   }
@@ -202,6 +233,10 @@ private struct AcceptanceGroup {
     if !bareReferences.isEmpty {
       commands.append(
         (PostgresStatement(AcceptanceRows.completeReferences), AcceptanceRows.parameters(ofReferences: bareReferences)))
+    }
+    if !newBatches.isEmpty {
+      commands.append(
+        (PostgresStatement(AcceptanceRows.insertClientBatches), try AcceptanceRows.parameters(ofBatches: newBatches)))
     }
     if !admitted.isEmpty {
       commands.append((PostgresStatement(AcceptanceRows.insertPayouts), AcceptanceRows.parameters(of: admitted)))

@@ -3,22 +3,27 @@ import Postgres
 
 /// Questions that change nothing.
 extension Ledger: IngestLedger {
-  /// What was accepted under a reference.
+  /// What was accepted under each reference.
   ///
-  /// It is answered with 201, so the row is locked, which is a write: a row whose own COMMIT was not clean (a standby that
-  /// was not waited for) is told only after a later one that was (DESIGN.md §3 point 1).
-  public func accepted(under reference: Reference) async throws -> AcceptedRequest? {
+  /// It is answered with 201, so the rows are locked, which is a write: a row whose own COMMIT was not clean (a standby
+  /// that was not waited for) is told only after a later one that was (DESIGN.md §3 point 1).
+  public func accepted(under references: [Reference]) async throws -> [AcceptedRequest?] {
     let result = try await transaction { connection in
       try await connection.execute(
         PostgresStatement(
           """
           SELECT r.request_fingerprint, \(PayoutRecord.columns)
-          FROM payout_references r JOIN payouts p ON p.id = r.payout_id WHERE r.reference = $1 FOR SHARE OF r
-          """), [.bytes(reference.bytes)])
+          FROM payout_references r JOIN payouts p ON p.id = r.payout_id WHERE r.reference = ANY ($1::bytea[])
+          ORDER BY r.reference FOR SHARE OF r
+          """), [.bytesArray(references.map(\.bytes))])
     }
-    return try result.rows.first.map { row in
-      AcceptedRequest(record: try PayoutRecord(row), fingerprint: try row.bytesOrNil("request_fingerprint"))
+    var found: [Reference: AcceptedRequest] = [:]
+    for row in result.rows {
+      let record = try PayoutRecord(row)
+      found[record.terms.reference] = AcceptedRequest(
+        record: record, fingerprint: try row.bytesOrNil("request_fingerprint"))
     }
+    return references.map { found[$0] }
   }
 
   /// A payout by its id.

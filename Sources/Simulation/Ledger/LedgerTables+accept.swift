@@ -3,44 +3,66 @@ import Payouts
 
 /// What Ingest asks for.
 extension LedgerTables {
-  /// `Ledger.accept`: all that can be, each for itself.
-  mutating func accept(_ new: [NewPayout], limits: AcceptanceLimits) throws -> [AcceptanceOutcome] {
+  /// `Ledger.accept`: all that can be, each for itself and whole.
+  mutating func accept(_ new: [AcceptanceRequest], limits: AcceptanceLimits) throws -> [RequestOutcome] {
     let outcomes = try new.map { try accept($0, limits: limits) }
-    let stored = outcomes.compactMap { if case .accepted(let record) = $0 { record.id } else { nil } }
+    let stored = outcomes.flatMap { if case .accepted(let records) = $0 { records.map(\.id) } else { [PayoutID]() } }
     for id in stored.sorted() where !webhooks.contains(where: { $0.payout == id }) { tell(id) }
     return outcomes
   }
 
-  private mutating func accept(_ payout: NewPayout, limits: AcceptanceLimits) throws -> AcceptanceOutcome {
-    let terms = payout.terms
-    let claim = claims[terms.reference]
-    if let claim {
-      if let row = payouts[claim.payout] {
-        guard claim.fingerprint == payout.fingerprint else { return .differentRequest }
-        return row.terms.id == terms.id ? .accepted(row.record) : .replayed(row.record)
-      }
-      if let fingerprint = claim.fingerprint, fingerprint != payout.fingerprint { return .differentRequest }
-      guard claim.payout == terms.id else { return .knownUnder(claim.payout) }
+  /// Single payouts.
+  mutating func accept(_ new: [NewPayout], limits: AcceptanceLimits) throws -> [AcceptanceOutcome] {
+    try accept(new.map { AcceptanceRequest($0) }, limits: limits).map { try AcceptanceOutcome(ofOne: $0) }
+  }
+
+  private mutating func accept(_ request: AcceptanceRequest, limits: AcceptanceLimits) throws -> RequestOutcome {
+    let rows = request.payouts.map { new in claims[new.terms.reference].flatMap { payouts[$0.payout] } }
+    for (new, row) in zip(request.payouts, rows) {
+      guard let claim = claims[new.terms.reference], claim.fingerprint != new.fingerprint else { continue }
+      // A bare name, which a Signer put back, tells of no request.
+      if row != nil || claim.fingerprint != nil { return .differentRequest }
     }
-    let counting = [nil, terms.router].flatMap { router in
-      LimitSpan.allCases.map { span in
-        (
-          router, span,
-          Window(
-            scope: .accepted(router), span: span, startsAt: LedgerTables.windowStart(span, now))
-        )
+    let standing = rows.compactMap { $0?.record }
+    if standing.count == rows.count {
+      return standing.map(\.id) == request.payouts.map(\.terms.id) ? .accepted(standing) : .replayed(standing)
+    }
+    let names = KnownNames(
+      clientBatch: standing.first?.terms.clientBatch,
+      payouts: request.payouts.map { claims[$0.terms.reference]?.payout })
+    let isNamedSo = zip(request.payouts, names.payouts).allSatisfy { new, known in
+      (known ?? new.terms.id) == new.terms.id
+        && (standing.isEmpty || new.terms.clientBatch == names.clientBatch)
+    }
+    guard isNamedSo else { return .knownUnder(names) }
+    let missing = zip(request.payouts, rows).filter { $0.1 == nil }.map(\.0)
+    if let full = try reserve(missing.map(\.terms), limits) { return .limitExceeded(full) }
+    if let id = request.payouts[0].terms.clientBatch, clientBatches[id] == nil {
+      clientBatches[id] = ClientBatch(owner: request.payouts[0].terms.owner, size: try request.size)
+    }
+    for new in missing { _ = store(new) }
+    return .accepted(request.payouts.compactMap { payout(of: $0.terms.reference)?.record })
+  }
+
+  /// Takes amounts from all windows that count them, or from none and tells which one is full.
+  private mutating func reserve(_ new: [PayoutTerms], _ limits: AcceptanceLimits) throws -> LimitUse? {
+    var taken: [Window: Amount] = [:]
+    let routers: [RouterType?] = [nil, .kyc, .v0]
+    for router in routers {
+      let counted = new.filter { router == nil || $0.router == router }
+      guard !counted.isEmpty else { continue }
+      let amount = try counted.reduce(Amount.zero) { try $0.adding($1.amount) }
+      for span in [LimitSpan.day, .hour] {
+        let window = Window(scope: .accepted(router), span: span, startsAt: LedgerTables.windowStart(span, now))
+        let before = used[window] ?? .zero
+        if let limit = limits[span, of: router], amount.microUSDT > limit.microUSDT - before.microUSDT {
+          return LimitUse(router: router, span: span, startsAt: window.startsAt, limit: limit, used: before)
+        }
+        taken[window] = try before.adding(amount)
       }
     }
-    for (router, span, window) in counting {
-      let taken = used[window] ?? .zero
-      guard let limit = limits[span, of: router], terms.amount.microUSDT > limit.microUSDT - taken.microUSDT else {
-        continue
-      }
-      return .limitExceeded(
-        LimitUse(router: router, span: span, startsAt: window.startsAt, limit: limit, used: taken))
-    }
-    for (_, _, window) in counting { used[window] = try (used[window] ?? .zero).adding(terms.amount) }
-    return .accepted(store(payout))
+    used.merge(taken) { $1 }
+    return nil
   }
 
   private mutating func store(_ payout: NewPayout) -> PayoutRecord {

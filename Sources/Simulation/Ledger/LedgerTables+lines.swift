@@ -12,6 +12,10 @@ extension LedgerTables {
         + "\(row.terms.batchType.rawValue) \(row.terms.amount.microUSDT) \(Hex.text(row.terms.recipient.bytes)) "
         + "\(row.windowEnd.milliseconds) \(Self.text(row.terms.expiresAt))"
     }
+    lines += payouts.values.compactMap { row in row.terms.clientBatch.map { "member \(row.terms.id) \($0)" } }
+    lines += clientBatches.map { id, row in
+      "client batch \(id) \(row.owner) \(row.size.payoutCount) \(row.size.total.microUSDT)"
+    }
     lines += events.map { id, events in
       "event \(id) \(events.count) \(events.map(\.to.rawValue).joined(separator: ","))"
     }

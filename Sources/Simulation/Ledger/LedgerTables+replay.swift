@@ -32,6 +32,7 @@ extension LedgerTables {
     let missing = lost.filter { payout(of: $0.payout.terms.reference) == nil }
     let conflicts = lost.filter { payout(of: $0.payout.terms.reference) != nil }
     var replay = IntentReplay()
+    try storeBatches(of: missing)
     for accepted in missing where payouts[accepted.payout.terms.id] == nil {
       try storeAgain(accepted)
       replay.putBack += 1
@@ -42,6 +43,25 @@ extension LedgerTables {
     replay.conflicts = conflicts.count
     note(replay)
     return replay
+  }
+
+  /// What an entry does not tell of its batch is counted from those at hand.
+  private mutating func storeBatches(of missing: [AcceptedPayout]) throws {
+    let own = missing.filter { accepted in
+      let terms = accepted.payout.terms
+      return claims[terms.reference].map { $0.payout == terms.id } ?? (payouts[terms.id] == nil)
+    }
+    for accepted in own {
+      guard let id = accepted.payout.terms.clientBatch, clientBatches[id] == nil else { continue }
+      let entries = own.filter { $0.payout.terms.clientBatch == id }
+      let counted = try AcceptanceRequest(entries.map(\.payout)).size
+      let told = entries.compactMap(\.batchSize)
+      clientBatches[id] = ClientBatch(
+        owner: entries.map(\.payout.terms.owner).min() ?? accepted.payout.terms.owner,
+        size: ClientBatchSize(
+          payoutCount: told.map(\.payoutCount).max() ?? counted.payoutCount,
+          total: told.map(\.total).max() ?? counted.total))
+    }
   }
 
   private mutating func storeAgain(_ accepted: AcceptedPayout) throws {

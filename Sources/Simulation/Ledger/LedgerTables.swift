@@ -34,6 +34,12 @@ struct LedgerTables: Sendable {
     var fingerprint: [UInt8]?
   }
 
+  /// A client's batch.
+  struct ClientBatch: Equatable, Sendable {
+    let owner: String
+    let size: ClientBatchSize
+  }
+
   /// A settlement batch's row.
   struct Batch: Equatable, Sendable {
     let priority: Priority
@@ -182,6 +188,7 @@ struct LedgerTables: Sendable {
   var payouts: [PayoutID: Payout] = [:]
   var payoutIDs: [Reference: PayoutID] = [:]
   var claims: [Reference: Claim] = [:]
+  var clientBatches: [BatchID: ClientBatch] = [:]
   var batches: [BatchID: Batch] = [:]
   var transactions: [TxID: Transaction] = [:]
   /// In the order of their numbers.

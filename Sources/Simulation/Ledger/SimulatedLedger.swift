@@ -37,20 +37,20 @@ struct SimulatedLedger: Sendable {
 
 extension SimulatedLedger: IngestLedger {
   /// As the real one does: an unknown COMMIT is asked again with the very same payouts.
-  func accept(_ payouts: [NewPayout], limits: AcceptanceLimits) async throws -> [AcceptanceOutcome] {
+  func accept(_ requests: [AcceptanceRequest], limits: AcceptanceLimits) async throws -> [RequestOutcome] {
     do {
-      return try await write("accept") { try $0.accept(payouts, limits: limits) }
+      return try await write("accept") { try $0.accept(requests, limits: limits) }
     } catch let error as LedgerError where error.code == .outcomeUnknown {
       do {
-        return try await write("accept again") { try $0.accept(payouts, limits: limits) }
+        return try await write("accept again") { try $0.accept(requests, limits: limits) }
       } catch let second as LedgerError {
         throw LedgerError(.outcomeUnknown, "\(error.message); asked again: \(second.message)")
       }
     }
   }
 
-  func accepted(under reference: Reference) async throws -> AcceptedRequest? {
-    try await read("accepted") { $0.accepted(under: reference) }
+  func accepted(under references: [Reference]) async throws -> [AcceptedRequest?] {
+    try await read("accepted") { tables in references.map { tables.accepted(under: $0) } }
   }
 
   func payout(_ id: PayoutID) async throws -> PayoutRecord? {

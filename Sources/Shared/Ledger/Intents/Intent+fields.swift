@@ -65,6 +65,7 @@ extension AcceptedPayout {
       "request_id": particulars.requestID, "fingerprint": Hex.text(payout.fingerprint),
       "status": payout.status.rawValue, "window_end": "\(windowEnd.milliseconds)",
       "hour": "\(limitWindows.hour.milliseconds)", "day": "\(limitWindows.day.milliseconds)",
+      "batch_count": batchSize.map { "\($0.payoutCount)" }, "batch_total": batchSize.map { "\($0.total.microUSDT)" },
     ]
     for (name, value) in named { fields[name] = value }
   }
@@ -93,7 +94,7 @@ extension AcceptedPayout {
         terms: terms, seal: seal, particulars: particulars, fingerprint: try reader.bytes("fingerprint"),
         status: try reader.named("status")),
       limitWindows: LimitWindows(hour: try reader.time("hour"), day: try reader.time("day")),
-      windowEnd: try reader.time("window_end"))
+      windowEnd: try reader.time("window_end"), batchSize: try reader.batchSize())
   }
 }
 
@@ -137,6 +138,18 @@ private struct IntentReader {
   }
 
   func payoutID(_ name: String) throws(MalformedValue) -> PayoutID { try PayoutID(try text(name)) }
+
+  /// Both of its fields or none: entries from before there were batches have neither.
+  func batchSize() throws(MalformedValue) -> ClientBatchSize? {
+    guard fields["batch_count"] != nil || fields["batch_total"] != nil else { return nil }
+    let count = try integer("batch_count")
+    guard (1...Int64(ClientBatchSize.payoutsMax)).contains(count) else {
+      throw MalformedValue("batch_count", "is no number of payouts that a batch has")
+    }
+    let total = try Amount(microUSDT: integer("batch_total"))
+    guard total != .zero else { throw MalformedValue("batch_total", "is zero") }
+    return ClientBatchSize(payoutCount: Int(count), total: total)
+  }
 
   func named<Name: RawRepresentable>(_ name: String) throws(MalformedValue) -> Name where Name.RawValue == String {
     guard let value = Name(rawValue: try text(name)) else { throw MalformedValue(name, "is none of its words") }

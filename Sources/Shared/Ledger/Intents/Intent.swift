@@ -23,20 +23,26 @@ public struct AcceptedPayout: Sendable, Hashable {
   public let limitWindows: LimitWindows
   /// When its batch type's window ends, as the client was told; of an immediate payout, when it was accepted.
   public let windowEnd: Timestamp
+  /// How large its client's batch is; nil for a single payout.
+  public let batchSize: ClientBatchSize?
 
   /// An acceptance.
-  public init(_ payout: NewPayout, limitWindows: LimitWindows, windowEnd: Timestamp) {
+  public init(
+    _ payout: NewPayout, limitWindows: LimitWindows, windowEnd: Timestamp, batchSize: ClientBatchSize? = nil
+  ) {
     self.payout = payout
     self.limitWindows = limitWindows
     self.windowEnd = windowEnd
+    self.batchSize = batchSize
   }
 
   /// The acceptance that a row tells of, for a request with this fingerprint.
-  public init(_ record: PayoutRecord, fingerprint: [UInt8]) {
+  public init(_ record: PayoutRecord, fingerprint: [UInt8], batchSize: ClientBatchSize? = nil) {
     self.init(
       NewPayout(
         terms: record.terms, seal: record.seal, particulars: record.particulars, fingerprint: fingerprint,
-        status: record.acceptedStatus), limitWindows: record.limitWindows, windowEnd: record.windowEnd)
+        status: record.acceptedStatus), limitWindows: record.limitWindows, windowEnd: record.windowEnd,
+      batchSize: batchSize)
   }
 }
 

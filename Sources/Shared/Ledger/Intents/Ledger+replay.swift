@@ -98,6 +98,10 @@ extension Ledger {
       (PostgresStatement(AcceptanceRows.insertReferences + " ON CONFLICT DO NOTHING"), references),
       (PostgresStatement(AcceptanceRows.completeReferences), references),
       (
+        PostgresStatement(AcceptanceRows.restoreClientBatches),
+        AcceptanceRows.parameters(ofBatchesOf: acceptances)
+      ),
+      (
         PostgresStatement(AcceptanceRows.insertPayouts + " ON CONFLICT DO NOTHING RETURNING id"),
         AcceptanceRows.parameters(of: acceptances, note: "put back from the log of intents")
       ),
