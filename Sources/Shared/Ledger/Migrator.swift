@@ -35,6 +35,7 @@ struct Migrator {
     Migration(number: 19, name: "late_webhooks", sql: M019LateWebhooks.sql),
     Migration(number: 20, name: "twins", sql: M020Twins.sql),
     Migration(number: 21, name: "webhook_endpoints", sql: M021WebhookEndpoints.sql),
+    Migration(number: 22, name: "batch_completed", sql: M022BatchCompleted.sql),
   ]
 
   /// The number of the newest one.
