@@ -22,7 +22,8 @@ import Testing
       """)
   }
 
-  @Test func `the end of a batch's last payout tells its owner's endpoints once, with what became of all`() async throws {
+  @Test func `the end of a batch's last payout tells its owner's endpoints once, with what became of all`() async throws
+  {
     try await withLedger { test async throws in
       try await test.register(1, events: [.batchCompleted])
       try await test.register(2, owner: "owner-2")
@@ -41,10 +42,13 @@ import Testing
     }
   }
 
-  @Test func `a batch of which some were paid is told as partially failed, and one paid whole as completed`() async throws {
+  @Test func `a batch of which some were paid is told as partially failed, and one paid whole as completed`()
+    async throws
+  {
     try await withLedger { test async throws in
       try await test.register(1, events: [.batchCompleted])
-      _ = try await test.ledger.accept([Sample.batch(1, 1...2), Sample.batch(2, 3...3)], limits: TestLedger.unlimited)
+      _ = try await test.ledger.accept(
+        [Sample.batch(1, 1...2), Sample.batch(2, 3...3)], limits: TestLedger.unlimited)
       // By the table of states a payout is held before it is settled outside.
       try await test.run("UPDATE payouts SET status = 'held', held_from = status, hold_reason = 'x'")
       try await end(1...1, as: .settledExternally, test)
