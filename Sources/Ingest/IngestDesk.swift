@@ -76,6 +76,28 @@ package struct IngestDesk: Sendable {
       return error.kind.mayHelpToAskAgain ? .unknown("\(error.kind)") : .refused("\(error.kind)")
     }
   }
+
+  /// What a client is told who asks for several at once.
+  package enum BatchAnswer: Sendable, Hashable {
+    /// 201, in the order of the request.
+    case accepted([PayoutID])
+    /// Refused for good: nothing was accepted by this request.
+    case refused(String)
+    /// To be asked again with the same key.
+    case unknown(String)
+  }
+
+  /// What `POST /payouts/batch` does with a body and a key.
+  package func acceptBatch(_ body: [UInt8], owner: String, key: String, requestID: String) async -> BatchAnswer {
+    do {
+      let key = try IdempotencyKey(headers: [key])
+      let caller = Caller(id: owner, role: .service, nodeIDs: [])
+      let batch = try await acceptPayout.acceptBatch(body, caller: caller, key: key, requestID: requestID)
+      return .accepted(batch.records.map(\.id))
+    } catch {
+      return error.kind.mayHelpToAskAgain ? .unknown("\(error.kind)") : .refused("\(error.kind)")
+    }
+  }
 }
 
 extension IngestDesk {

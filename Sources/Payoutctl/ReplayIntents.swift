@@ -92,6 +92,18 @@ package struct ReplayIntents: Sendable {
         }
       }
     }
+    let sealed = try await lost(of: intents, &report)
+    report.lost += sealed.count
+    guard !isDryRun else { return }
+    try await putBack(sealed, &report)
+    // Where two requests of one reference were lost, the second one is a conflict only now.
+    var ignored = report
+    let conflicting = try await lost(of: sealed.map { .accepted($0) }, &ignored)
+    if !conflicting.isEmpty, conflicting.count < sealed.count { try await putBack(conflicting, &report) }
+  }
+
+  /// What the database has lost of them, whose seals are intact.
+  private func lost(of intents: [Intent], _ report: inout Report) async throws -> [AcceptedPayout] {
     var sealed: [AcceptedPayout] = []
     for case .accepted(let accepted) in try await ledger.lost(intents) {
       if !seals.knows(accepted.payout.seal.keyID) {
@@ -102,8 +114,7 @@ package struct ReplayIntents: Sendable {
         sealed.append(accepted)
       }
     }
-    report.lost += sealed.count
-    if !isDryRun { try await putBack(sealed, &report) }
+    return sealed
   }
 
   /// All together; where the database refuses, one of them is to blame, and each goes alone, so that the others do not stay

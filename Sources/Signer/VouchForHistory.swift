@@ -145,6 +145,7 @@ struct VouchForHistory: Sendable {
       return .worked
     case .waitsForVerdicts(let putBack, let deferred):
       report(putBack)
+      guard !deferred.isEmpty else { return .worked }
       logger.warning(
         "Later attempts wait for the end of earlier ones before they are put back",
         metadata: ["deferred": "\(deferred.count)"])

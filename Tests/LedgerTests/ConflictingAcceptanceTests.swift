@@ -18,7 +18,7 @@ import Testing
 
   private func isTold(_ test: TestLedger) async throws -> Bool {
     try await test.rows("SELECT subject FROM alarms WHERE kind = 'conflicting_acceptance'")
-      == ["payout \(Sample.payoutID(1))"]
+      == ["payout \(Sample.payoutID(11))"]
   }
 
   // Found by an audit: it was passed by, and the other one was paid as if nobody had ever accepted the first.
@@ -38,7 +38,23 @@ import Testing
     }
   }
 
-  @Test func `a person is told of a conflict also where the other one was signed, or has ended`() async throws {
+  @Test func `a person is told of a conflict where the other one was signed, and asked before that is signed again`()
+    async throws
+  {
+    try await withLedger { test async throws in
+      let lost = try await conflict(test)
+      _ = try await test.ledger.schedule([Sample.payoutID(11)], maximumPerBatch: 100) { Sample.batchID(1) }
+      #expect(try await test.sign() == .done(signed: 1, held: 0, waiting: 0))
+      #expect(try await test.ledger.putBack(acceptances: [lost]).conflicts == 1)
+      #expect(try await isTold(test))
+      #expect(try await test.status(Sample.payoutID(11)) == .signed)
+      try await test.ledger.settle([test.txid(1): .dead], retryDelayMilliseconds: 0)
+      let record = try #require(try await test.ledger.payout(Sample.payoutID(11)))
+      #expect(record.status == .held && record.holdReason == HoldReason.historyUnproven.rawValue)
+    }
+  }
+
+  @Test func `a person is told of a conflict also where the other one has ended`() async throws {
     try await withLedger { test async throws in
       let lost = try await conflict(test)
       guard case .cancelled = try await test.ledger.cancel(Sample.payoutID(11), note: "withdrawn") else {

@@ -114,6 +114,23 @@ import Testing
     }
   }
 
+  // Found by a review: it was held for its anomaly when its attempt ended, and that word would have let it go.
+  @Test func `an unproven payout whose anomalous attempt fails after all is held as unproven`() async throws {
+    try await withLedger { test async throws in
+      try await test.signed(1)
+      try await test.force("UPDATE payouts SET is_unproven = true")
+      try await test.head(101, [test.txid(1)])
+      try await test.solid(101, [test.txid(1): .anomalous(test.place(101), finding: "another log")])
+      #expect(try await test.status(Sample.payoutID(1)) == .held)
+      try await test.ledger.settle(
+        [test.txid(1): .failedOnChain(test.place(101), Sample.cost, result: "REVERT")], retryDelayMilliseconds: 0)
+      try await test.blame(.expired)
+      let release = try await test.ledger.decide(
+        Sample.payoutID(1), .release, seen: "anomalous_transaction", reason: "r", requiredConfirmations: 19)
+      #expect(release == .refused(.heldFor("history_unproven")))
+    }
+  }
+
   // The same of one whose own failures are used up.
   @Test func `a payout that an acknowledged finding may have paid is held where it would fail`() async throws {
     try await withLedger { test async throws in

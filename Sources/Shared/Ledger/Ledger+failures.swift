@@ -49,7 +49,7 @@ extension Ledger {
         "SELECT status FROM payouts WHERE reference = $1 FOR UPDATE", [.bytes(failure.reference.bytes)])
       let status: PayoutStatus? = try payout.rows.first?.named("status")
       if blame.isPayoutsOwn, status == .held { return nil }
-      if blame.isPayoutsOwn, try await Ledger.holdUnclaimed(failure.reference, maximumOwnFailures, on: connection) {
+      if blame.isPayoutsOwn, try await Ledger.holdUnclaimed(failure, maximumOwnFailures, on: connection) {
         return nil
       }
       let stored = try await connection.execute(
@@ -88,7 +88,7 @@ extension Ledger {
   /// Holds a payout that one more failure of its own would end, where a transfer that nobody claims may have paid it: as one
   /// whose time is over is held. Its failure stays unjudged until a person has let it go.
   private static func holdUnclaimed(
-    _ reference: Reference, _ maximumOwnFailures: Int64, on connection: PostgresConnection
+    _ failure: UnblamedFailure, _ maximumOwnFailures: Int64, on connection: PostgresConnection
   ) async throws -> Bool {
     let held = try await connection.execute(
       PostgresStatement(
@@ -96,9 +96,13 @@ extension Ledger {
         UPDATE payouts p SET status = 'held', held_from = p.status, hold_reason = $3,
           note = 'its own failures are used up, and a transfer that nobody claims may have paid it'
         WHERE p.reference = $1 AND p.status = 'scheduled' AND \(Ledger.unclaimedTransferMayHavePaid)
+          AND EXISTS (SELECT FROM attempts a WHERE a.reference = $1 AND a.txid = $4 AND \(Ledger.isUnblamed))
           AND $2 <= 1 + (SELECT count(*) FROM attempts WHERE reference = $1 AND blame = 'payout')
         """),
-      [.bytes(reference.bytes), .int8(maximumOwnFailures), .text(HoldReason.unclaimedTransfer.rawValue)])
+      [
+        .bytes(failure.reference.bytes), .int8(maximumOwnFailures), .text(HoldReason.unclaimedTransfer.rawValue),
+        .bytes(failure.txid.bytes),
+      ])
     return held.affectedRows > 0
   }
 }

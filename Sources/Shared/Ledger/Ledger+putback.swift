@@ -126,7 +126,8 @@ extension Ledger {
     """
     UPDATE payouts p SET status = 'signed', not_before = NULL, held_from = NULL, hold_reason = NULL,
       is_unproven = p.is_unproven
-        OR p.status = 'held' AND p.hold_reason = '\(HoldReason.historyUnproven.rawValue)',
+        OR p.status = 'held' AND p.hold_reason IN
+          ('\(HoldReason.historyUnproven.rawValue)', '\(HoldReason.conflictingAcceptance.rawValue)'),
       note = coalesce((SELECT 'adopted txid ' || encode(d.txid, 'hex') || ': ' || d.reason FROM adoptions d
         WHERE d.txid = a.txid AND d.refused_at IS NULL), 'put back from the journal of ' || $2)
     FROM attempts a

@@ -212,6 +212,19 @@ private struct EndedTransactions {
                           AND (other.outcome IS NULL OR other.outcome = 'paid'))
         """, [.bytesArray(txids), .text(HoldReason.historyUnproven.rawValue)]
       ),
+      // What is held for something else by then, as where it was anomalous first, must not be let go for that.
+      (
+        """
+        UPDATE payouts p SET hold_reason = $2, is_unproven = false,
+          note = concat_ws('; it was held before: ', 'txid ' || encode(a.txid, 'hex')
+            || ' ended unpaid; it may have ended before, in a lost part of the history', p.hold_reason)
+        FROM attempts a
+        WHERE a.txid = ANY ($1::bytea[]) AND a.outcome IN ('dead', 'failed_on_chain') AND p.reference = a.reference
+          AND p.is_unproven AND p.status = 'held'
+          AND NOT EXISTS (SELECT FROM attempts other WHERE other.reference = p.reference
+                          AND (other.outcome IS NULL OR other.outcome = 'paid'))
+        """, [.bytesArray(txids), .text(HoldReason.historyUnproven.rawValue)]
+      ),
       (
         """
         INSERT INTO settlement_batches (

@@ -10,11 +10,17 @@ extension Ledger {
       let claimed = try await connection.execute(
         "INSERT INTO payout_references (reference, payout_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         [.bytes(sweep.reference.bytes), .uuid(sweep.id.bytes)])
-      guard claimed.affectedRows == 1 else {
+      if claimed.affectedRows == 0 {
         let known = try await connection.execute("SELECT FROM treasury_orders WHERE id = $1", [.uuid(sweep.id.bytes)])
         guard known.rows.isEmpty else { return }
-        throw LedgerError(
-          .refused, "the reference of treasury order \(sweep.id) is somebody else's; nothing was ordered")
+        // Its own where a restore took the order and a Signer put its transaction back: then that one is the order's.
+        let holder = try await connection.execute(
+          "SELECT FROM payout_references WHERE reference = $1 AND payout_id = $2",
+          [.bytes(sweep.reference.bytes), .uuid(sweep.id.bytes)])
+        guard !holder.rows.isEmpty else {
+          throw LedgerError(
+            .refused, "the reference of treasury order \(sweep.id) is somebody else's; nothing was ordered")
+        }
       }
       _ = try await connection.pipeline([
         (

@@ -60,11 +60,6 @@ extension Ledger: SignerLedger {
       try await Ledger.lockVouching(on: connection)
       let life = try await connection.execute("SELECT * FROM server_life()", []).single()
       guard try ServerLife(life) == vouching.life else { return .anotherLife }
-      if case .gone = vouching.intentLog {
-        // Nobody changes a payout, or holds one's row, until this is committed (`holdUnproven`). First of all it does, so that
-        // nobody waits for it who has what it will need.
-        _ = try await connection.execute("LOCK TABLE payouts IN EXCLUSIVE MODE", [])
-      }
       try await Ledger.endQuarantines(by: vouching, on: connection)
       let known = try await connection.execute(
         "SELECT journal_id FROM journals WHERE signer = $1", [.text(vouching.signer)])
@@ -79,6 +74,9 @@ extension Ledger: SignerLedger {
         return .waitsForVerdicts(putBack: result.putBack, deferred: result.deferred)
       }
       if case .gone(let lastID) = vouching.intentLog {
+        // What it put back has locked rows and windows, for which others may wait who hold a payout: with these it must not
+        // wait for the payouts. So that is committed first, and nothing is missing when it vouches anew.
+        guard result.putBack.isEmpty else { return .waitsForVerdicts(putBack: result.putBack, deferred: []) }
         try await Ledger.holdUnproven(upTo: lastID, on: connection)
       }
       try await Ledger.closeExplainedFindings(on: connection)

@@ -39,6 +39,8 @@ struct Schedule: Sendable, Hashable, Codable {
     let drawn = WorldKind.random(&chance)
     (kind ?? drawn).apply(to: &settings, &chance)
     settings.hasFalseBranches = settings.nodes > 1 && UInt64.random(in: 0..<4, using: &chance) == 0
+    // Drawn last, so that the worlds without a batch are those of old.
+    settings.batch = UInt64.random(in: 0..<3, using: &chance) == 0 ? 3 : 0
     return Schedule(
       seed: seed, settings: settings,
       plan: FaultPlan(

@@ -75,7 +75,8 @@ struct LateCommit: Sendable {
 
   private static let parts: [Part] =
     [
-      rows("payouts", \.payouts), rows("payoutIDs", \.payoutIDs), rows("claims", \.claims), rows("batches", \.batches),
+      rows("payouts", \.payouts), rows("payoutIDs", \.payoutIDs), rows("claims", \.claims),
+      rows("clientBatches", \.clientBatches), rows("batches", \.batches),
       rows("transactions", \.transactions), rows("attempts", \.attempts), rows("references", \.references),
       rows("events", \.events), rows("used", \.used), rows("wallets", \.wallets), rows("journals", \.journals),
       rows("declaredAt", \.declaredAt), rows("retiredJournals", \.retiredJournals), rows("putBacks", \.putBacks),

@@ -102,8 +102,13 @@ extension LedgerTables {
   private mutating func tellConflict(_ lost: PayoutTerms) throws {
     toldConflicts.insert(lost.id)
     let note = "a restore took payout \(lost.id), accepted earlier under the same idempotency key"
-    _ = try hold(lost.reference, .conflictingAcceptance, note)
-    raiseAlarm(HoldReason.conflictingAcceptance.rawValue, "payout \(lost.id)", note)
+    guard let id = payout(of: lost.reference)?.terms.id else { return }
+    if try !hold(lost.reference, .conflictingAcceptance, note),
+      let status = payouts[id]?.status, [.signed, .broadcast, .confirming].contains(status)
+    {
+      payouts[id]?.isUnproven = true
+    }
+    raiseAlarm(HoldReason.conflictingAcceptance.rawValue, "payout \(id)", note)
   }
 
   private mutating func hold(_ reference: Reference, _ reason: HoldReason, _ note: String) throws -> Bool {

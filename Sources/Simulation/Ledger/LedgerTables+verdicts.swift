@@ -47,9 +47,14 @@ extension LedgerTables {
         continue
       }
       end(reference, txid, as: verdict == .dead ? .dead : .failedOnChain, blame: verdict.ownBlame)
-      guard let row = payout(of: reference), [.signed, .broadcast, .confirming].contains(row.status),
-        attemptInUse(of: reference) == nil
-      else { continue }
+      guard let row = payout(of: reference), attemptInUse(of: reference) == nil else { continue }
+      if row.status == .held, row.isUnproven {
+        payouts[row.terms.id]?.isUnproven = false
+        payouts[row.terms.id]?.holdReason = HoldReason.historyUnproven.rawValue
+        payouts[row.terms.id]?.note = "txid \(txid) ended unpaid; it may have ended before"
+        continue
+      }
+      guard [.signed, .broadcast, .confirming].contains(row.status) else { continue }
       if row.isUnproven {
         payouts[row.terms.id]?.isUnproven = false
         try hold(row.terms.id, .historyUnproven, "txid \(txid) ended unpaid; it may have ended before")

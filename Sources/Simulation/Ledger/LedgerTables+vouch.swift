@@ -53,7 +53,10 @@ extension LedgerTables {
     guard result.deferred.isEmpty else {
       return .waitsForVerdicts(putBack: result.putBack, deferred: result.deferred)
     }
-    if case .gone(let lastID) = vouching.intentLog { try holdUnproven(upTo: lastID) }
+    if case .gone(let lastID) = vouching.intentLog {
+      guard result.putBack.isEmpty else { return .waitsForVerdicts(putBack: result.putBack, deferred: []) }
+      try holdUnproven(upTo: lastID)
+    }
     closeExplainedFindings()
     vouchings.append(
       VouchingRow(signer: vouching.signer, runID: vouching.runID, names: vouching.names, life: life))
@@ -132,7 +135,8 @@ extension LedgerTables {
     if isSame, waits.contains(row.status) || row.status == .held {
       try move(row.terms.id, to: .signed, note: "put back from the journal of \(signer)") { row in
         row.notBefore = nil
-        if row.heldFrom != nil, row.holdReason == HoldReason.historyUnproven.rawValue { row.isUnproven = true }
+        let doubts: [HoldReason] = [.historyUnproven, .conflictingAcceptance]
+        if row.heldFrom != nil, doubts.map(\.rawValue).contains(row.holdReason) { row.isUnproven = true }
         row.heldFrom = nil
         row.holdReason = nil
       }

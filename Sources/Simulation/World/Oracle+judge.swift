@@ -12,6 +12,7 @@ extension Oracle {
       violated("\(payment.txid) paid \(payment.recipient), which nobody asked for")
     }
     for request in requests { judge(request, payments.filter(request.isPaid), tables) }
+    judgeBatches(tables)
     if !tables.isContinuous { violated("the history is still not vouched for") }
     judgeLog(tables)
     judgeFindings(tables)
@@ -21,40 +22,54 @@ extension Oracle {
 
   /// **One transfer a key over all, ever**; and none where it ended unpaid or was never accepted.
   private func judge(_ request: Request, _ payments: [SignedTransaction], _ tables: LedgerTables) {
-    if payments.count > 1 { violated("\(request.key) was paid \(payments.count) times") }
-    if request.isWithdrawn, !payments.isEmpty { violated("\(request.key) was cancelled, and was paid") }
+    if payments.count > 1 { violated("\(request.name) was paid \(payments.count) times") }
+    if request.isWithdrawn, !payments.isEmpty { violated("\(request.name) was cancelled, and was paid") }
     guard let row = tables.payout(of: request.reference) else {
       // Where Redis lost it as well, only its client knows of it, and is refused once its own end has passed.
       let isRefusedNow = request.expiresAt != nil && request.refusal != nil
       if !(hasLostHistory && hasLostLog && isRefusedNow) {
-        if !payments.isEmpty { violated("\(request.key) was paid, and there is no payout of it") }
-        if !request.told.isEmpty { violated("\(request.told) of \(request.key) was accepted and is gone") }
+        if !payments.isEmpty { violated("\(request.name) was paid, and there is no payout of it") }
+        if !request.told.isEmpty { violated("\(request.told) of \(request.name) was accepted and is gone") }
       }
       if request.told.isEmpty, request.refusal == nil {
-        violated("the client of \(request.key) never had an answer")
+        violated("the client of \(request.name) never had an answer")
       }
       return
     }
     let id = row.terms.id
     if request.told.isEmpty, request.refusal != nil, !request.wasUnanswered {
-      violated("the client of \(request.key) was always refused, and \(id) stands")
+      violated("the client of \(request.name) was always refused, and \(id) stands")
     }
     if !request.told.isEmpty, request.told.last != id, !hasLostHistory {
-      violated("the client of \(request.key) was told \(request.told), and \(id) stands")
+      violated("the client of \(request.name) was told \(request.told), and \(id) stands")
     }
-    if !row.status.isFinal { violated("\(id) of \(request.key) is still \(row.status): \(row.note ?? "")") }
+    if !row.status.isFinal { violated("\(id) of \(request.name) is still \(row.status): \(row.note ?? "")") }
     if request.isWithdrawn, !hasLostHistory, row.status != .cancelled {
-      violated("the client of \(request.key) was told that it is cancelled, and \(id) is \(row.status)")
+      violated("the client of \(request.name) was told that it is cancelled, and \(id) is \(row.status)")
     }
     if row.status == .confirmed, payments.isEmpty { violated("\(id) is confirmed and nobody was paid") }
     if row.status.isFinal, row.status != .confirmed, !payments.isEmpty {
       violated("\(id) is \(row.status) and was paid")
     }
     if (row.terms.recipient, row.terms.amount) != (request.recipient, request.amount) {
-      violated("\(id) is not what the client of \(request.key) asked for")
+      violated("\(id) is not what the client of \(request.name) asked for")
     }
     judgeHistory(of: row, tables)
     judgeWebhooks(of: request, row, tables)
+  }
+
+  /// **A batch is whole, under one id**: all of its payouts stand or none, and its row says how many they are.
+  private func judgeBatches(_ tables: LedgerTables) {
+    let batches = Dictionary(grouping: requests.filter { $0.place != nil }, by: \.key)
+    for (key, requests) in batches.sorted(by: { $0.key < $1.key }) {
+      let rows = requests.compactMap { tables.payout(of: $0.reference) }
+      guard let first = rows.first else { continue }
+      if rows.count != requests.count { violated("\(rows.count) of \(requests.count) payouts of \(key) stand") }
+      let ids = Set(rows.map(\.terms.clientBatch))
+      if ids.count != 1 { violated("the payouts of \(key) stand in \(ids.count) batches") }
+      let stored = first.terms.clientBatch.flatMap { tables.clientBatches[$0] }
+      if stored?.size.payoutCount != requests.count { violated("the batch of \(key) has no row of its size") }
+    }
   }
 
   /// Its end was told, and no other end; what tells of a payment names the transaction that paid.

@@ -24,8 +24,14 @@ final class Oracle: Sendable {
     /// Whether it was told that its payout is cancelled.
     var isWithdrawn = false
 
+    /// Its place in the batch that was asked for under the key; nil of a single payout.
+    var place: UInt32?
+
+    /// Names it in what the oracle says.
+    var name: String { place.map { "\(key)[\($0)]" } ?? key }
+
     /// Names its payout for ever.
-    var reference: Reference { Reference(owner: Oracle.owner, idempotencyKey: key, index: 0) }
+    var reference: Reference { Reference(owner: Oracle.owner, idempotencyKey: key, index: place ?? 0) }
 
     /// Whether a transaction was signed for it: recipient, amount and the bits of its reference.
     func isPaid(by transaction: SignedTransaction) -> Bool {
@@ -117,9 +123,9 @@ final class Oracle: Sendable {
   /// A client will ask for this.
   func expects(_ request: Request) { state.withLock { $0.requests.append(request) } }
 
-  private func change(_ key: String, _ body: (inout Request, inout [String], Bool) -> Void) {
+  private func change(_ name: String, _ body: (inout Request, inout [String], Bool) -> Void) {
     state.withLock { state in
-      guard let index = state.requests.firstIndex(where: { $0.key == key }) else { return }
+      guard let index = state.requests.firstIndex(where: { $0.name == name }) else { return }
       body(&state.requests[index], &state.violations, state.hasLostHistory)
     }
   }
@@ -171,7 +177,7 @@ final class Oracle: Sendable {
       $0.txid != transaction.txid && request.isPaid(by: $0) && !chain.isOver($0)
     }
     if let rival = rivals.first {
-      violated("\(transaction.txid) was sent while \(rival.txid) could still pay \(request.key)")
+      violated("\(transaction.txid) was sent while \(rival.txid) could still pay \(request.name)")
     }
   }
 }

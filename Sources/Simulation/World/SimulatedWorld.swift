@@ -113,7 +113,8 @@ final class SimulatedWorld: Sendable {
       for kind in WorkerKind.allCases where kind != .operator || index == 0 { start(kind, index) }
     }
     outside.start { try? await self.rule() }
-    for number in 0..<settings.payouts { outside.start { try? await self.ask(number) } }
+    if settings.batch > 0 { outside.start { try? await self.askForBatch() } }
+    for number in settings.batch..<settings.payouts { outside.start { try? await self.ask(number) } }
 
     let end = Self.beginning + settings.calmAfter + settings.restMilliseconds
     let ending = host.run(until: end) { !isAtRest }

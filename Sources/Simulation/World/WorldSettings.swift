@@ -6,6 +6,8 @@ import Payouts
 struct WorldSettings: Sendable, Hashable, Codable {
   /// How many payouts clients ask for.
   var payouts = 4
+  /// So many of them are asked for by one client at once, all or none; 0 where there is no batch.
+  var batch = 0
   /// Of each worker so many run side by side. Signers of one wallet share no journal.
   var replicas = 1
   /// How far the solid block is below the head; one more confirmation is required. The real one is 18.

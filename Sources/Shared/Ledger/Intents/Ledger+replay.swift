@@ -151,8 +151,19 @@ extension Ledger {
     let note =
       "a restore took payout \(terms.id) of \(terms.amount) USDT to \(terms.recipient), accepted earlier under the same "
       + "idempotency key with another request: ask the owner which of the two is meant"
-    _ = try await hold(terms.reference, .conflictingAcceptance, note, on: connection)
-    try await raiseAlarm(HoldReason.conflictingAcceptance.rawValue, "payout \(terms.id)", note, on: connection)
+    if try await !hold(terms.reference, .conflictingAcceptance, note, on: connection) {
+      // Where its transaction ends unpaid it is held before it is signed again.
+      _ = try await connection.execute(
+        "UPDATE payouts SET is_unproven = true WHERE reference = $1 AND status IN ('signed', 'broadcast', 'confirming')",
+        [.bytes(terms.reference.bytes)])
+    }
+    let stands = try await connection.execute(
+      "SELECT id, status FROM payouts WHERE reference = $1", [.bytes(terms.reference.bytes)]
+    ).single()
+    let (id, status): (PayoutID, PayoutStatus) = (try PayoutID(bytes: stands.uuid("id")), try stands.named("status"))
+    try await raiseAlarm(
+      HoldReason.conflictingAcceptance.rawValue, "payout \(id)",
+      "it is \(status.rawValue), and \(note)", on: connection)
     return true
   }
 

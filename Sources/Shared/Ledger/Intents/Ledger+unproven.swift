@@ -20,13 +20,14 @@ extension Ledger {
   /// seen, or where this life of the server was dealt with.
   ///
   /// Each of the three rules looks anew: what goes from signed to unsigned, or is released, between two of them would escape
-  /// them all. So the vouching has locked the table: nobody changes a payout until this is committed; whoever did is done
-  /// before the first rule looks.
+  /// them all. So nobody changes a payout, or holds one's row, until this is committed; whoever did is done before the first
+  /// rule looks.
   ///
   /// The checkpoint moves to the end of what is left, so that this happens once in a life. Most was held before, some at a
   /// time (`holdUnproven(atMost:)`).
   static func holdUnproven(upTo lastID: String?, on connection: PostgresConnection) async throws {
     guard try await wasRollbackSeen(on: connection) else { return }
+    _ = try await connection.execute("LOCK TABLE payouts IN EXCLUSIVE MODE", [])
     _ = try await hold(atMost: .max, on: connection)
     try await storeIntentCheckpoint(lastID ?? "0-0", on: connection)
     let counts = try await connection.execute(
