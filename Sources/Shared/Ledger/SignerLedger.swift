@@ -385,7 +385,8 @@ public enum VouchingOutcome: Sendable, Hashable {
   /// Vouched; `missing` names must vouch too before anything is signed.
   case vouched(putBack: [TxID], missing: [String])
   /// Not vouched yet: entries of the journal are later attempts of references whose earlier attempt is live again in
-  /// this database; they go in once Monitor has found the earlier one's end.
+  /// this database; they go in once Monitor has found the earlier one's end. None are deferred where the log of intents is
+  /// gone and something was put back: that is committed by itself, and the next call vouches.
   case waitsForVerdicts(putBack: [TxID], deferred: [TxID])
   /// Not vouched: the journal holds other attempts of references that are paid. Breaker and alarm are set.
   case contradicted([TxID])
