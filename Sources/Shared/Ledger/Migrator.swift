@@ -35,6 +35,7 @@ struct Migrator {
     Migration(number: 19, name: "late_webhooks", sql: M019LateWebhooks.sql),
     Migration(number: 20, name: "twins", sql: M020Twins.sql),
     Migration(number: 21, name: "webhook_endpoints", sql: M021WebhookEndpoints.sql),
+    Migration(number: 23, name: "kyc", sql: M023KYC.sql),
   ]
 
   /// The number of the newest one.
