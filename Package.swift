@@ -157,7 +157,7 @@ let package = Package(
     tests("PostgresTests", of: ["Postgres", nioCore, nioPosix, logging, lifecycle]),
     tests("RedisTests", of: ["Redis", nioCore, logging]),
     tests("StreamsTests", of: ["Streams", "Redis", logging, lifecycle]),
-    tests("TronTests", of: ["Tron", "Payouts", crypto, httpClient]),
+    tests("TronTests", of: ["Tron", "Payouts", crypto, httpClient], excluding: ["compliance"]),
     tests("NodesTests", of: ["Nodes", "Tron", "Worker", "Payouts"]),
     tests("KeystoreTests", of: ["Keystore", "Tron", "Payouts"]),
     tests("WorkerTests", of: ["Worker", "WorkerProbe", "Payouts", httpClient, logging, metrics, lifecycle, nioCore]),
@@ -166,7 +166,7 @@ let package = Package(
     tests(
       "IngestTests",
       of: [
-        "Ingest", "IngestMain", "Ledger", "Streams", "Payouts", "Worker", httpClient, crypto, lifecycle, logging,
+        "Ingest", "IngestMain", "Ledger", "Streams", "Tron", "Payouts", "Worker", httpClient, crypto, lifecycle, logging,
         nioCore, nioPosix,
       ]),
     tests(

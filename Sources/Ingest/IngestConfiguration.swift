@@ -18,6 +18,7 @@ public import Worker
 ///   may pay.
 /// - `REQUIRE_IDEMPOTENCY_KEY` (true or false, default true in production and false elsewhere).
 /// - `AUDIT_LOG_PATH` (path, optional): a file to which audit records are written as JSON lines; `-` for standard output.
+/// - `COMPLIANCE_AUTHORITY_ADDRESS` (address, optional): whose signatures verify nodes; without it none is verified.
 /// - `PAYOUT_ROUTER_V0_ADDRESS`, `PAYOUT_ROUTER_KYC_ADDRESS` (addresses, optional): contracts that may not be paid.
 public struct IngestConfiguration: SettingsReadable, Sendable {
   let stores: StoreConfiguration
@@ -32,6 +33,7 @@ public struct IngestConfiguration: SettingsReadable, Sendable {
   let maxima: PayoutLimits
   let requiresIdempotencyKey: Bool
   let routers: [Address]
+  let complianceAuthority: Address?
   let auditLogPath: String?
 
   /// Reads every key.
@@ -66,6 +68,7 @@ public struct IngestConfiguration: SettingsReadable, Sendable {
       v0Max: Self.maximum("V0_MAX_PAYOUT_USDT", from: &settings),
       kycMax: Self.maximum("KYC_MAX_PAYOUT_USDT", from: &settings))
     requiresIdempotencyKey = settings.flag("REQUIRE_IDEMPOTENCY_KEY", default: stage == .production)
+    complianceAuthority = settings.optionalAddress("COMPLIANCE_AUTHORITY_ADDRESS")
     routers = ["PAYOUT_ROUTER_V0_ADDRESS", "PAYOUT_ROUTER_KYC_ADDRESS"].compactMap { settings.optionalAddress($0) }
   }
 

@@ -49,7 +49,8 @@ public enum IngestService {
     }
     let parts = try await IngestParts(
       configuration, ledger: ledger, directory: ledger, desk: ledger, apiKeys: ledger, audits: ledger, webhooks: ledger,
-      auditLog: auditLog, streams: streams, intents: streams, queues: streams, rates: rates, context: context)
+      kyc: ledger, auditLog: auditLog, streams: streams, intents: streams, queues: streams, rates: rates,
+      context: context)
     let measuring = MeasureQueues.step(ledger, streams, context.instruments)
     // What is stopped first stands last: nothing is audited any more once the server and the commits have stopped.
     return [ledger.connections] + streams.connections + [rates.connection] + (auditLog.map { [$0] } ?? [])
@@ -81,7 +82,7 @@ struct IngestParts: Sendable {
   init(
     _ configuration: IngestConfiguration, ledger: any IngestLedger, directory: any PayoutDirectory,
     desk: any OperatorDesk, apiKeys: any APIKeyLedger, audits: any AuditLedger, webhooks: any WebhookEndpointLedger,
-    auditLog: AuditLog? = nil, streams: any StreamTransport, intents: any IntentLog,
+    kyc: any KYCLedger, auditLog: AuditLog? = nil, streams: any StreamTransport, intents: any IntentLog,
     queues: any StreamDesk, rates: any SharedRates, context: WorkerContext,
     bodyMilliseconds: Int64 = ReadBody.millisecondsMax
   ) async throws {
@@ -139,6 +140,8 @@ struct IngestParts: Sendable {
       listAudits: ListAudits(ledger: audits),
       manageWebhooks: ManageWebhooks(
         ledger: webhooks, clock: context.clock, random: context.random, logger: logger),
+      manageKYC: ManageKYC(
+        ledger: kyc, authority: configuration.complianceAuthority, forbidden: forbidden, logger: logger),
       answerPayout: AnswerPayout(requiredConfirmations: tron.requiredConfirmations),
       answerTransaction: AnswerTransaction(
         network: tron.network, requiredConfirmations: tron.requiredConfirmations),

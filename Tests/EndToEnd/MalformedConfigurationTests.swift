@@ -110,6 +110,7 @@ import Testing
     Malformed("ingest", "RATE_LIMIT_BATCH_PER_MINUTE", "-1", "from 0 to 1000000"),
     Malformed("ingest", "RATE_LIMIT_WRITES_PER_MINUTE", "1000001", "from 0 to 1000000"),
     Malformed("ingest", "RATE_LIMIT_READS_PER_MINUTE", "many", "no whole number"),
+    Malformed("ingest", "COMPLIANCE_AUTHORITY_ADDRESS", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6u", "a TRON address"),
     Malformed("ingest", "PAYOUT_ROUTER_V0_ADDRESS", "T", "a TRON address"),
     Malformed("ingest", "PAYOUT_ROUTER_KYC_ADDRESS", "0x41", "a TRON address"),
     Malformed("signer", "TREASURY_ADDRESSES", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6u", "checksum"),

@@ -21,6 +21,9 @@ struct AuthorizationMatrixTests {
     switch operation {
     case .createPayout, .createBatch, .makeAPIKey: 201
     case .makeWebhook: 400
+    // No node is registered: each request lacks its fields or names none.
+    case .registerNode, .verifyNode: 400
+    case .getNode, .suspendNode: 404
     case .testWebhook: 202
     case .redeliverWebhook: 409
     case .cancelPayout, .releasePayout, .rejectPayout, .settlePayout, .closeBreaker: 409
@@ -110,7 +113,7 @@ struct AuthorizationMatrixTests {
         .replacing("{batch_id}", with: batches[reach] ?? "")
         .replacing("{dead_letter_id}", with: "batches.ready:1-0").replacing("{api_key_id}", with: key)
         .replacing("{webhook_id}", with: (operation == .deleteWebhook ? doomed : webhooks)[reach] ?? "")
-        .replacing("{delivery_id}", with: deliveries[reach] ?? "")
+        .replacing("{delivery_id}", with: deliveries[reach] ?? "").replacing("{node_id}", with: "n")
     }
 
     func body(_ operation: Operation, _ reach: Reach) -> String? {
@@ -122,7 +125,8 @@ struct AuthorizationMatrixTests {
       case .releasePayout, .rejectPayout, .openBreaker, .closeBreaker, .pausePayments, .resumePayments:
         #"{"reason":"r"}"#
       case .makeAPIKey: #"{"name":"n","owner":"o","role":"service"}"#
-      case .makeWebhook: "{}"
+      case .makeWebhook, .registerNode, .verifyNode: "{}"
+      case .suspendNode: #"{"reason":"r"}"#
       default: nil
       }
     }

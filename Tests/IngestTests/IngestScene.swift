@@ -85,7 +85,8 @@ struct IngestScene: Sendable {
       health: HealthRegistry(service: "ingest", clock: clock), clock: clock, random: SystemRandomSource())
     let parts = try await IngestParts(
       configuration, ledger: ledger ?? self.ledger, directory: self.ledger, desk: desk ?? self.ledger,
-      apiKeys: apiKeys ?? self.ledger, audits: self.ledger, webhooks: self.ledger, streams: streams ?? self.streams,
+      apiKeys: apiKeys ?? self.ledger, audits: self.ledger, webhooks: self.ledger, kyc: self.ledger,
+      streams: streams ?? self.streams,
       intents: intents ?? self.streams, queues: queues ?? AbsentQueues(), rates: rates, context: context,
       bodyMilliseconds: bodyMilliseconds)
     let (ports, port) = AsyncStream<Int>.makeStream()

@@ -69,7 +69,8 @@ struct NginxPathsTests {
           for operation in Operation.allCases {
             let (method, template) = operation.place
             let isHidden =
-              template.hasPrefix("/admin/") || ["/dashboard", "/health", "/ready", "/live"].contains(template)
+              template.hasPrefix("/admin/") || template.hasPrefix("/kyc")
+              || ["/dashboard", "/health", "/ready", "/live"].contains(template)
               || ["/release", "/reject", "/settle"].contains { template.hasSuffix($0) }
             for prefix in ["", "/api/payment"] {
               let path = prefix + template.replacing(/\{[a-z_]+\}/, with: "0190-a.b~c")

@@ -87,6 +87,9 @@ struct OpenAPITests {
     #expect(words("RouterType") == Set(RouterType.allCases.map(\.rawValue)))
     #expect(words("WebhookEvent") == Set(WebhookEvent.allCases.map(\.rawValue)))
     #expect(words("WebhookState") == Set(WebhookState.allCases.map(\.rawValue)))
+    #expect(words("ComplianceLevel") == Set(ComplianceLevel.allCases.map(\.rawValue)))
+    #expect(words("KYCStatus") == Set(KYCStatus.allCases.map(\.rawValue)))
+    #expect(words("Problem", "properties", "failed_check") == Set(ComplianceCheck.allCases.map(\.rawValue)))
     #expect(words("CallerRole") == Set(CallerRole.allCases.map(\.rawValue)))
     #expect(words("CallerPermission") == Set(CallerPermission.allCases.map(\.rawValue)))
     #expect(words("BatchStatus") == Set(BatchStatus.allCases.map(\.rawValue)))
@@ -162,6 +165,9 @@ struct OpenAPITests {
       ("SettleRequest", { _ = ParseOperatorRequest.readSettlement(&$0) }),
       ("CloseRequest", { _ = ParseOperatorRequest.readClosing(&$0) }),
       ("WebhookRequest", { _ = WebhookRequest.read(&$0) }),
+      ("NodeRequest", { _ = ParseKYCRequest.readNode(&$0, forbidden: forbidden.table) }),
+      ("VerifyNodeRequest", { _ = ParseKYCRequest.readSignature(&$0) }),
+      ("ComplianceSignature", { _ = ComplianceSignature.read(&$0) }),
       ("APIKeyRequest", { _ = APIKeyRequest.read(&$0, now: Timestamp(milliseconds: 0)) }),
     ]
     for (name, read) in bodies {

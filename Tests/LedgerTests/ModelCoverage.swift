@@ -112,10 +112,10 @@ enum ModelCoverage {
 
   /// What the protocols in a source ask for.
   private static func operations(in source: String) -> [String] {
-    // Who calls, what was audited, and who registered to be told move no payout: no simulated world has them, and nothing
-    // models them.
+    // Who calls, what was audited, who registered to be told, and which nodes are known move no payout: no simulated world
+    // has them, and nothing models them.
     let bodies = source.components(separatedBy: "\npublic protocol ").dropFirst().filter { protocolText in
-      !["APIKeyLedger", "Audit", "WebhookEndpointLedger"].contains { protocolText.hasPrefix($0) }
+      !["APIKeyLedger", "Audit", "WebhookEndpointLedger", "KYCLedger"].contains { protocolText.hasPrefix($0) }
     }.compactMap { $0.components(separatedBy: "\n}").first }
     return bodies.flatMap { body in
       body.components(separatedBy: "\n  func ").dropFirst().compactMap { text in

@@ -33,7 +33,7 @@ import Testing
     try await withLedger { test async throws in
       let tables = try await test.rows(
         "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")
-      #expect(tables.count == 40)
+      #expect(tables.count == 43)
       for table in tables where !["chain_blocks", "schema_migrations"].contains(table) {
         #expect(try await test.refusal("DELETE FROM \(table)") == "TP005", "\(table)")
         #expect(try await test.refusal("TRUNCATE \(table) CASCADE") == "TP005", "\(table)")

@@ -20,6 +20,10 @@ enum Operation: String, CaseIterable, Sendable {
   case testWebhook
   case redeliverWebhook
   case rotateWebhookSecret
+  case registerNode
+  case getNode
+  case verifyNode
+  case suspendNode
   case releasePayout
   case rejectPayout
   case settlePayout
@@ -66,6 +70,10 @@ enum Operation: String, CaseIterable, Sendable {
     case .testWebhook: (.post, "/webhooks/{webhook_id}/test")
     case .redeliverWebhook: (.post, "/webhooks/deliveries/{delivery_id}/redeliver")
     case .rotateWebhookSecret: (.post, "/webhooks/{webhook_id}/rotate-secret")
+    case .registerNode: (.post, "/kyc")
+    case .getNode: (.get, "/kyc/{node_id}")
+    case .verifyNode: (.post, "/kyc/{node_id}/verify")
+    case .suspendNode: (.post, "/kyc/{node_id}/suspend")
     case .releasePayout: (.post, "/payouts/{payout_id}/release")
     case .rejectPayout: (.post, "/payouts/{payout_id}/reject")
     case .settlePayout: (.post, "/payouts/{payout_id}/settle")
@@ -102,6 +110,7 @@ enum Operation: String, CaseIterable, Sendable {
       .resumePayments, .listFindings, .getQueues, .listDeadLetters, .retryDeadLetter, .makeAPIKey, .listAPIKeys,
       .revokeAPIKey, .listAudits:
       .admin
+    case .registerNode, .getNode, .verifyNode, .suspendNode: .admin
     case .getHealth, .getReadiness, .getLiveness, .getDocument, .getDocumentation: nil
     }
   }
@@ -122,6 +131,8 @@ enum Operation: String, CaseIterable, Sendable {
       true
     case .makeWebhook, .deleteWebhook, .testWebhook, .redeliverWebhook, .rotateWebhookSecret: true
     case .listWebhooks, .listWebhookDeliveries: false
+    case .registerNode, .verifyNode, .suspendNode: true
+    case .getNode: false
     case .listPayouts, .getPayout, .getBatch, .getTransaction, .getTransactions, .listHeld, .listFindings, .getQueues,
       .listDeadLetters, .listAPIKeys, .listAudits, .getHealth, .getReadiness, .getLiveness, .getDocument,
       .getDocumentation:
@@ -163,6 +174,9 @@ extension Operation {
     case .deleteWebhook, .listWebhookDeliveries: Self.ofLedger.union([200, 404])
     case .testWebhook, .redeliverWebhook: Self.ofLedger.union([202, 404, 409])
     case .rotateWebhookSecret: Self.ofLedger.union([200, 404, 409])
+    case .registerNode: Self.ofLedger.union(Self.ofBody).union([200, 201, 409])
+    case .getNode: Self.ofLedger.union([200, 404])
+    case .verifyNode, .suspendNode: Self.ofLedger.union(Self.ofBody).union([200, 404, 409])
     case .releasePayout, .rejectPayout, .settlePayout: Self.ofLedger.union(Self.ofBody).union([200, 404, 409])
     case .listHeld, .listFindings, .getQueues, .listDeadLetters, .listAPIKeys, .listAudits:
       Self.ofLedger.union([200])

@@ -77,6 +77,14 @@ extension Problem {
     case webhookEnded = "webhook-ended"
     /// The delivery waits for its next try already.
     case cannotRedeliver = "cannot-redeliver"
+    /// The compliance signature fails a check: `failed_check` tells which.
+    case invalidComplianceSignature = "invalid-compliance-signature"
+    /// The compliance signature's nonce was used before.
+    case nonceUsed = "nonce-used"
+    /// This installation has no compliance authority.
+    case noComplianceAuthority = "no-compliance-authority"
+    /// The node stands otherwise than it must for this.
+    case kycConflict = "kyc-conflict"
     /// Nothing ends unpaid while the ledger's history is not vouched for.
     case historyNotTrusted = "history-not-trusted"
     /// The body did not arrive in time.
@@ -106,7 +114,7 @@ extension Problem {
     var status: Int {
       switch self {
       case .malformedJSON, .malformedQuery, .invalidRequest, .idempotencyKeyRequired, .invalidIdempotencyKey,
-        .limitExceeded:
+        .limitExceeded, .invalidComplianceSignature:
         400
       case .unauthenticated: 401
       case .forbidden: 403
@@ -115,6 +123,7 @@ extension Problem {
       case .requestTimeout: 408
       case .cannotCancel, .cannotDecide, .historyNotTrusted: 409
       case .tooManyWebhooks, .webhookEnded, .cannotRedeliver: 409
+      case .nonceUsed, .noComplianceAuthority, .kycConflict: 409
       case .bodyTooLarge: 413
       case .unsupportedMediaType: 415
       case .idempotencyMismatch: 422
@@ -142,6 +151,10 @@ extension Problem {
       case .tooManyWebhooks: "There are too many webhooks"
       case .webhookEnded: "The webhook is told nothing any more"
       case .cannotRedeliver: "The delivery waits already"
+      case .invalidComplianceSignature: "The compliance signature is not valid"
+      case .nonceUsed: "The nonce was used before"
+      case .noComplianceAuthority: "There is no compliance authority"
+      case .kycConflict: "The node does not stand so"
       case .historyNotTrusted: "Nothing can end unpaid just now"
       case .requestTimeout: "The request took too long to arrive"
       case .bodyTooLarge: "The body is too large"

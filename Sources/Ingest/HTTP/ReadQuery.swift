@@ -22,12 +22,14 @@ enum ReadQuery {
     return RequestFields(members)
   }
 
-  private static func decoded(_ bytes: some Sequence<UInt8>) -> String? {
+  /// Percent-encoded bytes as text; nil where they are none, or no UTF-8.
+  /// - Parameter plus: what a plus sign stands for; in paths it is itself (RFC 3986 §3.3).
+  static func decoded(_ bytes: some Sequence<UInt8>, plus: UInt8 = UInt8(ascii: " ")) -> String? {
     var decoded: [UInt8] = []
     var rest = bytes.makeIterator()
     while let byte = rest.next() {
       switch byte {
-      case UInt8(ascii: "+"): decoded.append(UInt8(ascii: " "))
+      case UInt8(ascii: "+"): decoded.append(plus)
       case UInt8(ascii: "%"):
         guard let high = rest.next().flatMap(digit), let low = rest.next().flatMap(digit) else { return nil }
         decoded.append(high << 4 | low)

@@ -39,6 +39,7 @@ struct ServeHTTP: HTTPResponder {
   let manageAPIKeys: ManageAPIKeys
   let listAudits: ListAudits
   let manageWebhooks: ManageWebhooks
+  let manageKYC: ManageKYC
   let answerPayout: AnswerPayout
   let answerTransaction: AnswerTransaction
   let readBody: ReadBody
@@ -168,6 +169,10 @@ struct ServeHTTP: HTTPResponder {
       case .testWebhook: try await testWebhook(caller, exchange)
       case .redeliverWebhook: try await redeliverWebhook(caller, exchange)
       case .rotateWebhookSecret: try await rotateWebhookSecret(caller, exchange)
+      case .registerNode: try await registerNode(caller, &exchange)
+      case .getNode: try await node(exchange)
+      case .verifyNode: try await verifyNode(caller, &exchange)
+      case .suspendNode: try await suspendNode(caller, &exchange)
       case .releasePayout, .rejectPayout, .settlePayout: try await decide(operation, caller, &exchange)
       case .listHeld: try await held(exchange)
       case .openBreaker: try await steer(.openBreaker, caller, &exchange)

@@ -36,6 +36,7 @@ struct Migrator {
     Migration(number: 20, name: "twins", sql: M020Twins.sql),
     Migration(number: 21, name: "webhook_endpoints", sql: M021WebhookEndpoints.sql),
     Migration(number: 22, name: "batch_completed", sql: M022BatchCompleted.sql),
+    Migration(number: 23, name: "kyc", sql: M023KYC.sql),
   ]
 
   /// The number of the newest one.
