@@ -13,7 +13,8 @@ import Testing
 struct SchemathesisTests {
   private static let cases = ProcessInfo.processInfo.environment["SCHEMATHESIS_CASES"].flatMap { Int($0) } ?? 4
 
-  @Test func `requests that another tool makes from the document are answered as it says, and never by an error of ours`()
+  @Test
+  func `requests that another tool makes from the document are answered as it says, and never by an error of ours`()
     async throws
   {
     let scene = try await IngestScene()
@@ -67,7 +68,8 @@ struct SchemathesisTests {
             [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()",
              "--config-file", configuration, "run", document, "--url", url, "-H", "Authorization: Bearer " + token,
              "--max-examples", cases, "--checks", "all", "--exclude-checks", "use_after_free", "--no-color",
-             "--continue-on-failure", "--workers", "2", "--request-timeout", "30"],
+             "--continue-on-failure", "--workers", "2", "--request-timeout", "60",
+             "--max-response-time", "60"],
             cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         print(json.dumps({"code": run.returncode, "output": run.stdout}))
     """

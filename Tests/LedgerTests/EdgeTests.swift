@@ -42,7 +42,7 @@ import Testing
       if state == .broadcast { try await test.broadcast() }
       try await hold(1, test)
       let outcome = try await test.ledger.decide(
-        Sample.payoutID(1), .release, reason: "looked at it", requiredConfirmations: 19)
+        Sample.payoutID(1), .release, seen: "operator_decision", reason: "looked at it", requiredConfirmations: 19)
       #expect(outcome == .done(state))
       try await expectLast(1, .held, state, test)
       #expect(try await test.sign() == .done(signed: 0, held: 0, waiting: 0))

@@ -121,7 +121,7 @@ import Testing
       #expect(try await test.rows("SELECT blame FROM attempts") == [""])
       #expect(try await test.status(Sample.payoutID(1)) == .held)
       let released = try await test.ledger.decide(
-        Sample.payoutID(1), .release, reason: "again", requiredConfirmations: 19)
+        Sample.payoutID(1), .release, seen: "x", reason: "again", requiredConfirmations: 19)
       #expect(released == .done(.scheduled))
       #expect(try await test.sign() == .done(signed: 0, held: 0, waiting: 0))
       #expect(try await test.ledger.batchesToSign(waitingFor: 0, atMost: 10).isEmpty)
@@ -145,7 +145,8 @@ import Testing
       #expect(try await test.rows("SELECT blame FROM attempts ORDER BY reference") == ["", "wallet_short"])
       #expect(try await test.value("SELECT failures_in_row FROM breaker") == "1")
       for number in 1...2 {
-        _ = try await test.ledger.decide(Sample.payoutID(number), .release, reason: "x", requiredConfirmations: 19)
+        _ = try await test.ledger.decide(
+          Sample.payoutID(number), .release, seen: "x", reason: "x", requiredConfirmations: 19)
       }
       #expect(try await test.sign() == .done(signed: 1, held: 0, waiting: 0))
       #expect(try await test.blame(.payout, maximumOwnFailures: 2).isEmpty)
