@@ -136,6 +136,7 @@ struct IngestParts: Sendable {
       decideHeld: DecideHeld(
         desk: desk, intents: intents, requiredConfirmations: tron.requiredConfirmations, logger: logger),
       inspectQueues: InspectQueues(desk: desk, streams: queues, logger: logger),
+      readStats: ReadStats(desk: desk, limits: configuration.limits),
       manageAPIKeys: ManageAPIKeys(ledger: apiKeys, sealer: sealer, random: context.random, logger: logger),
       listAudits: ListAudits(ledger: audits),
       manageWebhooks: ManageWebhooks(

@@ -352,4 +352,7 @@ private struct BlindDesk: OperatorDesk {
     _ payout: PayoutID, _ decision: HeldDecision, seen: String?, reason: String, requiredConfirmations: Int64
   ) async throws -> HeldOutcome { .refused(.unknownPayout) }
   func stageDepths(countingAtMost maximum: Int64?) async throws -> [StageDepth] { [] }
+  func stats(countingAtMost maximum: Int64) async throws -> PayoutStats {
+    throw LedgerError(.unavailable, "away")
+  }
 }

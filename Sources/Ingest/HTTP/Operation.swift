@@ -13,6 +13,7 @@ enum Operation: String, CaseIterable, Sendable {
   case cancelPayout
   case getTransaction
   case getTransactions
+  case getStats
   case makeWebhook
   case listWebhooks
   case deleteWebhook
@@ -63,6 +64,7 @@ enum Operation: String, CaseIterable, Sendable {
     case .cancelPayout: (.delete, "/payouts/{payout_id}")
     case .getTransaction: (.get, "/payouts/{payout_id}/transaction")
     case .getTransactions: (.post, "/payouts/transactions/bulk")
+    case .getStats: (.get, "/stats")
     case .makeWebhook: (.post, "/webhooks")
     case .listWebhooks: (.get, "/webhooks")
     case .deleteWebhook: (.delete, "/webhooks/{webhook_id}")
@@ -106,6 +108,7 @@ enum Operation: String, CaseIterable, Sendable {
     case .listPayouts: .list
     case .listWebhooks, .listWebhookDeliveries: .list
     case .getPayout, .getBatch, .getTransaction, .getTransactions: .read
+    case .getStats: .stats
     case .releasePayout, .rejectPayout, .settlePayout, .listHeld, .openBreaker, .closeBreaker, .pausePayments,
       .resumePayments, .listFindings, .getQueues, .listDeadLetters, .retryDeadLetter, .makeAPIKey, .listAPIKeys,
       .revokeAPIKey, .listAudits:
@@ -130,7 +133,7 @@ enum Operation: String, CaseIterable, Sendable {
       .closeBreaker, .pausePayments, .resumePayments, .retryDeadLetter, .makeAPIKey, .revokeAPIKey:
       true
     case .makeWebhook, .deleteWebhook, .testWebhook, .redeliverWebhook, .rotateWebhookSecret: true
-    case .listWebhooks, .listWebhookDeliveries: false
+    case .listWebhooks, .listWebhookDeliveries, .getStats: false
     case .registerNode, .verifyNode, .suspendNode: true
     case .getNode: false
     case .listPayouts, .getPayout, .getBatch, .getTransaction, .getTransactions, .listHeld, .listFindings, .getQueues,
@@ -170,7 +173,7 @@ extension Operation {
     case .cancelPayout: Self.ofLedger.union([200, 404, 409])
     case .getTransactions: Self.ofLedger.union(Self.ofBody).union([200])
     case .makeWebhook: Self.ofLedger.union(Self.ofBody).union([201, 409])
-    case .listWebhooks: Self.ofLedger.union([200])
+    case .getStats, .listWebhooks: Self.ofLedger.union([200])
     case .deleteWebhook, .listWebhookDeliveries: Self.ofLedger.union([200, 404])
     case .testWebhook, .redeliverWebhook: Self.ofLedger.union([202, 404, 409])
     case .rotateWebhookSecret: Self.ofLedger.union([200, 404, 409])

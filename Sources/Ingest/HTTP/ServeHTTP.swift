@@ -36,6 +36,7 @@ struct ServeHTTP: HTTPResponder {
   let steerPayments: SteerPayments
   let decideHeld: DecideHeld
   let inspectQueues: InspectQueues
+  let readStats: ReadStats
   let manageAPIKeys: ManageAPIKeys
   let listAudits: ListAudits
   let manageWebhooks: ManageWebhooks
@@ -162,6 +163,7 @@ struct ServeHTTP: HTTPResponder {
       case .cancelPayout: try await cancel(caller, exchange)
       case .getTransaction: try await Answer.ok(answerTransaction.current(view(caller, exchange)))
       case .getTransactions: try await transactions(caller, &exchange)
+      case .getStats: try await Answer.ok(AnswerStats.stats(readStats.stats(), readStats.limits))
       case .makeWebhook: try await makeWebhook(caller, &exchange)
       case .listWebhooks: try await webhooks(caller, exchange)
       case .deleteWebhook: try await deleteWebhook(caller, exchange)

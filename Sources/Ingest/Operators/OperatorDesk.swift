@@ -20,6 +20,7 @@ protocol OperatorDesk: Sendable {
     _ payout: PayoutID, _ decision: HeldDecision, seen: String?, reason: String, requiredConfirmations: Int64
   ) async throws -> HeldOutcome
   func stageDepths(countingAtMost maximum: Int64?) async throws -> [StageDepth]
+  func stats(countingAtMost maximum: Int64) async throws -> PayoutStats
 }
 
 extension Ledger: OperatorDesk {}
