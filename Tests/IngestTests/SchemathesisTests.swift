@@ -11,7 +11,7 @@ import Testing
 ///
 /// `SCHEMATHESIS_CASES=200` asks for so many cases a call; else a few are sent.
 struct SchemathesisTests {
-  private static let cases = ProcessInfo.processInfo.environment["SCHEMATHESIS_CASES"].flatMap { Int($0) } ?? 4
+  private static let cases = ProcessInfo.processInfo.environment["SCHEMATHESIS_CASES"].flatMap { Int($0) } ?? 2
 
   @Test
   func `requests that another tool makes from the document are answered as it says, and never by an error of ours`()
@@ -68,7 +68,7 @@ struct SchemathesisTests {
             [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()",
              "--config-file", configuration, "run", document, "--url", url, "-H", "Authorization: Bearer " + token,
              "--max-examples", cases, "--checks", "all", "--exclude-checks", "use_after_free", "--no-color",
-             "--continue-on-failure", "--workers", "2", "--request-timeout", "60",
+             "--continue-on-failure", "--workers", "1", "--request-timeout", "60",
              "--max-response-time", "60"],
             cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         print(json.dumps({"code": run.returncode, "output": run.stdout}))

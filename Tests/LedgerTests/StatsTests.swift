@@ -132,6 +132,10 @@ import Testing
   // three states that hold more, of those that wait, and of the newest. The times are printed.
   @Test func `the statistics read no more than they count of a great many payouts`() async throws {
     try await withLedger(connectionLimit: 1) { test async throws in
+      // What vacuum reads is counted as well.
+      for table in ["payouts", "attempts", "payout_events"] {
+        try await test.run("ALTER TABLE \(table) SET (autovacuum_enabled = off)")
+      }
       try await PrivatePostgres.shared().query(
         ListedPayouts.sql(ListSpeedTests.count), database: TestLedger.name(of: test.url))
       // Often enough that the server may change from plans for one value to a plan for all.
