@@ -118,7 +118,7 @@ extension AcceptPayout {
       records: records, id: id, total: try total(records.map(\.terms.amount)), isReplay: isReplay)
   }
 
-  private static func total(_ amounts: [Amount]) throws(Problem) -> Amount {
+  static func total(_ amounts: [Amount]) throws(Problem) -> Amount {
     var total = Amount.zero
     do {
       for amount in amounts { total = try total.adding(amount) }

@@ -16,7 +16,14 @@ enum EstimateConfirmation {
 
   /// For a payout that was just accepted. Told from its acceptance alone, so that the first answer stays the same.
   static func time(ofAccepted record: PayoutRecord, requiredConfirmations: Int64) -> Timestamp {
-    after(slotsToBlock + requiredConfirmations, max(record.terms.createdAt, windowEnd(ofAccepted: record)))
+    time(
+      acceptedAt: record.terms.createdAt, windowEnd: windowEnd(ofAccepted: record),
+      requiredConfirmations: requiredConfirmations)
+  }
+
+  /// For a payout that is accepted at a time, in a window that ends then.
+  static func time(acceptedAt: Timestamp, windowEnd: Timestamp, requiredConfirmations: Int64) -> Timestamp {
+    after(slotsToBlock + requiredConfirmations, max(acceptedAt, windowEnd))
   }
 
   /// When its window ends, as its client is told first. An immediate payout's window is its acceptance, for which Ingest has

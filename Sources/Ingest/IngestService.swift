@@ -137,6 +137,9 @@ struct IngestParts: Sendable {
         desk: desk, intents: intents, requiredConfirmations: tron.requiredConfirmations, logger: logger),
       inspectQueues: InspectQueues(desk: desk, streams: queues, logger: logger),
       readStats: ReadStats(desk: desk, limits: configuration.limits),
+      quotePayouts: QuotePayouts(
+        rules: rules, windows: configuration.limits, requiredConfirmations: tron.requiredConfirmations,
+        forbidden: forbidden, ledger: directory, clock: context.clock),
       manageAPIKeys: ManageAPIKeys(ledger: apiKeys, sealer: sealer, random: context.random, logger: logger),
       listAudits: ListAudits(ledger: audits),
       manageWebhooks: ManageWebhooks(

@@ -15,6 +15,8 @@ protocol PayoutDirectory: Sendable {
   func clientBatch(_ id: BatchID) async throws -> ClientBatchProgress?
   /// What may keep payouts from being paid just now.
   func conditions() async throws -> PayingConditions
+  /// What is known about payouts that an owner thinks of.
+  func quoteBasis(of owner: String, paying terms: [(recipient: Address, amount: Amount)]) async throws -> QuoteBasis
 }
 
 extension Ledger: PayoutDirectory {}

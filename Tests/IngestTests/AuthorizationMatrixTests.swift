@@ -39,7 +39,7 @@ struct AuthorizationMatrixTests {
     if [.getHealth, .getReadiness, .getLiveness, .getDocumentation].contains(operation) { return done }
     guard let role else { return 401 }
     switch operation {
-    case .getDocument, .listPayouts, .getTransactions: return done
+    case .getDocument, .listPayouts, .getTransactions, .quotePayouts: return done
     case .listWebhooks: return done
     case .listWebhookDeliveries: return role == .admin || reach == .own ? done : 404
     case .makeWebhook: return role == .endUser ? 403 : done
@@ -118,7 +118,7 @@ struct AuthorizationMatrixTests {
 
     func body(_ operation: Operation, _ reach: Reach) -> String? {
       switch operation {
-      case .createPayout: payoutBody(["node_id": reach == .own ? "\"n\"" : "\"m\""])
+      case .createPayout, .quotePayouts: payoutBody(["node_id": reach == .own ? "\"n\"" : "\"m\""])
       case .createBatch: batchBody([payoutBody(["node_id": reach == .own ? "\"n\"" : "\"m\""])])
       case .getTransactions: "{\"payout_ids\":[\"\(payouts[reach] ?? "")\"]}"
       case .settlePayout: #"{"reason":"r","proof":"p"}"#

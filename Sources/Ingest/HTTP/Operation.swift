@@ -7,6 +7,7 @@ import HTTPTypes
 enum Operation: String, CaseIterable, Sendable {
   case createPayout
   case createBatch
+  case quotePayouts
   case getBatch
   case listPayouts
   case getPayout
@@ -58,6 +59,7 @@ enum Operation: String, CaseIterable, Sendable {
     switch self {
     case .createPayout: (.post, "/payouts")
     case .createBatch: (.post, "/payouts/batch")
+    case .quotePayouts: (.post, "/payouts/quote")
     case .getBatch: (.get, "/payouts/batch/{batch_id}")
     case .listPayouts: (.get, "/payouts")
     case .getPayout: (.get, "/payouts/{payout_id}")
@@ -108,6 +110,7 @@ enum Operation: String, CaseIterable, Sendable {
     case .listPayouts: .list
     case .listWebhooks, .listWebhookDeliveries: .list
     case .getPayout, .getBatch, .getTransaction, .getTransactions: .read
+    case .quotePayouts: .read
     case .getStats: .stats
     case .releasePayout, .rejectPayout, .settlePayout, .listHeld, .openBreaker, .closeBreaker, .pausePayments,
       .resumePayments, .listFindings, .getQueues, .listDeadLetters, .retryDeadLetter, .makeAPIKey, .listAPIKeys,
@@ -133,7 +136,7 @@ enum Operation: String, CaseIterable, Sendable {
       .closeBreaker, .pausePayments, .resumePayments, .retryDeadLetter, .makeAPIKey, .revokeAPIKey:
       true
     case .makeWebhook, .deleteWebhook, .testWebhook, .redeliverWebhook, .rotateWebhookSecret: true
-    case .listWebhooks, .listWebhookDeliveries, .getStats: false
+    case .listWebhooks, .listWebhookDeliveries, .quotePayouts, .getStats: false
     case .registerNode, .verifyNode, .suspendNode: true
     case .getNode: false
     case .listPayouts, .getPayout, .getBatch, .getTransaction, .getTransactions, .listHeld, .listFindings, .getQueues,
@@ -171,7 +174,7 @@ extension Operation {
     case .listPayouts: Self.ofLedger.union([200])
     case .getPayout, .getBatch, .getTransaction: Self.ofLedger.union([200, 404])
     case .cancelPayout: Self.ofLedger.union([200, 404, 409])
-    case .getTransactions: Self.ofLedger.union(Self.ofBody).union([200])
+    case .quotePayouts, .getTransactions: Self.ofLedger.union(Self.ofBody).union([200])
     case .makeWebhook: Self.ofLedger.union(Self.ofBody).union([201, 409])
     case .getStats, .listWebhooks: Self.ofLedger.union([200])
     case .deleteWebhook, .listWebhookDeliveries: Self.ofLedger.union([200, 404])

@@ -37,6 +37,7 @@ struct ServeHTTP: HTTPResponder {
   let decideHeld: DecideHeld
   let inspectQueues: InspectQueues
   let readStats: ReadStats
+  let quotePayouts: QuotePayouts
   let manageAPIKeys: ManageAPIKeys
   let listAudits: ListAudits
   let manageWebhooks: ManageWebhooks
@@ -157,6 +158,7 @@ struct ServeHTTP: HTTPResponder {
       switch operation {
       case .createPayout: try await create(caller, &exchange)
       case .createBatch: try await createBatch(caller, &exchange)
+      case .quotePayouts: try await Answer.ok(AnswerQuote.quote(quotePayouts.quote(body(&exchange), caller: caller)))
       case .getBatch: try await batch(caller, exchange)
       case .listPayouts: try await list(caller, exchange)
       case .getPayout: try await Answer.ok(answerPayout.current(view(caller, exchange)))

@@ -59,7 +59,7 @@ extension Ledger {
     FROM newest n WHERE n.created_at >= ledger_now() - interval '24 hours' GROUP BY n.status
     """
 
-  private static let readWindows: PostgresStatement = """
+  static let readWindows: PostgresStatement = """
     SELECT scope.scope, span.span, window_start(span.span, ledger_now()) AS starts_at, coalesce(w.used, 0) AS used
     FROM unnest(ARRAY['accepted', 'accepted_kyc', 'accepted_v0', 'signed']) scope
       CROSS JOIN unnest(ARRAY['hour', 'day']) span
@@ -135,7 +135,7 @@ private struct StateCount {
 }
 
 extension WindowUse {
-  fileprivate init(_ row: PostgresRow) throws {
+  init(_ row: PostgresRow) throws {
     let scope = try row.text("scope")
     let router = RouterType.allCases.first { "accepted_\($0.rawValue)" == scope }
     self.scope = scope == "signed" ? .signed : .accepted(router)
