@@ -166,7 +166,8 @@ let package = Package(
     tests(
       "IngestTests",
       of: [
-        "Ingest", "IngestMain", "Ledger", "Streams", "Tron", "Payouts", "Worker", httpClient, crypto, lifecycle, logging,
+        "Ingest", "IngestMain", "Ledger", "Streams", "Tron", "Payouts", "Worker", httpClient, crypto, lifecycle,
+        logging,
         nioCore, nioPosix,
       ]),
     tests(
