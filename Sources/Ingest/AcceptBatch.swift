@@ -104,7 +104,8 @@ extension AcceptPayout {
       throw ReadPayout.problem(error)
     }
     guard earlier.allSatisfy({ $0.fingerprint == draft.fingerprint }) else { throw Self.mismatch }
-    guard earlier.count == draft.requests.count else { throw problem }
+    // A part of it is there, and may be paid: that is no refusal.
+    guard earlier.count == draft.requests.count else { throw earlier.isEmpty ? problem : .unknownOutcome }
     let records = earlier.map(\.record)
     await intents.accepted(AcceptedPayout.all(records, of: records.map { _ in draft.fingerprint }))
     return try Self.acceptance(records, isReplay: true)

@@ -30,6 +30,20 @@ import Testing
   private func id(_ number: Int) -> String { "\(Sample.payoutID(number))" }
 
   // Proves that what is read back is what was accepted, field by field, optional ones too.
+  // Found by a review: a Signer's journal had put the name of a payout back that was paid already; its client asked again,
+  // was refused for a limit that was full by then, and would have asked under another key.
+  @Test func `no limit refuses what a Signer has put back by its name`() async throws {
+    try await withLedger { test async throws in
+      try await test.run(
+        "INSERT INTO payout_references (reference, payout_id) VALUES (\(Sample.sql(Sample.reference(1).bytes)), "
+          + "\(Sample.sql(Sample.payoutID(1))))")
+      let full = AcceptanceLimits(hourly: try Amount(microUSDT: 1), daily: nil)
+      let outcomes = try await test.ledger.accept([try Sample.payout(1), try Sample.payout(2)], limits: full)
+      #expect(outcomes.map { Self.name($0) } == ["accepted \(Sample.payoutID(1))", "limit hour 1 of 0.000001"])
+      #expect(try await test.used("accepted") == ["hour": 1_000_000, "day": 1_000_000])
+    }
+  }
+
   @Test func `what is accepted is read back whole`() async throws {
     try await withLedger { test async throws in
       let full = NewPayout(

@@ -62,6 +62,8 @@ public actor PrivatePostgres {
         "listen_addresses": "'127.0.0.1'", "unix_socket_directories": "'\(folder)'", "fsync": "on",
         "synchronous_commit": "on", "max_connections": "900", "shared_buffers": "64MB",
         "max_prepared_transactions": "10",
+        // A hundred tests at once each set up a whole schema, in one transaction.
+        "max_locks_per_transaction": "256",
       ]
       lines.merge(settings) { _, new in new }
       try await programs.append(lines.map { "\($0.key) = \($0.value)" }, to: "\(folder)/data/postgresql.conf")

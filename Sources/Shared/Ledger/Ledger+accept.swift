@@ -177,7 +177,10 @@ private struct AcceptanceGroup {
     }
     let missing = zip(payouts, earlier).filter { $0.1?.record == nil }.map(\.0)
     do {
-      if let full = try reserve(missing.map(\.terms)) { return .limitExceeded(full) }
+      // What is known of it was accepted: no limit refuses that. Its client would take a refusal for the end of it, and ask
+      // for the same under another key.
+      let isKnown = earlier.contains { $0 != nil }
+      if let full = try reserve(missing.map(\.terms), whateverLimitsSay: isKnown) { return .limitExceeded(full) }
       if request.clientBatch != nil { _ = try request.size }
     } catch {
       return .refused(LedgerError(.refused, "no window can count so large an amount: \(error)"))
@@ -199,7 +202,9 @@ private struct AcceptanceGroup {
   }
 
   /// Takes the amounts from every window that counts them, or from none and tells which one is full.
-  private mutating func reserve(_ payouts: [PayoutTerms]) throws(MalformedValue) -> LimitUse? {
+  private mutating func reserve(
+    _ payouts: [PayoutTerms], whateverLimitsSay isKnown: Bool
+  ) throws(MalformedValue) -> LimitUse? {
     var filled = windows
     for index in windows.indices {
       let window = windows[index]
@@ -208,7 +213,9 @@ private struct AcceptanceGroup {
         amount = try amount.adding(terms.amount)
       }
       // Neither is negative, so that the difference cannot overflow where the sum could.
-      if amount != .zero, let limit = window.limit, amount.microUSDT > limit.microUSDT - window.used.microUSDT {
+      if !isKnown, amount != .zero, let limit = window.limit,
+        amount.microUSDT > limit.microUSDT - window.used.microUSDT
+      {
         return LimitUse(
           router: window.router, span: window.span, startsAt: window.startsAt, limit: limit, used: window.used)
       }

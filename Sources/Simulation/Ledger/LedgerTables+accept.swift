@@ -36,7 +36,9 @@ extension LedgerTables {
     }
     guard isNamedSo else { return .knownUnder(names) }
     let missing = zip(request.payouts, rows).filter { $0.1 == nil }.map(\.0)
-    if let full = try reserve(missing.map(\.terms), limits) { return .limitExceeded(full) }
+    let isKnown = names.payouts.contains { $0 != nil }
+    let counted = isKnown ? AcceptanceLimits(hourly: nil, daily: nil) : limits
+    if let full = try reserve(missing.map(\.terms), counted) { return .limitExceeded(full) }
     if let id = request.payouts[0].terms.clientBatch, clientBatches[id] == nil {
       clientBatches[id] = ClientBatch(owner: request.payouts[0].terms.owner, size: try request.size)
     }
