@@ -92,20 +92,8 @@ package struct ReplayIntents: Sendable {
         }
       }
     }
-    let sealed = try await lost(of: intents, &report)
-    report.lost += sealed.count
-    guard !isDryRun else { return }
-    try await putBack(sealed, &report)
-    // Where two requests of one reference were lost, the second one is a conflict only now.
-    var ignored = report
-    let conflicting = try await lost(of: sealed.map { .accepted($0) }, &ignored)
-    if !conflicting.isEmpty, conflicting.count < sealed.count { try await putBack(conflicting, &report) }
-  }
-
-  /// What the database has lost of them, whose seals are intact.
-  private func lost(of intents: [Intent], _ report: inout Report) async throws -> [AcceptedPayout] {
     var sealed: [AcceptedPayout] = []
-    for case .accepted(let accepted) in try await ledger.lost(intents) {
+    for accepted in try await lost(of: intents) {
       if !seals.knows(accepted.payout.seal.keyID) {
         report.unknownKeys += 1
       } else if !seals.isIntact(accepted.payout.seal, on: accepted.payout.terms) {
@@ -114,7 +102,16 @@ package struct ReplayIntents: Sendable {
         sealed.append(accepted)
       }
     }
-    return sealed
+    report.lost += sealed.count
+    guard !isDryRun else { return }
+    try await putBack(sealed, &report)
+    // Where two requests of one reference were lost, the second one is a conflict only now.
+    let conflicting = try await lost(of: sealed.map { .accepted($0) })
+    if conflicting.count < sealed.count { try await putBack(conflicting, &report) }
+  }
+
+  private func lost(of intents: [Intent]) async throws -> [AcceptedPayout] {
+    try await ledger.lost(intents).compactMap { if case .accepted(let accepted) = $0 { accepted } else { nil } }
   }
 
   /// All together; where the database refuses, one of them is to blame, and each goes alone, so that the others do not stay

@@ -50,6 +50,34 @@ struct IntentCommandsTests {
     await redis.stop()
   }
 
+  @Test func `of two lost requests of one reference the first is put back, and a person is asked, by one replay`()
+    async throws
+  {
+    let scene = try await CommandLineScene.vouched()
+    let (redis, log) = try await redis()
+    let terms = try await scene.held()
+    let record = try #require(try await scene.ledger.payout(terms.id))
+    let first = AcceptedPayout(record, fingerprint: [UInt8](repeating: 0, count: 32))
+    let other = PayoutTerms(
+      id: PayoutID(at: terms.createdAt, randomness: [UInt8](repeating: 7, count: 10)), reference: terms.reference,
+      owner: terms.owner, network: terms.network, token: terms.token, recipient: terms.recipient,
+      amount: try Amount(decimal: "1"), router: terms.router, batchType: terms.batchType, createdAt: terms.createdAt)
+    let sealer = try Sealer("tests:" + String(repeating: "11", count: 32))
+    let second = AcceptedPayout(
+      NewPayout(
+        terms: other, seal: try sealer.seal(other), particulars: record.particulars,
+        fingerprint: [UInt8](repeating: 1, count: 32)),
+      limitWindows: first.limitWindows, windowEnd: first.windowEnd)
+    try await log.appendIntents([Intent.accepted(first).fields, Intent.accepted(second).fields])
+    try await scene.sql(
+      "SET session_replication_role = replica; DELETE FROM payouts; DELETE FROM payout_references;")
+    let report: [String: Any] = try CommandLineScene.json(try await run(scene, redis, "intents", "replay", "--json"))
+    #expect(report["put_back"] as? Int == 1 && report["conflicts"] as? Int == 1)
+    #expect(try await scene.ledger.payout(terms.id)?.holdReason == "conflicting_acceptance")
+    #expect(try await scene.ledger.lost([.accepted(first), .accepted(second)]).isEmpty)
+    await redis.stop()
+  }
+
   @Test func `entries of another hand end the command with 1 and one line`() async throws {
     let scene = try await CommandLineScene.vouched()
     let (redis, log) = try await redis()

@@ -105,18 +105,16 @@ enum Operation: String, CaseIterable, Sendable {
   /// What a caller must be allowed to do; nil where any caller that is known may.
   var permission: Caller.Permission? {
     switch self {
-    case .createPayout, .createBatch, .cancelPayout: .create
-    case .makeWebhook, .deleteWebhook, .testWebhook, .redeliverWebhook, .rotateWebhookSecret: .create
-    case .listPayouts: .list
-    case .listWebhooks, .listWebhookDeliveries: .list
-    case .getPayout, .getBatch, .getTransaction, .getTransactions: .read
-    case .quotePayouts: .read
+    case .createPayout, .createBatch, .cancelPayout, .makeWebhook, .deleteWebhook, .testWebhook, .redeliverWebhook,
+      .rotateWebhookSecret:
+      .create
+    case .listPayouts, .listWebhooks, .listWebhookDeliveries: .list
+    case .getPayout, .getBatch, .getTransaction, .getTransactions, .quotePayouts: .read
     case .getStats: .stats
     case .releasePayout, .rejectPayout, .settlePayout, .listHeld, .openBreaker, .closeBreaker, .pausePayments,
       .resumePayments, .listFindings, .getQueues, .listDeadLetters, .retryDeadLetter, .makeAPIKey, .listAPIKeys,
-      .revokeAPIKey, .listAudits:
+      .revokeAPIKey, .listAudits, .registerNode, .getNode, .verifyNode, .suspendNode:
       .admin
-    case .registerNode, .getNode, .verifyNode, .suspendNode: .admin
     case .getHealth, .getReadiness, .getLiveness, .getDocument, .getDocumentation: nil
     }
   }
@@ -133,15 +131,12 @@ enum Operation: String, CaseIterable, Sendable {
   var isWrite: Bool {
     switch self {
     case .createPayout, .createBatch, .cancelPayout, .releasePayout, .rejectPayout, .settlePayout, .openBreaker,
-      .closeBreaker, .pausePayments, .resumePayments, .retryDeadLetter, .makeAPIKey, .revokeAPIKey:
+      .closeBreaker, .pausePayments, .resumePayments, .retryDeadLetter, .makeAPIKey, .revokeAPIKey, .makeWebhook,
+      .deleteWebhook, .testWebhook, .redeliverWebhook, .rotateWebhookSecret, .registerNode, .verifyNode, .suspendNode:
       true
-    case .makeWebhook, .deleteWebhook, .testWebhook, .redeliverWebhook, .rotateWebhookSecret: true
-    case .listWebhooks, .listWebhookDeliveries, .quotePayouts, .getStats: false
-    case .registerNode, .verifyNode, .suspendNode: true
-    case .getNode: false
-    case .listPayouts, .getPayout, .getBatch, .getTransaction, .getTransactions, .listHeld, .listFindings, .getQueues,
-      .listDeadLetters, .listAPIKeys, .listAudits, .getHealth, .getReadiness, .getLiveness, .getDocument,
-      .getDocumentation:
+    case .listPayouts, .getPayout, .getBatch, .getTransaction, .getTransactions, .quotePayouts, .getStats, .listHeld,
+      .listFindings, .getQueues, .listDeadLetters, .listAPIKeys, .listAudits, .listWebhooks, .listWebhookDeliveries,
+      .getNode, .getHealth, .getReadiness, .getLiveness, .getDocument, .getDocumentation:
       false
     }
   }
@@ -156,8 +151,9 @@ enum Operation: String, CaseIterable, Sendable {
   /// Whether it reads a query; where none is read, any parameter is refused.
   var readsQuery: Bool {
     switch self {
-    case .listPayouts, .listHeld, .listFindings, .listDeadLetters, .listAPIKeys, .listAudits: true
-    case .listWebhooks, .listWebhookDeliveries: true
+    case .listPayouts, .listHeld, .listFindings, .listDeadLetters, .listAPIKeys, .listAudits, .listWebhooks,
+      .listWebhookDeliveries:
+      true
     default: false
     }
   }

@@ -12,7 +12,6 @@ enum M020Twins {
       reference bytea NOT NULL REFERENCES payout_references,
       told_at timestamptz NOT NULL DEFAULT ledger_now()
     );
-    CREATE INDEX conflicting_acceptances_by_reference ON conflicting_acceptances (reference);
     CREATE TRIGGER refuse_removal BEFORE DELETE OR TRUNCATE ON conflicting_acceptances
       FOR EACH STATEMENT EXECUTE FUNCTION refuse_removal();
     CREATE TRIGGER refuse_change BEFORE UPDATE ON conflicting_acceptances

@@ -36,14 +36,17 @@ enum M022BatchCompleted {
     -- Most changes end nothing: these cost one look at their rows.
     CREATE FUNCTION tell_settled_batches() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE
-      owners text[];
       batches uuid[];
     BEGIN
-      SELECT array_agg(DISTINCT n.owner), array_agg(DISTINCT n.client_batch_id) INTO owners, batches
+      SELECT array_agg(DISTINCT n.client_batch_id) INTO batches
         FROM new_rows n JOIN old_rows o USING (id)
         WHERE n.client_batch_id IS NOT NULL AND n.status <> o.status
-          AND n.status IN ('confirmed', 'failed', 'rejected', 'expired', 'cancelled', 'settled_externally');
-      IF batches IS NOT NULL AND webhook_listeners(owners) IS NOT NULL THEN
+          AND n.status IN ('confirmed', 'failed', 'rejected', 'expired', 'cancelled', 'settled_externally')
+          AND EXISTS (
+            SELECT FROM webhook_endpoints w
+            WHERE w.owner = n.owner AND w.deleted_at IS NULL AND w.disabled_at IS NULL
+              AND (w.events IS NULL OR 'batch.completed' = ANY (w.events)) OFFSET 0);
+      IF batches IS NOT NULL THEN
         PERFORM store_batch_webhooks(batches);
       END IF;
       RETURN NULL;
